@@ -1,0 +1,279 @@
+"""The Button: wires the parts together, and is the command line."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import argparse
+import getpass
+import logging
+import os
+import random
+import resource
+import signal
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flask
+import gevent
+from gevent.event import Event as Signal
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import web.admin
+import web.api
+import web.health
+import web.pages
+from hardware import Button, HardwareError, SimulatedPin, open_pins, tap_on_enter
+from realtime import create_socketio, serve
+from settings import SettingError, Settings, table
+from storage import Accounts, DatabaseError, Event, SqliteDatabase, Store, Unavailable, sqlite_file
+from web import Gate, Parts, Sockets, origin_allowed
+
+__version__ = "0.1.0"
+
+log = logging.getLogger("button")
+
+#: A request's body is read up to so many bytes.
+LONGEST_BODY = 16384
+#: Seconds of the heartbeat: a client is pinged so often, and answers within as many.
+HEARTBEAT = 10
+#: Descriptors kept for the database, the pins and the clients that are told to come later.
+RESERVED_DESCRIPTORS = 256
+
+
+class StartError(Exception):
+    """The server cannot start; the text is one line that says why and how to mend it."""
+
+
+def spawn(function: Callable[[], Any]) -> gevent.Greenlet:
+    """Start a greenlet without which the program is not whole: its death ends the process."""
+    greenlet = gevent.spawn(function)
+    greenlet.link_exception(_die)
+    return greenlet
+
+
+def _die(greenlet: gevent.Greenlet) -> None:
+    log.critical("%s has died; the process ends, to be started anew", greenlet, exc_info=greenlet.exc_info)
+    logging.shutdown()
+    os._exit(70)  # EX_SOFTWARE
+
+
+def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
+    """The Flask app on an open database, with everything that speaks HTTP or Socket.IO."""
+    app = flask.Flask("button", static_folder=None, root_path=str(Path(__file__).parent))
+    app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    further = settings.allowed_origins or ()
+    socketio = create_socketio(
+        app,
+        newest_only=("count", "info"),
+        connected=lambda sid, namespace: sockets.connected(sid, namespace),
+        cors_allowed_origins=lambda _origin, environ: origin_allowed(environ, further),
+        ping_interval=HEARTBEAT,
+        ping_timeout=HEARTBEAT,
+        max_http_buffer_size=LONGEST_BODY,
+    )
+    accounts = Accounts(database)
+    store = Store(database, lambda event: announce(event), spawn)
+    parts = Parts(__version__, settings, database, store, accounts, {"database": store.status})
+    sockets = Sockets(parts, socketio)
+    parts.sessions_changed = sockets.sessions_changed
+    parts.status["clients"] = sockets.status
+    app.extensions["button"] = parts
+
+    def announce(event: Event) -> None:
+        sockets.announce(event)
+        log.info("%s by %s: %d of %d to go (seq %d)", event.kind, event.source, event.count, event.goal, event.seq)
+
+    for blueprint in (web.pages.pages, web.admin.admin, web.api.api, web.health.health):
+        app.register_blueprint(blueprint)
+    app.jinja_env.globals["asset"] = web.pages.asset_url
+    app.jinja_env.filters["iso"] = web.admin.iso
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Unavailable, _unavailable)
+    app.wsgi_app = Gate(app.wsgi_app, further)  # type: ignore[method-assign]
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    spawn(sockets.run_info)
+    spawn(sockets.run_sessions)
+    return app
+
+
+def _http_error(error: HTTPException) -> Any:
+    if flask.request.path.startswith("/api/"):
+        return web.api.http_error(error)
+    page = flask.render_template("error.html", name=error.name, text=error.description)
+    answer = error.get_response()
+    answer.data = page  # type: ignore[attr-defined]
+    answer.content_type = "text/html; charset=utf-8"  # type: ignore[attr-defined]
+    return answer
+
+
+def _unavailable(error: Unavailable) -> Any:
+    if flask.request.path.startswith("/api/"):
+        return web.api.error_answer(503, "unavailable", str(error))
+    text = "Nothing was changed. Try again in a moment."
+    page = flask.render_template("error.html", name=f"The database cannot be used now: {error}", text=text)
+    return page, 503, {"Retry-After": "2"}
+
+
+def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> None:
+    """Serve until SIGTERM or Ctrl-C. Raises what cannot be opened."""
+    stopping = Signal()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stopping.set)
+    _raise_descriptor_limit(settings)
+    database = SqliteDatabase(database_path(settings), settings.goal)
+    pins = open_pins(settings.hardware, settings.pin, settings.simulated_pin)
+    app = create_app(settings, database)
+    parts: Parts = app.extensions["button"]
+    button = Button(_sources(settings, pins), parts.store.press, spawn)
+    parts.status["hardware"] = button.status
+    made = parts.accounts.ensure_password(settings.admin_password)
+    try:
+        server = serve(app, settings.host, settings.port)
+    except OSError as error:
+        where = f"{settings.host} port {settings.port}"
+        raise StartError(f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}") from error
+    button.start()
+    if made:
+        _say(f"Admin password: {made}")
+    _introduce(settings, button, pins, demo)
+    _say(f"Serving on {server.url}")
+    if open_browser:
+        _open_browser(server.port)
+    stopping.wait()
+    log.info("Stopping")
+    server.refuse()
+    button.stop()
+    parts.store.stop(within=2.0)
+    server.close()
+    database.close()
+
+
+def _sources(settings: Settings, pins: list[Any]) -> dict[str, Any]:
+    """Each pin under the name that its presses carry."""
+    if len(pins) == 1:
+        return {"button": pins[0]}
+    return {f"button-{number}": pin for number, pin in zip(settings.pin, pins, strict=False)}
+
+
+def _introduce(settings: Settings, button: Button, pins: list[Any], demo: bool) -> None:
+    numbers = ", ".join(map(str, settings.pin))
+    log.info("Database %s", database_path(settings))
+    log.info("Hardware %s, pin %s", button.status()["driver"], numbers if pins else "none")
+    if pins and isinstance(pins[0], SimulatedPin):
+        at_terminal = sys.stdin is not None and sys.stdin.isatty()
+        enter = "; Enter presses it" if at_terminal else ""
+        fifo = f"; so do a 0 and then a 1 written to {settings.simulated_pin}" if settings.simulated_pin else ""
+        log.warning("The button is simulated%s%s", enter, fifo)
+        if at_terminal:
+            spawn(lambda: tap_on_enter(pins[0].tap))
+        if demo:
+            spawn(lambda: _press_now_and_then(pins[0]))
+
+
+def _press_now_and_then(pin: SimulatedPin) -> None:
+    while True:
+        gevent.sleep(random.uniform(2.0, 6.0))  # noqa: S311 - no secret
+        pin.tap()
+
+
+def _open_browser(port: int) -> None:
+    for page in ("/", "/graph"):
+        gevent.spawn(webbrowser.open_new, f"http://localhost:{port}{page}")
+
+
+def _raise_descriptor_limit(settings: Settings) -> None:
+    """Allow as many open files as the machine lets us: each screen is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    most = min(settings.max_clients, hard - RESERVED_DESCRIPTORS)
+    log.info("Room for %d clients", most)
+
+
+def database_path(settings: Settings) -> Path:
+    """The path in `sqlite:///path`."""
+    return Path(settings.database.removeprefix("sqlite:///"))
+
+
+def _say(line: str) -> None:
+    """Tell the operator something whatever the log level."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def set_password(settings: Settings) -> None:
+    """Ask for a new admin password, or read it from standard input; ends all sessions."""
+    if settings.admin_password is not None:
+        raise DatabaseError("The password is set by BUTTON_ADMIN_PASSWORD; change it there")
+    password = getpass.getpass("New admin password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    if not 1 <= len(password) <= web.admin.LONGEST_PASSWORD:
+        raise SettingError(f"password: expected 1 to {web.admin.LONGEST_PASSWORD} characters")
+    Accounts(SqliteDatabase(database_path(settings), goal=None)).set_password(password)
+    _say("The admin password is changed; all sessions have ended")
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    rows = [f"  {name:<24} {default}\n      {meaning}" for name, default, meaning in table()]
+    parser = argparse.ArgumentParser(
+        prog="app.py",
+        description="The Button: press, and every screen in the building knows.",
+        epilog="settings, as environment variables (name, default, meaning):\n" + "\n".join(rows),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--open", action="store_true", help="open / and /graph in the browser")
+    parser.add_argument("--demo", action="store_true", help="press the simulated button now and then, on a temporary database unless one is named")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("set-password", help="ask for a new admin password (or read a line of standard input)")
+    commands.add_parser("backup", help="copy the database, also while the server runs").add_argument("path", type=Path)
+    commands.add_parser("restore", help="put a backup in place of the database, while no server runs").add_argument("path", type=Path)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    options = arguments().parse_args(argv)
+    environ = dict(os.environ)
+    if options.demo and not environ.get("BUTTON_DATABASE"):
+        environ["BUTTON_DATABASE"] = f"sqlite:///{tempfile.mkdtemp(prefix='button-demo-')}/button.db"
+    if options.demo:
+        environ["BUTTON_HARDWARE"] = "simulated"
+    try:
+        settings = Settings.from_environ(environ)
+    except SettingError as error:
+        _say(str(error))
+        return 2
+    logging.basicConfig(
+        level=settings.log.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        if options.command == "set-password":
+            set_password(settings)
+        elif options.command == "backup":
+            sqlite_file.backup(database_path(settings), options.path)
+            _say(f"{options.path}: written")
+        elif options.command == "restore":
+            former = sqlite_file.restore(options.path, database_path(settings))
+            _say(f"{database_path(settings)}: restored" + (f"; the former one is {former}" if former else ""))
+        else:
+            run(settings, options.open, options.demo)
+    except SettingError as error:
+        _say(str(error))
+        return 2
+    except (StartError, DatabaseError, HardwareError, Unavailable) as error:
+        _say(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

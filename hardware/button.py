@@ -1,0 +1,126 @@
+"""Samples the pins in a native thread and hands what was pressed to a greenlet."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import gevent
+from gevent import monkey
+from gevent.event import Event as Signal
+
+from .debounce import Debouncer
+from .pin import Pin
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two samples. 2 ms see 3 samples of the shortest press that counts, for 1 % of a core.
+PERIOD = 0.002
+#: A gap between samples from which on a press could fall into it unseen; they are counted.
+LONG_GAP = 0.020
+#: Seconds without a sample after which the sampler counts as stopped.
+STOPPED_AFTER = 2.0
+
+# The originals, patched process or not: the sampler must be a thread that no greenlet can hold up.
+_sleep = monkey.get_original("time", "sleep")
+_start_thread = monkey.get_original("_thread", "start_new_thread")
+
+
+class _Watched(NamedTuple):
+    source: str
+    pin: Pin
+    debouncer: Debouncer
+
+
+class Button:
+    """One or several physical buttons.
+
+    `pins` maps a source's name (`button`, `button-11`) to its pin. `pressed(source)` is called in a
+    greenlet, once for each press, in their order.
+
+        Button({"button": SimulatedPin()}, pressed=print).start()
+
+    A native thread samples every 2 ms and wakes the hub through the loop's async watcher: nothing
+    else of gevent's may be called from a foreign thread. `spawn(function)` starts a greenlet whose
+    death must not go unseen.
+    """
+
+    def __init__(
+        self,
+        pins: dict[str, Pin],
+        pressed: Callable[[str], Any],
+        spawn: Callable[[Callable[[], None]], gevent.Greenlet] = gevent.spawn,
+    ) -> None:
+        self._watched: Sequence[_Watched] = [_Watched(*item, Debouncer()) for item in pins.items()]
+        self._pressed = pressed
+        self._spawn = spawn
+        self._events: deque[str] = deque()
+        self._stopping = False
+        self._failure: BaseException | None = None
+        self._last_sample = time.monotonic()
+        self._long_gaps = 0
+        self._worst_gap = 0.0
+        self._last_press: float | None = None
+
+    def start(self) -> None:
+        """Begin to sample. Call it from a greenlet of the hub that is to be woken."""
+        if not self._watched:
+            return
+        self._signal = Signal()
+        self._wake = gevent.get_hub().loop.async_()
+        self._wake.start(self._signal.set)
+        self._greenlet = self._spawn(self._hand_over)
+        _start_thread(self._sample, ())
+
+    def stop(self) -> None:
+        """Sample no more and give the pins back."""
+        self._stopping = True
+        for watched in self._watched:
+            watched.pin.close()
+
+    def status(self) -> dict[str, Any]:
+        """The health of the button: `trouble` None means that a press would be seen now."""
+        now = time.monotonic()
+        stopped = bool(self._watched) and now - self._last_sample > STOPPED_AFTER
+        return {
+            "driver": self._watched[0].pin.driver if self._watched else "none",
+            "sources": [watched.source for watched in self._watched],
+            "trouble": "the pin is no longer sampled" if stopped else None,
+            "stuck": [watched.source for watched in self._watched if watched.debouncer.is_stuck(now)],
+            "bounces": sum(watched.debouncer.bounces for watched in self._watched),
+            "long_gaps": self._long_gaps,
+            "worst_gap": round(self._worst_gap, 4),
+            "pressed_at": self._last_press,
+        }
+
+    def _sample(self) -> None:
+        """The native thread. It must touch nothing of gevent's but the async watcher."""
+        try:
+            last = time.monotonic()
+            while not self._stopping:
+                _sleep(PERIOD)
+                now = time.monotonic()
+                gap, last = now - last, now
+                if gap > LONG_GAP:
+                    self._long_gaps += 1
+                self._worst_gap = max(self._worst_gap, gap)
+                self._last_sample = now
+                for source, pin, debouncer in self._watched:
+                    if debouncer.update(pin.read(), now) == "pressed":
+                        self._events.append(source)
+                        self._wake.send()
+        except BaseException as error:
+            self._failure = error
+            if not self._stopping:
+                self._wake.send()
+
+    def _hand_over(self) -> None:
+        while True:
+            self._signal.wait()
+            self._signal.clear()
+            while self._events:
+                self._last_press = time.time()
+                self._pressed(self._events.popleft())
+            if self._failure is not None:
+                raise RuntimeError("the sampler of the pin has died") from self._failure

@@ -1,0 +1,141 @@
+"""The pin that the button is wired to, and which kind of it to open."""
+
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from gevent import monkey
+
+from .simulated import SimulatedPin
+
+
+class HardwareError(Exception):
+    """The button cannot be used as set; the text is one line that says why and how to mend it."""
+
+
+class Pin(Protocol):
+    """A pin whose level can be read."""
+
+    #: What it is, for the log and the admin page.
+    driver: str
+
+    def read(self) -> int:
+        """The level now: 0 while the button is pressed, 1 else. Called from a native thread."""
+
+    def close(self) -> None:
+        """Give the pin back."""
+
+
+class GpioPin:
+    """A pin of the Raspberry Pi's header, with its internal pull-up on.
+
+    Wire one leg of the button to physical pin 11 (GPIO17) and the other to ground, say physical
+    pin 9; no resistor is needed, since the pull-up (about 50 kOhm) keeps the pin at 3.3 V until the
+    button connects it to ground.
+
+        pin = GpioPin(11)
+        pin.read()    # 0 while pressed, 1 else
+
+    `number` is the physical one (BOARD numbering). Works with RPi.GPIO and with rpi-lgpio, which
+    has the same module name. Only the level is read: edge detection does not exist on every kernel,
+    and `bouncetime` loses presses. Raises `HardwareError`.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._gpio = _library()
+        try:
+            self._gpio.setwarnings(False)
+            self._gpio.setmode(self._gpio.BOARD)
+            self._gpio.setup(number, self._gpio.IN, pull_up_down=self._gpio.PUD_UP)
+            self._gpio.input(number)
+        except Exception as error:  # each library raises its own kinds
+            raise HardwareError(_why(number, error)) from error
+        self.driver = f"RPi.GPIO {self._gpio.VERSION}"
+
+    def read(self) -> int:
+        return self._gpio.input(self._number)
+
+    def close(self) -> None:
+        self._gpio.cleanup(self._number)
+
+
+def open_pins(hardware: str, numbers: Sequence[int], fifo: str | None) -> list[Pin]:
+    """The pins of `numbers` (physical), as the setting `hardware` wants them; none: an empty list.
+
+    `auto` is `gpio` on a Raspberry Pi and `simulated` elsewhere. `fifo` is the path of the FIFO that
+    drives the first simulated pin. Raises `HardwareError`; never falls back to another kind.
+    """
+    if hardware == "auto":
+        hardware = "gpio" if is_raspberry_pi() else "simulated"
+    if hardware == "gpio":
+        return [GpioPin(number) for number in numbers]
+    if hardware == "simulated":
+        try:
+            return [SimulatedPin(fifo if number == numbers[0] else None) for number in numbers]
+        except OSError as error:
+            raise HardwareError(f"BUTTON_SIMULATED_PIN: {fifo}: {error.strerror}") from error
+    return []
+
+
+def is_raspberry_pi() -> bool:
+    """Whether this machine is a Raspberry Pi."""
+    try:
+        return b"Raspberry Pi" in Path("/proc/device-tree/model").read_bytes()
+    except OSError:
+        pass
+    try:
+        return "Raspberry Pi" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+
+
+def _library() -> Any:
+    """The GPIO library, imported as if gevent had not patched the process.
+
+    rpi-lgpio's lgpio starts a reader thread at import. In a patched process that is a greenlet which
+    blocks the hub in a read, for ever. It also makes a FIFO in the working directory, which may not
+    be writable: give it a folder of its own.
+    """
+    if importlib.util.find_spec("lgpio") and "LG_WD" not in os.environ:
+        os.environ["LG_WD"] = tempfile.mkdtemp(prefix="button-lgpio-")
+    patched = {}
+    for name, saved in monkey.saved.items():
+        if name in ("threading", "_thread", "time", "queue"):
+            module = sys.modules[name]
+            patched[module] = {key: getattr(module, key) for key in saved if hasattr(module, key)}
+            for key, value in saved.items():
+                setattr(module, key, value)
+    try:
+        return importlib.import_module("RPi.GPIO")
+    except ImportError as error:
+        raise HardwareError(
+            "No GPIO library: install RPi.GPIO (rpi-lgpio on a Raspberry Pi 5), or set"
+            f" BUTTON_HARDWARE=simulated ({error})"
+        ) from error
+    except Exception as error:  # RPi.GPIO raises RuntimeError at import where it cannot run
+        raise HardwareError(
+            f"The GPIO library does not run here: {_line(error)}; on a Raspberry Pi 5 install rpi-lgpio in"
+            " RPi.GPIO's place, on a machine that is no Pi set BUTTON_HARDWARE=simulated"
+        ) from error
+    finally:
+        for module, values in patched.items():
+            for key, value in values.items():
+                setattr(module, key, value)
+
+
+def _why(number: int, error: Exception) -> str:
+    if isinstance(error, PermissionError) or "No access to /dev/mem" in str(error):
+        return f"Pin {number}: no right to use GPIO; add the user to the group gpio ({_line(error)})"
+    if "busy" in str(error).lower():
+        return f"Pin {number}: another program uses it; stop that one or choose another BUTTON_PIN ({_line(error)})"
+    return f"Pin {number}: {_line(error)}"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,92 @@
+"""A pin without a Pi, which bounces if you make it: driven by a FIFO, by the Enter key, by a program."""
+
+import os
+import stat
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+
+import gevent
+from gevent.socket import wait_read
+
+#: Seconds that `tap` holds the button, and that it lets go before the next tap.
+TAP = 0.06
+
+
+class SimulatedPin:
+    """A pin that behaves like one pulled up: 1 until something pulls it low.
+
+    `fifo`, if not None, is the path of a FIFO (made if missing). Each digit written to it sets the
+    level, as a finger would:
+
+        echo 0 > button.fifo; sleep 0.1; echo 1 > button.fifo
+
+    Its levels pass the same sampler and debouncer as a real pin's. Raises `OSError` if the path is
+    something else than a FIFO, or cannot be made.
+    """
+
+    def __init__(self, fifo: str | None = None) -> None:
+        self.driver = "simulated"
+        self._level = 1
+        self._taps: deque[float] = deque()  # when each begins; the sampler's thread takes them off
+        self._next_tap = 0.0
+        self._fd = None if fifo is None else _open(fifo)
+
+    def read(self) -> int:
+        """The level now. What the FIFO got since the last sample has passed; only the last stands."""
+        if self._fd is not None:
+            try:
+                while got := os.read(self._fd, 4096):
+                    for byte in got:
+                        if byte in b"01":
+                            self._level = byte - 48
+            except BlockingIOError:
+                pass
+        if self._taps:
+            held = time.monotonic() - self._taps[0]
+            if held >= 2 * TAP:
+                self._taps.popleft()
+            elif 0 <= held < TAP:
+                return 0
+        return self._level
+
+    def tap(self) -> None:
+        """Press and let go, after the taps that are still under way."""
+        begins = max(time.monotonic(), self._next_tap)
+        self._next_tap = begins + 2 * TAP
+        self._taps.append(begins)
+
+    def close(self) -> None:
+        """Close the FIFO; it stays where it is."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def _open(path: str) -> int:
+    try:
+        os.mkfifo(path, 0o600)
+    except FileExistsError:
+        if not stat.S_ISFIFO(os.stat(path).st_mode):
+            raise FileExistsError(17, "exists and is no FIFO") from None
+    # For reading and writing: so it never ends when a writer goes, and opening it does not wait.
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def tap_on_enter(tap: Callable[[], None]) -> None:
+    """Call `tap` for each line that is typed on the terminal; returns when there is none left.
+
+    For a greenlet. A process in the background must not read its terminal: it would be stopped.
+    """
+    fd = sys.stdin.fileno()
+    while True:
+        wait_read(fd)
+        if os.tcgetpgrp(fd) != os.getpgrp():
+            gevent.sleep(1)
+            continue
+        got = os.read(fd, 1024)
+        if not got:
+            return
+        for _ in range(got.count(b"\n")):
+            tap()

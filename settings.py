@@ -1,0 +1,165 @@
+"""The one table of settings, from which the check at start, --help and the README's table come."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, NamedTuple
+
+#: Physical pins of the 40-pin header that are GPIO and free to use (the rest are power, ground and
+#: the two that read a HAT's memory), as RPi.GPIO 0.7.1 lists them in `source/common.c`.
+GPIO_PINS = (3, 5, 7, 8, 10, 11, 12, 13, 15, 16, 18, 19, 21, 22, 23, 24, 26, 29, 31, 32, 33, 35, 36,
+             37, 38, 40)  # fmt: skip
+
+MAX_GOAL = 1000
+
+
+class SettingError(ValueError):
+    """A setting's value is not one it can have; the text is the one line to show."""
+
+
+class Kind(NamedTuple):
+    """What values a setting takes: how to read one, and how to name them in an error."""
+
+    parse: Callable[[str], Any]  # raises ValueError
+    expected: str
+    secret: bool = False  # its value is never shown
+
+
+def _whole(low: int, high: int) -> Kind:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError
+        return int(text)
+
+    return Kind(parse, f"a whole number from {low} to {high}")
+
+
+def _choice(*words: str) -> Kind:
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError
+        return text.lower()
+
+    return Kind(parse, "one of " + ", ".join(words))
+
+
+def _text(most: int, pattern: str = r"[^\x00-\x1f\x7f]+", what: str = "", secret: bool = False) -> Kind:
+    def parse(text: str) -> str:
+        if len(text) > most or not re.fullmatch(pattern, text):
+            raise ValueError
+        return text
+
+    return Kind(parse, what or f"1 to {most} characters, none of them a control character", secret)
+
+
+def _pins(text: str) -> tuple[int, ...]:
+    pins = tuple(int(part) if part.strip().isdecimal() else 0 for part in text.split(","))
+    if len(set(pins)) < len(pins) or not set(pins) <= set(GPIO_PINS):
+        raise ValueError
+    return pins
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().lower() for part in text.split(","))
+    for origin in origins:
+        if not re.fullmatch(r"https?://[a-z0-9.:\[\]-]{1,255}", origin):
+            raise ValueError
+    return origins
+
+
+def _setting(default: str | None, kind: Kind, help: str, shown: str = "", also: str = "") -> Any:
+    """A row of the table. `default` None: unset; `shown`: the default as the table words it;
+    `also`: another variable that is read where the setting's own is not set."""
+    return field(
+        default=None if default is None else kind.parse(default),
+        metadata={"kind": kind, "help": help, "shown": shown or default or "none", "also": also},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one server; `Settings.from_environ()` reads them from `BUTTON_…` variables."""
+
+    host: str = _setting("0.0.0.0", _text(255), "address to listen on")  # noqa: S104
+    port: int = _setting(
+        "8000", _whole(0, 65535), "port to listen on; 0 takes a free one", "`$PORT` or 8000", "PORT"
+    )
+    database: str = _setting(
+        "sqlite:///button.db",
+        _text(1000, r"sqlite:///[^\x00-\x1f\x7f]+", "sqlite:///relative/path or sqlite:////absolute/path", True),
+        "where every change is kept: `sqlite:///relative/path` or `sqlite:////absolute/path`",
+    )
+    title: str = _setting("Deals till {goal} deal goal", _text(200), "heading; `{goal}` is replaced")
+    goal: int = _setting(
+        "20", _whole(1, MAX_GOAL), "goal of a new database, 1 to 1000; later the admin page sets it"
+    )
+    hardware: str = _setting(
+        "auto",
+        _choice("auto", "gpio", "simulated", "none"),
+        "`gpio`, `simulated`, `none`; `auto` is `gpio` on a Raspberry Pi and `simulated` elsewhere",
+    )
+    pin: tuple[int, ...] = _setting(
+        "11",
+        Kind(_pins, "physical pin numbers that are GPIO, such as 11 or 11,13"),
+        "physical pin of the button, which connects it to ground; several: `11,13`",
+    )
+    simulated_pin: str | None = _setting(
+        None,
+        _text(1000),
+        "path of a FIFO whose digits `0` (pressed) and `1` set the level of the simulated pin",
+    )
+    admin_password: str | None = _setting(
+        None,
+        _text(256, r"(?s).+", "1 to 256 characters", True),
+        "admin password; none = a random one, made and shown once at the first start",
+    )
+    api_token: str | None = _setting(
+        None,
+        _text(256, r"[\x21-\x7e]+", "1 to 256 printable ASCII characters without spaces", True),
+        "bearer token for the API's writes; none = they are refused",
+    )
+    allowed_origins: tuple[str, ...] | None = _setting(
+        None,
+        Kind(_origins, "origins such as https://example.com, separated by commas"),
+        "further origins, separated by commas; the same origin always may",
+    )
+    trusted_proxies: int = _setting(
+        "0", _whole(0, 10), "number of proxies in front whose X-Forwarded-* headers count"
+    )
+    max_clients: int = _setting(
+        "20000", _whole(1, 1_000_000), "Socket.IO clients in all; one more is told to come later (503)"
+    )
+    log: str = _setting("info", _choice("debug", "info", "warning", "error", "critical"), "log level")
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
+        """The settings that `environ` gives; a variable that is empty is as if it were not set.
+
+        Raises `SettingError`, whose text names the variable, what it takes and what it was given.
+        """
+        values = {}
+        for row in fields(cls):
+            for name in (variable(row), row.metadata["also"]):
+                if environ.get(name):
+                    values[row.name] = _read(name, environ[name], row.metadata["kind"])
+                    break
+        return cls(**values)
+
+
+def variable(row: "Field[Any]") -> str:
+    """The environment variable of a row of the table."""
+    return "BUTTON_" + row.name.upper()
+
+
+def _read(name: str, text: str, kind: Kind) -> Any:
+    try:
+        return kind.parse(text)
+    except ValueError:
+        got = "" if kind.secret else f", got {text[:80]!r}"
+        raise SettingError(f"{name}: expected {kind.expected}{got}") from None
+
+
+def table() -> Iterator[tuple[str, str, str]]:
+    """The table of settings, a row each: variable, default, meaning."""
+    for row in fields(Settings):
+        yield variable(row), row.metadata["shown"], row.metadata["help"]

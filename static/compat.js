@@ -1,0 +1,68 @@
+// What the oldest engines lack, the one global, and the theme: before anything is drawn. ES5.
+if (!Function.prototype.bind) {
+  Function.prototype.bind = function (that) {
+    var call = this, first = Array.prototype.slice.call(arguments, 1);
+    return function () {
+      return call.apply(that, first.concat(Array.prototype.slice.call(arguments)));
+    };
+  };
+}
+
+window.theButton = { horns: 0 };
+
+(function (button) {
+  var root = document.documentElement;
+
+  // ?name=value of the page's address, or null.
+  button.query = function (name) {
+    var found = new RegExp('[?&]' + name + '=([^&]*)').exec(location.search);
+    return found ? decodeURIComponent(found[1]) : null;
+  };
+
+  // What this browser remembers, if it remembers anything.
+  button.remember = function (name, value) {
+    try {
+      if (value === undefined) { return localStorage.getItem('theButton.' + name); }
+      localStorage.setItem('theButton.' + name, value);
+    } catch (error) { /* no storage, or none allowed: the setting lasts as long as the page */ }
+    return null;
+  };
+
+  // Adds a class to an element, or takes it away; works without classList.
+  button.mark = function (element, name, on) {
+    var rest = (' ' + element.className + ' ').replace(' ' + name + ' ', ' ');
+    element.className = (rest + (on ? name : '')).replace(/^ +| +$/g, '');
+  };
+
+  button.byId = function (id) { return document.getElementById(id); };
+
+  button.setText = function (element, text) {
+    if (element.firstChild) { element.firstChild.nodeValue = text; } else {
+      element.appendChild(document.createTextNode(text));
+    }
+  };
+
+  // A moment (a Date) as HH:MM.
+  button.clock = function (date) {
+    return ('0' + date.getHours()).slice(-2) + ':' + ('0' + date.getMinutes()).slice(-2);
+  };
+
+  // Calls `draw` when the theme changes; `button.dark()` tells it.
+  var wish = button.query('theme'), listeners = [];
+  var system = window.matchMedia ? window.matchMedia('(prefers-color-scheme: dark)') : null;
+
+  button.dark = function () {
+    return wish === 'dark' || (wish !== 'light' && !!system && system.matches);
+  };
+  button.onTheme = function (draw) { listeners.push(draw); };
+  button.still = function () {
+    return !!window.matchMedia && window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+  };
+
+  function paint() {
+    button.mark(root, 'dark', button.dark());
+    for (var i = 0; i < listeners.length; i += 1) { listeners[i](); }
+  }
+  if (system && system.addListener) { system.addListener(paint); }
+  paint();
+})(window.theButton);

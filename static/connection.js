@@ -1,0 +1,68 @@
+// The road to the server: which transport, what to show while it is lost, and a way round proxies
+// that swallow WebSocket frames. ES5.
+(function (button) {
+  var WATCH = 4000; // ms on polling with an upgrade neither done nor failed
+  var SOONEST = 500, LATEST = 4000; // ms until a new attempt, halved or doubled by chance
+
+  // Connects to `namespace` and calls `told(count, isFirst)` for each count, `info(facts)` for each
+  // info, `changed(state, transport)` when the connection comes or goes. `state` is connecting (only
+  // before the first connection), connected or closed.
+  button.connect = function (namespace, on) {
+    var socket = io(namespace, {
+      transports: ['polling', 'websocket'],
+      reconnectionDelay: SOONEST,
+      reconnectionDelayMax: LATEST,
+      randomizationFactor: 0.5,
+      timeout: 8000
+    });
+    var manager = socket.io, watch = null, fresh = true;
+
+    function calm() { clearTimeout(watch); watch = null; }
+
+    function transport() {
+      return manager.engine && manager.engine.transport ? manager.engine.transport.name : '';
+    }
+
+    function tell(state) { on.changed(state, state === 'connected' ? transport() : ''); }
+
+    function opened() {
+      var engine = manager.engine;
+      calm();
+      engine.on('upgrade', function () {
+        calm();
+        if (socket.connected) { tell('connected'); }
+      });
+      engine.on('upgradeError', calm);
+      engine.on('close', calm);
+      if (manager.opts.upgrade !== false && window.WebSocket && transport() === 'polling') {
+        watch = setTimeout(function () {
+          // A proxy passed the handshake and swallows the frames: do without WebSocket from now on.
+          manager.opts.upgrade = false;
+          engine.close();
+        }, WATCH);
+      }
+    }
+
+    manager.on('open', opened);
+    socket.on('connect', function () { fresh = true; tell('connected'); });
+    socket.on('disconnect', function (reason) {
+      tell('closed');
+      // The server or we ourselves ended it: the client would stay away.
+      if (reason === 'io server disconnect' || reason === 'io client disconnect') { socket.connect(); }
+    });
+    socket.on('count', function (count) { var first = fresh; fresh = false; on.told(count, first); });
+    if (on.info) { socket.on('info', on.info); }
+    tell('connecting');
+    return socket;
+  };
+
+  // The status line: #status with its lamp and words.
+  button.showStatus = function (state, transport, since) {
+    var line = button.byId('status');
+    var words = state === 'connected' ? 'Connected: ' + transport
+      : state === 'connecting' ? 'Connecting' : 'Connection lost, trying again' + (since ? ' · as of ' + since : '');
+    line.setAttribute('data-state', state);
+    line.setAttribute('data-transport', transport);
+    button.setText(button.byId('words'), words);
+  };
+})(window.theButton);

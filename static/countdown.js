@@ -1,0 +1,76 @@
+// The countdown page: the count on the cap, the horn, the words. ES5.
+(function (button) {
+  var byId = button.byId, body = document.body, stage = byId('stage'), number = byId('count');
+  var ring = button.ring(byId('ring')), title = byId('title');
+  var shown = null, since = null;
+
+  function deals(count) { return count === 1 ? '1 deal' : count + ' deals'; }
+
+  function layout() {
+    var width = document.documentElement.clientWidth;
+    var height = window.innerHeight || document.documentElement.clientHeight;
+    var top = byId('head').offsetHeight, size = Math.max(160, height - top - byId('foot').offsetHeight);
+    var side = Math.floor(Math.min(width, size));
+    stage.style.width = stage.style.height = number.style.lineHeight = side + 'px';
+    stage.style.left = Math.floor((width - side) / 2) + 'px';
+    stage.style.top = Math.floor(top + (size - side) / 2) + 'px';
+    // The number leaves air on the cap, with one digit and with four.
+    var share = [0.3, 0.3, 0.255, 0.19, 0.145][String(number.firstChild.nodeValue).length] || 0.145;
+    number.style.fontSize = Math.floor(side * share) + 'px';
+    ring.resize(side);
+  }
+
+  function headline(goal) {
+    var text = title.getAttribute('data-title').split('{goal}').join(goal);
+    button.setText(title, text);
+    document.title = shown.count + ' · ' + text;
+  }
+
+  function sentence(count) {
+    if (count.cause === 'press' && count.count === 0) { return 'Goal reached.'; }
+    if (count.cause === 'press' && count.count === count.goal) { return 'The next round begins: ' + deals(count.goal) + ' to go.'; }
+    return deals(count.count) + ' to go.';
+  }
+
+  function told(count, first) {
+    var before = shown;
+    since = new Date();
+    if (!first && before && count.seq <= before.seq) { return; }
+    shown = count;
+    button.setText(number, count.count);
+    button.mark(body, 'done', count.count === 0);
+    byId('ring').setAttribute('aria-label', count.count + ' of ' + count.goal + ' deals to go');
+    headline(count.goal);
+    layout();
+    ring.show(count.goal, count.goal - count.count, !first && count.cause === 'press');
+    if (!first) { button.setText(byId('sentence'), sentence(count)); }
+    if (!first && count.cause === 'press') { button.soundHorn(); }
+    fresh();
+  }
+
+  // The number is fresh while connected and told; else it is dimmed.
+  function fresh() {
+    var stale = byId('status').getAttribute('data-state') !== 'connected' || !shown;
+    button.mark(body, 'stale', stale);
+    ring.dim(stale);
+  }
+
+  function facts(info) {
+    var words = info.today + ' today · ' + info.week + ' this week';
+    if (info.pressed_at !== null) { words += ' · last ' + button.clock(new Date(info.pressed_at * 1000)); }
+    words += ' · ' + (info.screens === 1 ? '1 screen' : info.screens + ' screens');
+    button.setText(byId('facts'), words);
+  }
+
+  layout();
+  window.onresize = layout;
+  button.onTheme(layout);
+  button.connect('/', {
+    told: told,
+    info: facts,
+    changed: function (state, transport) {
+      button.showStatus(state, transport, since && button.clock(since));
+      fresh();
+    }
+  });
+})(window.theButton);

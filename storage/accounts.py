@@ -1,0 +1,108 @@
+"""Who may change the count from a browser: the admin password, the sessions, the secret."""
+
+import hashlib
+import hmac
+import secrets
+import time
+from typing import Any, Protocol
+
+from gevent.threadpool import ThreadPool
+from werkzeug.security import check_password_hash, generate_password_hash
+
+#: A session ends so many seconds after it began.
+SESSION_LASTS = 30 * 86400.0
+#: Letters of a password that is made here: none that looks like another.
+_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+
+_KEEP = "INSERT INTO secret VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+
+class Rows(Protocol):
+    """What accounts ask of a database; `SqliteDatabase` says what each does."""
+
+    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]: ...
+    def change(self, *statements: tuple[str, dict[str, Any]]) -> None: ...
+
+
+class Accounts:
+    """The admin's password and sessions, kept as hashes in the database.
+
+    Every method may raise `Unavailable`. Hashing takes 120 ms and 32 MB (scrypt, werkzeug's
+    parameters), so it is done in one native thread, one at a time.
+    """
+
+    def __init__(self, database: Rows) -> None:
+        self._database = database
+        self._pool = ThreadPool(1)
+        self._secret = self._kept("csrf")
+        if self._secret is None:
+            self._secret = secrets.token_hex(32)
+            database.change((_KEEP, {"name": "csrf", "value": self._secret}))
+
+    def ensure_password(self, password: str | None) -> str | None:
+        """Have a password: `password` if not None, else the stored one, else a new random one.
+
+        Returns the random one, to be shown once; None otherwise. Another `password` than before
+        ends all sessions.
+        """
+        stored = self._kept("password")
+        if password is not None:
+            if stored is None or not self._apply(check_password_hash, stored, password):
+                self.set_password(password)
+        elif stored is None:
+            made = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
+            self.set_password(made)
+            return made
+        return None
+
+    def set_password(self, password: str) -> None:
+        """Store the hash of a new password and end all sessions, at once."""
+        hashed = self._apply(generate_password_hash, password)
+        self._database.change(
+            (_KEEP, {"name": "password", "value": hashed}), ("DELETE FROM session", {})
+        )
+
+    def check_password(self, password: str) -> bool:
+        """Whether `password` is the admin's."""
+        stored = self._kept("password")
+        return stored is not None and self._apply(check_password_hash, stored, password)
+
+    def begin_session(self) -> str:
+        """A new session's token (256 random bits); only its hash is stored."""
+        token = secrets.token_urlsafe(32)
+        now = time.time()
+        self._database.change(
+            ("DELETE FROM session WHERE began < :old", {"old": now - SESSION_LASTS}),
+            ("INSERT INTO session VALUES (:hash, :began)", {"hash": digest(token), "began": now}),
+        )
+        return token
+
+    def end_session(self, token: str) -> None:
+        """End the session that `token` names, if there is one."""
+        self._database.change(("DELETE FROM session WHERE hash = :hash", {"hash": digest(token)}))
+
+    def is_session(self, token: str) -> bool:
+        """Whether `token` names a session that has not ended."""
+        return digest(token) in self.sessions()
+
+    def sessions(self) -> set[str]:
+        """The digests of all sessions that have not ended."""
+        old = time.time() - SESSION_LASTS
+        return {row[0] for row in self._database.query("SELECT hash FROM session WHERE began > :old", old=old)}
+
+    def form_token(self, token: str) -> str:
+        """The CSRF token that forms carry for the visitor whose cookie is `token`."""
+        assert self._secret is not None
+        return hmac.new(self._secret.encode(), token.encode(), hashlib.sha256).hexdigest()
+
+    def _kept(self, name: str) -> str | None:
+        rows = self._database.query("SELECT value FROM secret WHERE name = :name", name=name)
+        return rows[0][0] if rows else None
+
+    def _apply(self, work: Any, *values: str) -> Any:
+        return self._pool.apply(work, values)
+
+
+def digest(token: str) -> str:
+    """What is stored of a session's token: 256 random bits need no salt and no slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()

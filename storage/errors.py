@@ -1,0 +1,9 @@
+"""What can go wrong with a database, whichever it is."""
+
+
+class DatabaseError(Exception):
+    """The database cannot be opened; the text is one line that names it and the mend."""
+
+
+class Unavailable(Exception):
+    """The database cannot take or give anything now; the text says why, and names no path."""

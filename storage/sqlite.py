@@ -1,0 +1,179 @@
+"""The count in an SQLite file: the database of one server."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gevent.threadpool import ThreadPool
+
+from . import sqlite_file
+from .count import Change, Event, Refused, check_same, follow, origin
+from .errors import Unavailable
+
+T = TypeVar("T")
+
+COLUMNS = ", ".join(Event._fields)
+_INSERT = f"INSERT INTO event ({COLUMNS}) VALUES ({', '.join('?' * len(Event._fields))})"  # noqa: S608
+_SELECT = f"SELECT {COLUMNS} FROM event"  # noqa: S608
+
+
+class SqliteDatabase:
+    """An SQLite database file, for one server; every method may be called from any greenlet.
+
+    Opening it makes the file if there is none (with `goal`), checks it, and keeps other servers off
+    (raises `DatabaseError`). With `goal` None the file must be there, and a server may use it. One native thread writes, another reads, so that the hub never waits
+    for a disk: a commit on an SD card takes 30 ms. All methods that touch the file raise
+    `Unavailable` where it cannot be written or read now.
+    """
+
+    def __init__(self, path: Path, goal: int | None) -> None:
+        if goal is None:
+            sqlite_file.check(path)
+        self._lock = None if goal is None else sqlite_file.open_or_create(path, goal)
+        self.path = path
+        self._pools = {"write": ThreadPool(1), "read": ThreadPool(1)}
+        self._connections: dict[str, sqlite3.Connection] = {}
+        self._origin = self._run("read", self._read_origin)
+
+    def record(self, changes: Sequence[Change]) -> list[tuple[Event, bool] | Refused]:
+        """Record `changes` in order, in one transaction that is on the disk when this returns.
+
+        For each: its event and whether an earlier request with the same key made it, or, alone, its
+        refusal.
+        """
+        return self._run("write", lambda db: self._record(db, changes))
+
+    def newest(self) -> Event:
+        """The newest event; the origin if there is none."""
+        return self._run("read", self._newest)
+
+    def events_after(self, seq: int, limit: int) -> list[Event]:
+        """The events above `seq`, oldest first, at most `limit` of them."""
+        return self._events("WHERE seq > ? ORDER BY seq LIMIT ?", min(seq, 2**62), limit)
+
+    def latest(self, limit: int) -> list[Event]:
+        """The newest `limit` events, newest first."""
+        return self._events("ORDER BY seq DESC LIMIT ?", limit)
+
+    def tally(self, day: float, week: float) -> tuple[float | None, int, int]:
+        """When the last press was (None: never), and how many there were since `day` and `week`.
+
+        Both are Unix seconds; presses that were taken back are left out of the numbers.
+        """
+
+        def count(db: sqlite3.Connection) -> tuple[float | None, int, int]:
+            pressed = db.execute("SELECT at FROM event WHERE kind = 'press' ORDER BY seq DESC LIMIT 1")
+            last = pressed.fetchone()
+            rows = db.execute(
+                "SELECT total(at >= ?), count(*) FROM event WHERE kind = 'press' AND at >= ? AND seq"
+                " NOT IN (SELECT undoes FROM event WHERE kind = 'undo')",
+                (day, week),
+            ).fetchone()
+            return last and last[0], int(rows[0]), rows[1]
+
+        return self._run("read", count)
+
+    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """The rows that `sql` (with `:name` for each value) selects."""
+        return self._run("read", lambda db: db.execute(sql, values).fetchall())
+
+    def change(self, *statements: tuple[str, dict[str, Any]]) -> None:
+        """Carry out SQL statements, each with its values, in one transaction."""
+
+        def write(db: sqlite3.Connection) -> None:
+            for sql, values in statements:
+                db.execute(sql, values)
+
+        self._run("write", lambda db: _transact(db, write))
+
+    def probe(self) -> None:
+        """Write a page, to know whether that can be done; raises `Unavailable` if not."""
+        self.change(("UPDATE probe SET at = :now", {"now": time.time()}))
+
+    def close(self) -> None:
+        """Close the file and let another server have it."""
+        for name, pool in self._pools.items():
+            if name in self._connections:
+                pool.apply(self._connections.pop(name).close)
+            pool.kill()
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def _run(self, pool: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in the thread that reads or the one that writes."""
+
+        def run() -> T:
+            if pool not in self._connections:
+                self._connections[pool] = sqlite_file.connect(self.path)
+            return work(self._connections[pool])
+
+        try:
+            return self._pools[pool].apply(run)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
+                raise  # ours to mend, not the disk's
+            raise Unavailable(str(error)) from error
+
+    def _record(
+        self, db: sqlite3.Connection, changes: Sequence[Change]
+    ) -> list[tuple[Event, bool] | Refused]:
+        def write(db: sqlite3.Connection) -> list[tuple[Event, bool] | Refused]:
+            outcomes: list[tuple[Event, bool] | Refused] = []
+            last = self._newest(db)
+            for change in changes:
+                try:
+                    first = self._event(db, "key", change.key) if change.key else None
+                    if first:
+                        check_same(change, first)
+                        outcomes.append((first, True))
+                        continue
+                    at = round(time.time(), 3)
+                    event = follow(last, change, at, lambda seq: self._event_at(db, seq))
+                except Refused as refused:
+                    outcomes.append(refused)
+                    continue
+                db.execute(_INSERT, event)
+                outcomes.append((event, False))
+                last = event
+            return outcomes
+
+        return _transact(db, write)
+
+    def _events(self, where: str, *values: Any) -> list[Event]:
+        rows = self._run("read", lambda db: db.execute(f"{_SELECT} {where}", values).fetchall())
+        return [Event(*row) for row in rows]
+
+    def _newest(self, db: sqlite3.Connection) -> Event:
+        row = db.execute(f"{_SELECT} ORDER BY seq DESC LIMIT 1").fetchone()
+        return Event(*row) if row else self._origin
+
+    def _event(self, db: sqlite3.Connection, column: str, value: Any) -> Event | None:
+        row = db.execute(f"{_SELECT} WHERE {column} = ?", (value,)).fetchone()
+        return Event(*row) if row else None
+
+    def _event_at(self, db: sqlite3.Connection, seq: int) -> Event:
+        event = self._event(db, "seq", seq) if seq else self._origin
+        if event is None:
+            raise LookupError(f"event {seq} is missing")
+        return event
+
+    @staticmethod
+    def _read_origin(db: sqlite3.Connection) -> Event:
+        at, goal = db.execute("SELECT at, goal FROM origin").fetchone()
+        return origin(goal, at)
+
+
+def _transact(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Run `work` in one transaction: all of it is on the disk when this returns, or none of it."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        done = work(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return done

@@ -1,0 +1,225 @@
+"""The one writer of changes and the one announcer of them: commit, then tell."""
+
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import gevent
+from gevent.event import AsyncResult, Event as Signal
+
+from .count import Change, Event, Refused
+from .errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+#: Presses of the pin that wait at most while the database cannot take them.
+MOST_WAITING = 1000
+#: Seconds within which a change is answered, come what may.
+ANSWER_WITHIN = 8.0
+#: Seconds between attempts while the database cannot be written.
+RETRY_AFTER = 0.5
+#: Seconds of writing after which the database counts as stuck.
+STUCK_AFTER = 2.0
+#: A transaction takes at most so many changes, so that the first of a flood is not the last answered.
+MOST_AT_ONCE = 200
+#: More unannounced events than these: only the newest is announced, since it holds the whole state.
+MOST_ANNOUNCED = 100
+
+
+class Database(Protocol):
+    """What the store asks of a database; `SqliteDatabase` says what each does."""
+
+    def record(self, changes: Sequence[Change]) -> list[tuple[Event, bool] | Refused]: ...
+    def newest(self) -> Event: ...
+    def events_after(self, seq: int, limit: int) -> list[Event]: ...
+    def probe(self) -> None: ...
+
+
+class Answer(NamedTuple):
+    """What became of a change: its event, and whether an earlier request with its key had made it."""
+
+    event: Event
+    again: bool
+
+
+class _Item(NamedTuple):
+    """A change that waits to be written; `answer` None: of the pin, so it waits as long as it takes."""
+
+    change: Change
+    answer: AsyncResult | None
+
+
+class Store:
+    """Takes changes, has the database record them, and announces each once it is on disk.
+
+    `announce(event)` is called in the order of `seq`, in one greenlet, and must not block.
+    `spawn(function)` starts a greenlet whose death must not go unseen.
+
+        store = Store(database, announce=print)
+        store.submit(Change("press", "api")).event.count
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        announce: Callable[[Event], None],
+        spawn: Callable[[Callable[[], None]], gevent.Greenlet] = gevent.spawn,
+    ) -> None:
+        self._database = database
+        self._announce = announce
+        self._queue: deque[_Item] = deque()
+        self._work = Signal()
+        self._news = Signal()
+        self._unannounced: deque[tuple[Event, bool, AsyncResult]] = deque()
+        self._trouble: dict[str, str] = {}  # what cannot be done now, and why
+        self._writing_since: float | None = None
+        self._refused_presses = 0
+        self._stopping = False
+        #: The newest event that was announced: what every screen shows.
+        self.current = database.newest()
+        self._writer = spawn(self._write)
+        self._announcer = spawn(self._tell)
+
+    def submit(self, change: Change) -> Answer:
+        """Record `change`; returns when it is on disk and announced.
+
+        Raises `Refused` if the rules do not allow it, `Unavailable` if the database cannot take it
+        now: then it is forgotten, but for one that was on its way to the disk, of which asking
+        again with its key tells.
+        """
+        if self._stopping:
+            raise Unavailable("the server is stopping")
+        if self.stuck():
+            raise Unavailable("the database does not answer")
+        item = _Item(change, AsyncResult())
+        self._queue.append(item)
+        self._work.set()
+        try:
+            return item.answer.get(timeout=ANSWER_WITHIN)
+        except gevent.Timeout:
+            if item in self._queue:
+                self._queue.remove(item)
+            raise Unavailable("the database does not answer") from None
+
+    def press(self, source: str) -> bool:
+        """Record a press of the pin as soon as the database takes it; never blocks.
+
+        False: a thousand presses wait already, and this one is refused.
+        """
+        if sum(item.answer is None for item in self._queue) >= MOST_WAITING:
+            self._refused_presses += 1
+            log.error("Press of %s refused: %d presses wait for the database", source, MOST_WAITING)
+            return False
+        self._queue.append(_Item(Change("press", source, key=secrets.token_hex(12)), None))
+        self._work.set()
+        return True
+
+    def stuck(self) -> bool:
+        """Whether the database has been writing for longer than it may."""
+        since = self._writing_since
+        return since is not None and time.monotonic() - since > STUCK_AFTER
+
+    def status(self) -> dict[str, Any]:
+        """The health of the road to the disk; `trouble` None: a press can be recorded now."""
+        stuck = "the database does not answer" if self.stuck() else None
+        return {
+            "trouble": stuck or next(iter(self._trouble.values()), None),
+            "seq": self.current.seq,
+            "waiting": sum(item.answer is None for item in self._queue),
+            "refused_presses": self._refused_presses,
+        }
+
+    def stop(self, within: float) -> None:
+        """Take no further change; write and announce those accepted, in at most `within` seconds."""
+        self._stopping = True
+        self._work.set()
+        gevent.joinall([self._writer], timeout=within)
+        if self._queue:
+            log.error("%d presses could not be stored", len(self._queue))
+        self._news.set()
+        gevent.joinall([self._announcer], timeout=within)
+
+    def _write(self) -> None:
+        """Write whatever waits, in one transaction; the next gathers meanwhile (group commit)."""
+        while self._queue or not self._stopping:
+            self._work.wait(timeout=RETRY_AFTER if "write" in self._trouble else None)
+            self._work.clear()
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
+            self._writing_since = time.monotonic()
+            try:
+                if batch:
+                    self._settle(batch, self._database.record([item.change for item in batch]))
+                elif "write" in self._trouble:
+                    self._database.probe()
+            except Unavailable as error:
+                self._put_off(batch, error)
+                if self._stopping:
+                    return
+                gevent.sleep(RETRY_AFTER)
+                continue
+            finally:
+                self._writing_since = None
+            self._resolve("write")
+            if self._queue:
+                self._work.set()
+
+    def _put_off(self, batch: list[_Item], error: Unavailable) -> None:
+        """Keep the pin's presses of a batch that could not be written; refuse the other changes."""
+        self._fail("write", error)
+        for item in batch:
+            if item.answer is not None:
+                item.answer.set_exception(error)
+        self._queue.extendleft(item for item in reversed(batch) if item.answer is None)
+
+    def _fail(self, what: str, error: Unavailable) -> None:
+        if self._trouble.get(what) != str(error):
+            log.error("The database cannot %s: %s", what, error)
+        self._trouble[what] = str(error)
+
+    def _resolve(self, what: str) -> None:
+        if self._trouble.pop(what, None):
+            log.warning("The database can %s again", what)
+
+    def _settle(self, batch: list[_Item], outcomes: Sequence[tuple[Event, bool] | Refused]) -> None:
+        for item, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                if item.answer is not None:
+                    item.answer.set_exception(outcome)
+            elif item.answer is not None:
+                self._unannounced.append((*outcome, item.answer))
+        self._news.set()
+
+    def _tell(self) -> None:
+        """Announce each event once, in order, as it is read back from the database."""
+        while True:
+            self._news.wait(timeout=None if self._stopping else 1.0)
+            self._news.clear()
+            try:
+                self._catch_up()
+                self._resolve("read")
+            except Unavailable as error:
+                self._fail("read", error)
+                gevent.sleep(RETRY_AFTER)
+                self._news.set()
+            if self._stopping and self._writer.dead:
+                return
+
+    def _catch_up(self) -> None:
+        while events := self._database.events_after(self.current.seq, MOST_ANNOUNCED + 1):
+            if len(events) > MOST_ANNOUNCED:
+                events = [self._database.newest()]
+            for event in events:
+                self.current = event
+                self._announce(event)
+        self._answer()
+
+    def _answer(self) -> None:
+        for _ in range(len(self._unannounced)):
+            event, again, answer = self._unannounced.popleft()
+            if event.seq <= self.current.seq:
+                answer.set(Answer(event, again))
+            else:
+                self._unannounced.append((event, again, answer))

@@ -1,0 +1,260 @@
+"""The admin page: signing in, and every change that a person may make from the sofa."""
+
+import datetime
+import hmac
+import math
+import secrets
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import flask
+
+from settings import MAX_GOAL
+from storage import Change, Refused
+
+from .parts import parts
+from .sockets import COOKIE, session_of
+
+admin = flask.Blueprint("admin", __name__, url_prefix="/admin")
+
+#: The cookie of a visitor who has not signed in, to which the login form's token belongs.
+VISITOR = "button_visitor"
+#: Changes that the page lists.
+SHOWN = 20
+LONGEST_PASSWORD = 256
+#: Passwords that may wait for their hashing, in all; one an address.
+MOST_HASHING = 8
+
+
+class FormError(Exception):
+    """A form that cannot be taken; the text is the sentence to show."""
+
+    def __init__(self, text: str, status: int = 400, retry_after: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after = retry_after
+
+
+def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Let only a signed-in admin in, and a POST only with the form's token."""
+
+    @wraps(view)
+    def check(*args: Any, **values: Any) -> Any:
+        token = session_of(flask.request.environ)
+        if not token or not parts().accounts.is_session(token):
+            return flask.redirect("/admin/login")
+        flask.g.session = token
+        if flask.request.method == "POST":
+            _check_form_token(token)
+        return view(*args, **values)
+
+    return check
+
+
+@admin.get("")
+@signed_in
+def page() -> Any:
+    return _page()
+
+
+def _page(error: str = "") -> str:
+    events = parts().database.latest(SHOWN)
+    newest = events[0] if events else parts().store.current
+    taken_back = {event.undoes for event in events}
+    return flask.render_template(
+        "admin.html",
+        state=parts().store.current,
+        title=parts().title(),
+        events=events,
+        taken_back=taken_back,
+        undo_seq=newest.top,
+        key=secrets.token_hex(16),
+        csrf_token=parts().accounts.form_token(flask.g.session),
+        status={name: status() for name, status in parts().status.items()},
+        max_goal=MAX_GOAL,
+        fixed_password=parts().settings.admin_password is not None,
+        error=error,
+    )
+
+
+@admin.get("/login")
+def login(error: str = "") -> Any:
+    visitor = flask.request.cookies.get(VISITOR, "")
+    if len(visitor) != 43:
+        visitor = secrets.token_urlsafe(32)
+    token = parts().accounts.form_token(visitor)
+    page = flask.render_template("login.html", title=parts().title(), csrf_token=token, error=error)
+    answer = flask.make_response(page)
+    _set_cookie(answer, VISITOR, visitor)
+    return answer
+
+
+@admin.post("/login")
+def sign_in() -> Any:
+    _check_form_token(flask.request.cookies.get(VISITOR, ""))
+    if not _is_password(flask.request.form.get("password", "")):
+        raise FormError("That is not the password.", 401)
+    answer = flask.redirect("/admin")
+    answer.delete_cookie(VISITOR)
+    _set_cookie(answer, COOKIE, parts().accounts.begin_session(), max_age=30 * 86400)
+    return answer
+
+
+@admin.post("/press")
+@signed_in
+def press() -> Any:
+    return _record("press")
+
+
+@admin.post("/undo")
+@signed_in
+def undo() -> Any:
+    return _record("undo", seq=_whole("seq", 10**15) if flask.request.form.get("seq") else None)
+
+
+@admin.post("/reset")
+@signed_in
+def reset() -> Any:
+    return _record("reset")
+
+
+@admin.post("/goal")
+@signed_in
+def goal() -> Any:
+    wanted = _whole("goal", MAX_GOAL)
+    if wanted < 1:
+        raise FormError(f"goal: expected a whole number from 1 to {MAX_GOAL}.")
+    return _record("goal", goal=wanted)
+
+
+@admin.post("/password")
+@signed_in
+def password() -> Any:
+    if parts().settings.admin_password is not None:
+        raise Refused("fixed", "The password is set by BUTTON_ADMIN_PASSWORD; change it there.")
+    new = flask.request.form.get("new", "")
+    if not 1 <= len(new) <= LONGEST_PASSWORD:
+        raise FormError(f"new: expected 1 to {LONGEST_PASSWORD} characters.")
+    if not _is_password(flask.request.form.get("password", "")):
+        raise FormError("password: that is not the old password.")
+    parts().accounts.set_password(new)
+    return _signed_out()
+
+
+@admin.post("/logout")
+@signed_in
+def logout() -> Any:
+    parts().accounts.end_session(flask.g.session)
+    return _signed_out()
+
+
+@admin.get("/history.csv")
+@signed_in
+def history() -> Any:
+    database = parts().database
+
+    def rows() -> Any:
+        yield "seq,at,kind,source,count,goal\n"
+        seq = 0
+        while events := database.events_after(seq, 1000):
+            seq = events[-1].seq
+            yield "".join(
+                f"{event.seq},{iso(event.at)},{event.kind},{event.source},{event.count},{event.goal}\n"
+                for event in events
+            )
+
+    answer = flask.Response(rows(), mimetype="text/csv")
+    answer.headers["Content-Disposition"] = "attachment; filename=history.csv"
+    return answer
+
+
+@admin.errorhandler(FormError)
+def form_error(error: FormError) -> Any:
+    answer = flask.make_response(_page(str(error)) if "session" in flask.g else login(str(error)))
+    answer.status_code = error.status
+    if error.retry_after:
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+@admin.errorhandler(Refused)
+def refused(error: Refused) -> Any:
+    return form_error(FormError(f"{error.message}.", 409))
+
+
+@admin.after_request
+def never_keep(answer: flask.Response) -> flask.Response:
+    """Admin pages are nobody's to cache."""
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def iso(at: float) -> str:
+    """Unix seconds as ISO 8601 in UTC, to the millisecond."""
+    moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _record(kind: str, **argument: Any) -> Any:
+    """Record a change; the form's one-time key makes a double submit count once."""
+    key = flask.request.form.get("key") or None
+    if key is not None and not (len(key) <= 64 and key.isascii() and key.isprintable()):
+        raise FormError("key: expected 1 to 64 printable ASCII characters.")
+    parts().store.submit(Change(kind, "admin", key=key, **argument))
+    return flask.redirect("/admin")
+
+
+def _whole(name: str, most: int) -> int:
+    text = flask.request.form.get(name, "")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15 and int(text) <= most):
+        raise FormError(f"{name}: expected a whole number from 1 to {most}.")
+    return int(text)
+
+
+def _is_password(given: str) -> bool:
+    """Whether `given` is the password; a try that comes too soon is refused before any hashing."""
+    throttle, hashing = parts().throttle, parts().hashing
+    address = flask.request.remote_addr or ""
+    wait = throttle.wait(address)
+    if wait > 0:
+        seconds = math.ceil(wait)
+        raise FormError(f"Too many wrong passwords. Try again in {seconds} s.", 429, seconds)
+    if address in hashing or len(hashing) >= MOST_HASHING:
+        raise FormError("Another password is being checked. Try again.", 503, 1)
+    hashing.add(address)
+    try:
+        right = len(given) <= LONGEST_PASSWORD and parts().accounts.check_password(given)
+    finally:
+        hashing.discard(address)
+    if right:
+        throttle.succeeded(address)
+    else:
+        throttle.failed(address)
+    return right
+
+
+def _check_form_token(cookie: str) -> None:
+    given = flask.request.form.get("csrf_token", "")
+    wanted = parts().accounts.form_token(cookie)
+    if not cookie or not hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
+        raise FormError("This form has expired. Try again.")
+
+
+def _signed_out() -> Any:
+    parts().sessions_changed()
+    answer = flask.redirect("/admin/login")
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+def _set_cookie(answer: flask.Response, name: str, value: str, max_age: int | None = None) -> None:
+    answer.set_cookie(
+        name,
+        value,
+        max_age=max_age,
+        path="/",
+        httponly=True,
+        samesite="Strict",
+        secure=flask.request.is_secure,
+    )

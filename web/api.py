@@ -1,0 +1,154 @@
+"""The HTTP API: the count for programs, and changes for those that hold the token."""
+
+import hmac
+import re
+from typing import Any
+
+import flask
+from werkzeug.exceptions import HTTPException
+
+from settings import MAX_GOAL
+from storage import Change, Refused
+
+from .parts import parts
+
+api = flask.Blueprint("api", __name__, url_prefix="/api")
+
+MOST_EVENTS = 1000
+KEY = re.compile(r"[\x20-\x7e]{1,64}")
+
+
+class ApiError(Exception):
+    """An answer other than the wished one, in the API's one shape."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+@api.get("/count")
+def count() -> Any:
+    return parts().store.current.as_count()
+
+
+@api.get("/history")
+def history() -> Any:
+    after = _number("after", 0)
+    limit = min(_number("limit", 100), MOST_EVENTS)
+    events = parts().database.events_after(after, limit) if limit else []
+    names = ("seq", "at", "kind", "source", "count", "goal")
+    return {"events": [{name: getattr(event, name) for name in names} for event in events]}
+
+
+@api.post("/press")
+def press() -> Any:
+    return _record("press")
+
+
+@api.post("/undo")
+def undo() -> Any:
+    _check_token()
+    body = _body()
+    seq = body.get("seq") if isinstance(body, dict) else None
+    if (body is not None and not isinstance(body, dict)) or not (seq is None or is_seq(seq)):
+        raise ApiError(400, "invalid_seq", "seq: expected the whole number of a change, or no body")
+    return _record("undo", seq=seq)
+
+
+@api.post("/reset")
+def reset() -> Any:
+    return _record("reset")
+
+
+@api.put("/goal")
+def goal() -> Any:
+    _check_token()
+    body = _body()
+    wanted = body.get("goal") if isinstance(body, dict) else None
+    if type(wanted) is not int or not 1 <= wanted <= MAX_GOAL:
+        raise ApiError(400, "invalid_goal", f"goal: expected a whole number from 1 to {MAX_GOAL}")
+    return _record("goal", goal=wanted)
+
+
+@api.errorhandler(ApiError)
+def refuse(error: ApiError) -> Any:
+    return error_answer(error.status, error.code, error.message)
+
+
+def error_answer(status: int, code: str, message: str) -> flask.Response:
+    """An error in the one shape that the API has."""
+    answer = flask.jsonify({"error": {"code": code, "message": message}})
+    answer.status_code = status
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    if status == 503:
+        answer.headers["Retry-After"] = "2"
+    return answer
+
+
+def http_error(error: HTTPException) -> flask.Response:
+    """An error of HTTP itself (unknown path, wrong method, too large) in the API's shape."""
+    code = re.sub(r"[^a-z]+", "_", error.name.lower())
+    answer = error_answer(error.code or 500, code, error.description or error.name)
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            answer.headers[name] = value
+    return answer
+
+
+def is_key(key: Any) -> bool:
+    """Whether `key` can name a request: 1 to 64 printable ASCII characters."""
+    return isinstance(key, str) and KEY.fullmatch(key) is not None
+
+
+def is_seq(seq: Any) -> bool:
+    """Whether `seq` can be the number of a change."""
+    return type(seq) is int and seq >= 0
+
+
+def is_token(token: str | None, given: Any) -> bool:
+    """Whether `given` is the API `token` (None: nothing is). Takes as long for every wrong one."""
+    if token is None or not isinstance(given, str):
+        return False
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
+
+
+def _record(kind: str, **argument: Any) -> Any:
+    """Record a change of `kind` and answer with the count that it led to."""
+    _check_token()
+    key = flask.request.headers.get("Idempotency-Key")
+    if key is not None and not is_key(key):
+        raise ApiError(400, "invalid_key", "Idempotency-Key: expected 1 to 64 printable ASCII characters")
+    try:
+        answer = parts().store.submit(Change(kind, "api", key=key, **argument))
+    except Refused as refused:
+        raise ApiError(409, refused.code, refused.message) from None
+    return answer.event.as_count(), 200 if answer.again else 201
+
+
+def _check_token() -> None:
+    scheme, _, given = flask.request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not is_token(parts().settings.api_token, given.strip()):
+        raise ApiError(401, "unauthorized", "Authorization: expected Bearer and the API token")
+
+
+def _body() -> Any:
+    """The request's JSON; None if it has no body."""
+    raw = flask.request.get_data()
+    if not raw:
+        return None
+    if not flask.request.is_json:
+        raise ApiError(415, "unsupported_media_type", "Content-Type: expected application/json")
+    try:
+        return flask.json.loads(raw)
+    except (ValueError, RecursionError):
+        raise ApiError(400, "invalid_json", "body: expected JSON") from None
+
+
+def _number(name: str, default: int) -> int:
+    text = flask.request.args.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,100}", text):
+        raise ApiError(400, f"invalid_{name}", f"{name}: expected a whole number, 0 or more")
+    return int(text)

@@ -1,0 +1,72 @@
+"""The pages that everybody may see, and the static files beneath them."""
+
+import gzip
+from typing import Any
+
+import flask
+
+from .parts import parts
+
+pages = flask.Blueprint("pages", __name__)
+
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def asset_url(name: str) -> str:
+    """The address of a static file; it changes with the content, so it can be cached for ever."""
+    return f"/static/{name}?v={parts().assets[name].version}"
+
+
+@pages.get("/")
+def countdown() -> Any:
+    return _public("countdown.html")
+
+
+@pages.get("/static/<path:name>")
+def static(name: str) -> Any:
+    return _serve(name)
+
+
+@pages.get("/favicon.ico")
+def favicon() -> Any:
+    return _serve("icons/favicon.ico")
+
+
+@pages.get("/apple-touch-icon.png")
+@pages.get("/apple-touch-icon-precomposed.png")
+def apple_touch_icon() -> Any:
+    return _serve("icons/apple-touch-icon.png")
+
+
+def _serve(name: str) -> flask.Response:
+    asset = parts().assets.get(name) or flask.abort(404)
+    request = flask.request
+    zipped = asset.zipped is not None and request.accept_encodings["gzip"] > 0
+    answer = flask.Response(asset.zipped if zipped else asset.body, mimetype=asset.type)
+    answer.set_etag(asset.version + ("-gzip" if zipped else ""))
+    if zipped:
+        answer.headers["Content-Encoding"] = "gzip"
+    if asset.zipped is not None:
+        answer.vary.add("Accept-Encoding")
+    same = request.args.get("v") == asset.version
+    answer.headers["Cache-Control"] = FOR_EVER if same else "public, max-age=3600"
+    return answer.make_conditional(request, accept_ranges=not zipped, complete_length=len(asset.body))
+
+
+def _public(template: str) -> flask.Response:
+    """A page that shows the count: rendered and compressed once for each state of it."""
+    kept = parts().rendered
+    state = parts().store.current
+    if template not in kept or kept[template][0] != state.seq:
+        body = flask.render_template(
+            template, state=state, title=parts().title(), config_title=parts().settings.title
+        ).encode()
+        kept[template] = (state.seq, body, gzip.compress(body, 6, mtime=0))
+    _, body, zipped = kept[template]
+    use_zipped = flask.request.accept_encodings["gzip"] > 0
+    answer = flask.Response(zipped if use_zipped else body, mimetype="text/html")
+    if use_zipped:
+        answer.headers["Content-Encoding"] = "gzip"
+    answer.vary.add("Accept-Encoding")
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer

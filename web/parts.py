@@ -1,0 +1,46 @@
+"""What the pages need of the rest of the program, kept with the Flask app."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import flask
+
+from settings import Settings
+from storage import Accounts, SqliteDatabase, Store
+
+from .assets import Asset, load_assets
+from .security import Throttle
+
+
+@dataclass
+class Parts:
+    """The parts of the running program that a request may use."""
+
+    version: str
+    settings: Settings
+    database: SqliteDatabase
+    store: Store
+    accounts: Accounts
+    #: The health of each part: a name, and what tells it.
+    status: dict[str, Callable[[], dict[str, Any]]]
+    #: To be called when sessions may have ended.
+    sessions_changed: Callable[[], None] = lambda: None
+    started: float = field(default_factory=time.monotonic)
+    assets: dict[str, Asset] = field(default_factory=load_assets)
+    #: Public pages as last rendered: the seq they show, plain, gzipped.
+    rendered: dict[str, tuple[int, bytes, bytes]] = field(default_factory=dict)
+    throttle: Throttle = field(default_factory=Throttle)
+    #: The addresses whose password waits to be hashed.
+    hashing: set[str] = field(default_factory=set)
+
+    def title(self) -> str:
+        """The heading, with the goal of now in it."""
+        return self.settings.title.replace("{goal}", str(self.store.current.goal))
+
+
+def parts() -> Parts:
+    """The parts of the app that handles this request."""
+    found: Parts = flask.current_app.extensions["button"]
+    return found
