@@ -89,7 +89,9 @@ def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
 
     def announce(event: Event) -> None:
         sockets.announce(event)
-        log.info("%s by %s: %d of %d to go (seq %d)", event.kind, event.source, event.count, event.goal, event.seq)
+        log.info(
+            "%s by %s: %d of %d to go (seq %d)", event.kind, event.source, event.count, event.goal, event.seq
+        )
 
     for blueprint in (web.pages.pages, web.admin.admin, web.api.api, web.health.health):
         app.register_blueprint(blueprint)
@@ -111,8 +113,8 @@ def _http_error(error: HTTPException) -> Any:
         return web.api.http_error(error)
     page = flask.render_template("error.html", name=error.name, text=error.description)
     answer = error.get_response()
-    answer.data = page  # type: ignore[attr-defined]
-    answer.content_type = "text/html; charset=utf-8"  # type: ignore[attr-defined]
+    answer.data = page
+    answer.content_type = "text/html; charset=utf-8"
     return answer
 
 
@@ -172,7 +174,9 @@ def _introduce(settings: Settings, button: Button, pins: list[Any], demo: bool) 
     if pins and isinstance(pins[0], SimulatedPin):
         at_terminal = sys.stdin is not None and sys.stdin.isatty()
         enter = "; Enter presses it" if at_terminal else ""
-        fifo = f"; so do a 0 and then a 1 written to {settings.simulated_pin}" if settings.simulated_pin else ""
+        fifo = (
+            f"; so do a 0 and then a 1 written to {settings.simulated_pin}" if settings.simulated_pin else ""
+        )
         log.warning("The button is simulated%s%s", enter, fifo)
         if at_terminal:
             spawn(lambda: tap_on_enter(pins[0].tap))
@@ -213,7 +217,9 @@ def set_password(settings: Settings) -> None:
     """Ask for a new admin password, or read it from standard input; ends all sessions."""
     if settings.admin_password is not None:
         raise DatabaseError("The password is set by BUTTON_ADMIN_PASSWORD; change it there")
-    password = getpass.getpass("New admin password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    password = (
+        getpass.getpass("New admin password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    )
     if not 1 <= len(password) <= web.admin.LONGEST_PASSWORD:
         raise SettingError(f"password: expected 1 to {web.admin.LONGEST_PASSWORD} characters")
     Accounts(SqliteDatabase(database_path(settings), goal=None)).set_password(password)
@@ -230,12 +236,22 @@ def arguments() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--open", action="store_true", help="open / and /graph in the browser")
-    parser.add_argument("--demo", action="store_true", help="press the simulated button now and then, on a temporary database unless one is named")
+    parser.add_argument(
+        "--demo",
+        action="store_true",
+        help="press the simulated button now and then, on a temporary database unless one is named",
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="command")
-    commands.add_parser("set-password", help="ask for a new admin password (or read a line of standard input)")
-    commands.add_parser("backup", help="copy the database, also while the server runs").add_argument("path", type=Path)
-    commands.add_parser("restore", help="put a backup in place of the database, while no server runs").add_argument("path", type=Path)
+    commands.add_parser(
+        "set-password", help="ask for a new admin password (or read a line of standard input)"
+    )
+    commands.add_parser("backup", help="copy the database, also while the server runs").add_argument(
+        "path", type=Path
+    )
+    commands.add_parser(
+        "restore", help="put a backup in place of the database, while no server runs"
+    ).add_argument("path", type=Path)
     return parser
 
 

@@ -86,7 +86,9 @@ class Settings:
     )
     database: str = _setting(
         "sqlite:///button.db",
-        _text(1000, r"sqlite:///[^\x00-\x1f\x7f]+", "sqlite:///relative/path or sqlite:////absolute/path", True),
+        _text(
+            1000, r"sqlite:///[^\x00-\x1f\x7f]+", "sqlite:///relative/path or sqlite:////absolute/path", True
+        ),
         "where every change is kept: `sqlite:///relative/path` or `sqlite:////absolute/path`",
     )
     title: str = _setting("Deals till {goal} deal goal", _text(200), "heading; `{goal}` is replaced")

@@ -2,12 +2,17 @@
 
 #: Seconds that the pin must be low on end for a press. A glitch from a motor or a lamp is shorter.
 PRESS_AFTER = 0.005
-#: Seconds that it must be high on end before the next press. The worst ordinary switch bounces for
-#: 6.2 ms (Ganssle, "A Guide to Debouncing"), a worn one for 12 ms and more; people tap 7 times a second.
-READY_AFTER = 0.025
-#: Samples on end that must agree besides, since one glitch before and one after a stall of the
-#: sampler would else look like one long level.
+#: Samples on end that must be low besides, since one glitch before and one after a stall of the
+#: sampler would else look like one long low.
 LEAST_SAMPLES = 3
+#: Seconds that it must be high before the next press. The worst ordinary switch bounces for 6.2 ms
+#: (Ganssle, "A Guide to Debouncing"), a worn one for 12 ms and more; people tap 7 times a second.
+READY_AFTER = 0.025
+#: A low sample meanwhile takes back so many times the time that it stands for. To begin anew at each,
+#: as one would first think, loses a press in 500 where glitches come 20 a second (tests/bounce.py).
+LOW_COUNTS = 2
+#: Seconds between two samples from which on the sampler had stalled, and nobody knows what was.
+STALL = 0.010
 #: Seconds after which a button that is held is reported as stuck.
 STUCK_AFTER = 10.0
 
@@ -26,43 +31,56 @@ class Debouncer:
     """
 
     def __init__(self) -> None:
-        self._believed = 1
-        self._waits_for_release = False
-        self._level: int | None = None
-        self._since = 0.0  # when the present run of equal samples began
-        self._samples = 0
-        self._pressed_at: float | None = None
-        #: Runs of samples that ended before they were believed: bounces and glitches.
+        self._level = 1
+        self._sampled: float | None = None
+        self._pressed = False
+        self._seen = False  # the press that lasts was one: it began before our eyes
+        self._began = 0.0  # when the present run of low samples began
+        self._lows = 0  # samples in it
+        self._high = 0.0  # seconds of high since the press, less what bounces took back
+        #: Changes of level that led to nothing: bounces and glitches.
         self.bounces = 0
 
     def update(self, level: int, now: float) -> str | None:
         """Take a sample; returns "pressed" or "released" when that is now certain."""
-        if level != self._level:
-            if self._level is None and level == 0:
-                self._believed, self._pressed_at, self._waits_for_release = 0, now, True
-            elif self._level is not None and self._level != self._believed:
-                self.bounces += 1
-            self._level, self._since, self._samples = level, now, 1
+        if self._sampled is None:
+            self._sampled, self._level, self._began = now, level, now
+            self._pressed = level == 0
+        passed, self._sampled = now - self._sampled, now
+        changed, self._level = level != self._level, level
+        event = self._release(level, changed, passed) if self._pressed else None
+        return event or (None if self._pressed else self._press(level, changed, now))
+
+    def _press(self, level: int, changed: bool, now: float) -> str | None:
+        if level:
+            self.bounces += changed
             return None
-        self._samples += 1
-        lasts = PRESS_AFTER if level == 0 else READY_AFTER
-        if level == self._believed or self._samples < LEAST_SAMPLES or now - self._since < lasts:
+        if changed:
+            self._began, self._lows = now, 0
+        self._lows += 1
+        if self._lows < LEAST_SAMPLES or now - self._began < PRESS_AFTER:
             return None
-        self._believed = level
-        if level == 0:
-            self._pressed_at = self._since
-            return "pressed"
-        self._pressed_at = None
-        if self._waits_for_release:
-            self._waits_for_release = False
+        self._pressed, self._seen, self._high = True, True, 0.0
+        return "pressed"
+
+    def _release(self, level: int, changed: bool, passed: float) -> str | None:
+        stalled = passed > STALL
+        if level or (changed and stalled):
+            self._high += passed if stalled or not changed else 0.0
+        elif not stalled:
+            self._high = max(0.0, self._high - LOW_COUNTS * passed)
+        self.bounces += changed and not level
+        if self._high < READY_AFTER:
             return None
-        return "released"
+        self._pressed = False
+        self._level = 1  # a low that comes with it begins the next press
+        return "released" if self._seen else None
 
     @property
-    def pressed_at(self) -> float | None:
+    def pressed_since(self) -> float | None:
         """When the press that lasts began, by the sampler's clock; None while released."""
-        return self._pressed_at
+        return self._began if self._pressed else None
 
     def is_stuck(self, now: float) -> bool:
         """Whether the button has been held for longer than anybody means to."""
-        return self._pressed_at is not None and now - self._pressed_at > STUCK_AFTER
+        return self._pressed and now - self._began > STUCK_AFTER

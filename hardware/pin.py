@@ -59,9 +59,11 @@ class GpioPin:
         self.driver = f"RPi.GPIO {self._gpio.VERSION}"
 
     def read(self) -> int:
+        """The level now: 0 while pressed, 1 else."""
         return self._gpio.input(self._number)
 
     def close(self) -> None:
+        """Give the pin back to whoever wants it next."""
         self._gpio.cleanup(self._number)
 
 
@@ -133,7 +135,8 @@ def _why(number: int, error: Exception) -> str:
     if isinstance(error, PermissionError) or "No access to /dev/mem" in str(error):
         return f"Pin {number}: no right to use GPIO; add the user to the group gpio ({_line(error)})"
     if "busy" in str(error).lower():
-        return f"Pin {number}: another program uses it; stop that one or choose another BUTTON_PIN ({_line(error)})"
+        mend = "stop that one or choose another BUTTON_PIN"
+        return f"Pin {number}: another program uses it; {mend} ({_line(error)})"
     return f"Pin {number}: {_line(error)}"
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 import gevent
 from gevent.socket import wait_read
@@ -68,7 +69,7 @@ def _open(path: str) -> int:
     try:
         os.mkfifo(path, 0o600)
     except FileExistsError:
-        if not stat.S_ISFIFO(os.stat(path).st_mode):
+        if not stat.S_ISFIFO(Path(path).stat().st_mode):
             raise FileExistsError(17, "exists and is no FIFO") from None
     # For reading and writing: so it never ends when a writer goes, and opening it does not wait.
     return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)

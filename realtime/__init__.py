@@ -1,8 +1,8 @@
 """From one event to every screen: Socket.IO on gevent, for any Flask-SocketIO program.
 
-    socketio = create_socketio(app, newest_only={"price"})
-    server = serve(app, "127.0.0.1", 8000)
-    socketio.emit("price", 42)
+socketio = create_socketio(app, newest_only={"price"})
+server = serve(app, "127.0.0.1", 8000)
+socketio.emit("price", 42)
 """
 
 from .fanout import create_socketio

@@ -21,12 +21,14 @@ class Manager(socketio.Manager):
         self._connected = connected
 
     def connect(self, sid: str, namespace: str) -> str:
+        """Take note that a client has been told that it is connected, and greet it."""
         sid = super().connect(sid, namespace)
         if self._connected is not None:
             self._connected(sid, namespace)
         return sid
 
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
+        """The clients of a room that have been told that they are connected."""
         pending = self.pending_connect.get(namespace, ())
         for sid, eio_sid in super().get_participants(namespace, room):
             if sid not in pending:

@@ -17,9 +17,6 @@ class Handler(pywsgi.WSGIHandler):
     wait for the delayed acknowledgement of the first, 45 ms on every kept-alive long poll."""
 
     def _write_with_headers(self, data: bytes) -> None:
-        if self.headers_sent or self.result is None:
-            super()._write_with_headers(data)
-            return
         self.headers_sent = True
         self.finalize_headers()
         answer = bytearray(b"HTTP/1.1 " + self.status + b"\r\n")

@@ -27,10 +27,11 @@
     var pen = canvas.getContext && canvas.getContext('2d');
     var side = 0, goal = 20, from = 0, to = 0, begun = 0, sunk = 0, dimmed = true, moving = false;
 
-    function wedge(middle, radius, first, last, low, high) {
+    // A wedge from `low` to `high` of the radius, with a gap of `gap` radii on either side of even width.
+    function wedge(middle, radius, first, last, low, high, gap) {
       pen.beginPath();
-      pen.arc(middle, middle, radius * high, first, last, false);
-      pen.arc(middle, middle, radius * low, last, first, true);
+      pen.arc(middle, middle, radius * high, first + gap / high, last - gap / high, false);
+      pen.arc(middle, middle, radius * low, last - gap / low, first + gap / low, true);
       pen.closePath();
       pen.fill();
     }
@@ -57,18 +58,19 @@
     }
 
     function wedges(middle, radius, look, progress) {
-      var step = TURN / goal, gap = Math.min(0.035, step * 0.22), i, grown, green;
+      var step = TURN / goal, gap = Math.min(0.014, step * INNER * 0.15), i, first, last, grown, green;
       green = pen.createRadialGradient(middle, middle, radius * INNER, middle, middle, radius * OUTER);
       green.addColorStop(0, look.wedge[0]);
       green.addColorStop(1, look.wedge[1]);
       for (i = 0; i < goal; i += 1) {
-        var first = TOP + i * step + gap / 2, last = TOP + (i + 1) * step - gap / 2;
+        first = TOP + i * step;
+        last = first + step;
         pen.fillStyle = look.slot;
-        wedge(middle, radius, first, last, INNER, OUTER);
+        wedge(middle, radius, first, last, INNER, OUTER, gap);
         grown = i < Math.min(from, to) ? 1 : i >= Math.max(from, to) ? 0 : to > from ? progress : 1 - progress;
         if (grown > 0.01) {
           pen.fillStyle = green;
-          wedge(middle, radius, first, last, INNER, INNER + (OUTER - INNER) * Math.min(grown, 1.12));
+          wedge(middle, radius, first, last, INNER, INNER + (OUTER - INNER) * Math.min(grown, 1.12), gap);
         }
       }
     }

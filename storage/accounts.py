@@ -18,10 +18,13 @@ _KEEP = "INSERT INTO secret VALUES (:name, :value) ON CONFLICT (name) DO UPDATE 
 
 
 class Rows(Protocol):
-    """What accounts ask of a database; `SqliteDatabase` says what each does."""
+    """What accounts ask of a database."""
 
-    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]: ...
-    def change(self, *statements: tuple[str, dict[str, Any]]) -> None: ...
+    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """The rows that `sql` selects."""
+
+    def change(self, *statements: tuple[str, dict[str, Any]]) -> None:
+        """Carry out SQL statements, each with its values, in one transaction."""
 
 
 class Accounts:
@@ -58,9 +61,7 @@ class Accounts:
     def set_password(self, password: str) -> None:
         """Store the hash of a new password and end all sessions, at once."""
         hashed = self._apply(generate_password_hash, password)
-        self._database.change(
-            (_KEEP, {"name": "password", "value": hashed}), ("DELETE FROM session", {})
-        )
+        self._database.change((_KEEP, {"name": "password", "value": hashed}), ("DELETE FROM session", {}))
 
     def check_password(self, password: str) -> bool:
         """Whether `password` is the admin's."""
@@ -88,7 +89,9 @@ class Accounts:
     def sessions(self) -> set[str]:
         """The digests of all sessions that have not ended."""
         old = time.time() - SESSION_LASTS
-        return {row[0] for row in self._database.query("SELECT hash FROM session WHERE began > :old", old=old)}
+        return {
+            row[0] for row in self._database.query("SELECT hash FROM session WHERE began > :old", old=old)
+        }
 
     def form_token(self, token: str) -> str:
         """The CSRF token that forms carry for the visitor whose cookie is `token`."""

@@ -33,7 +33,7 @@ class Event(NamedTuple):
     at: float
     kind: str
     source: str
-    count: int
+    count: int  # type: ignore[assignment]  # hides the tuple's own count(), which nobody needs
     goal: int
     below: int = 0
     undoes: int | None = None

@@ -24,9 +24,10 @@ class SqliteDatabase:
     """An SQLite database file, for one server; every method may be called from any greenlet.
 
     Opening it makes the file if there is none (with `goal`), checks it, and keeps other servers off
-    (raises `DatabaseError`). With `goal` None the file must be there, and a server may use it. One native thread writes, another reads, so that the hub never waits
-    for a disk: a commit on an SD card takes 30 ms. All methods that touch the file raise
-    `Unavailable` where it cannot be written or read now.
+    (raises `DatabaseError`). With `goal` None the file must be there, and a server may use it.
+    One native thread writes, another reads, so that the hub never waits for a disk: a commit on an
+    SD card takes 30 ms. All methods that touch the file raise `Unavailable` where it cannot be
+    written or read now.
     """
 
     def __init__(self, path: Path, goal: int | None) -> None:

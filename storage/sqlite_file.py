@@ -92,12 +92,13 @@ def create(path: Path, goal: int) -> None:
     os.close(os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     db = connect(beside)
     db.execute("PRAGMA journal_mode = WAL")
-    db.executescript(
-        f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
-        f"{SCHEMA} INSERT INTO origin VALUES ({round(time.time(), 3)}, {int(goal)}); COMMIT;"
-    )
+    db.executescript(f"BEGIN; {SCHEMA}")
+    db.execute("INSERT INTO origin VALUES (?, ?)", (round(time.time(), 3), goal))
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    db.execute("COMMIT")
     _settle(db, beside)
-    os.rename(beside, path)
+    beside.rename(path)
     sync(path.parent)
     log.warning("New database %s: the count begins at %d", path, goal)
 
@@ -201,7 +202,7 @@ def restore(copy: Path, path: Path) -> Path | None:
         db.execute("DELETE FROM session")
         _settle(db, beside)
         former = _set_aside(path)
-        os.replace(beside, path)
+        beside.replace(path)
         sync(path.absolute().parent)
         return former
     except (sqlite3.Error, OSError) as error:
@@ -218,10 +219,10 @@ def _set_aside(path: Path) -> Path | None:
     if not path.exists():
         return None
     former = path.with_name(f"{path.name}.before-restore-{int(time.time())}")
-    os.link(path, former)
+    former.hardlink_to(path)
     wal = path.with_name(path.name + "-wal")
     if wal.exists():
-        os.rename(wal, former.with_name(former.name + "-wal"))
+        wal.rename(former.with_name(former.name + "-wal"))
     path.with_name(path.name + "-shm").unlink(missing_ok=True)
     return former
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import gevent
-from gevent.event import AsyncResult, Event as Signal
+from gevent.event import AsyncResult
+from gevent.event import Event as Signal
 
 from .count import Change, Event, Refused
 from .errors import Unavailable
@@ -30,12 +31,19 @@ MOST_ANNOUNCED = 100
 
 
 class Database(Protocol):
-    """What the store asks of a database; `SqliteDatabase` says what each does."""
+    """What the store asks of a database; each may raise `Unavailable`."""
 
-    def record(self, changes: Sequence[Change]) -> list[tuple[Event, bool] | Refused]: ...
-    def newest(self) -> Event: ...
-    def events_after(self, seq: int, limit: int) -> list[Event]: ...
-    def probe(self) -> None: ...
+    def record(self, changes: Sequence[Change]) -> list[tuple[Event, bool] | Refused]:
+        """Record changes in one transaction, on the disk when this returns."""
+
+    def newest(self) -> Event:
+        """The newest event; the origin if there is none."""
+
+    def events_after(self, seq: int, limit: int) -> list[Event]:
+        """The events above `seq`, oldest first, at most `limit` of them."""
+
+    def probe(self) -> None:
+        """Write a page, to know whether that can be done."""
 
 
 class Answer(NamedTuple):
@@ -94,11 +102,12 @@ class Store:
             raise Unavailable("the server is stopping")
         if self.stuck():
             raise Unavailable("the database does not answer")
-        item = _Item(change, AsyncResult())
+        answer = AsyncResult()
+        item = _Item(change, answer)
         self._queue.append(item)
         self._work.set()
         try:
-            return item.answer.get(timeout=ANSWER_WITHIN)
+            return answer.get(timeout=ANSWER_WITHIN)
         except gevent.Timeout:
             if item in self._queue:
                 self._queue.remove(item)

@@ -248,7 +248,7 @@ def _signed_out() -> Any:
     return answer
 
 
-def _set_cookie(answer: flask.Response, name: str, value: str, max_age: int | None = None) -> None:
+def _set_cookie(answer: Any, name: str, value: str, max_age: int | None = None) -> None:
     answer.set_cookie(
         name,
         value,

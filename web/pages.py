@@ -50,7 +50,8 @@ def _serve(name: str) -> flask.Response:
         answer.vary.add("Accept-Encoding")
     same = request.args.get("v") == asset.version
     answer.headers["Cache-Control"] = FOR_EVER if same else "public, max-age=3600"
-    return answer.make_conditional(request, accept_ranges=not zipped, complete_length=len(asset.body))
+    answer.make_conditional(request, accept_ranges=not zipped, complete_length=len(asset.body))
+    return answer
 
 
 def _public(template: str) -> flask.Response:

@@ -47,6 +47,7 @@ class Gate:
         self._further = further
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a request, as WSGI asks."""
         path = environ.get("PATH_INFO", "")
         host = environ.get("HTTP_HOST", "")
         realtime = path.startswith("/socket.io/")

@@ -1,5 +1,6 @@
 """The Socket.IO side: what a screen is told, and the press that a program may send."""
 
+import contextlib
 import datetime
 import logging
 import time
@@ -78,10 +79,8 @@ class Sockets:
         while True:
             self._changed.wait(timeout=INFO_EVERY)
             self._changed.clear()
-            try:
+            with contextlib.suppress(Unavailable):  # the store says so, and tries on
                 self._count_up()
-            except Unavailable:
-                pass  # the store says so, and tries on
             if self._info() != self._told:
                 self._told = self._info()
                 self._socketio.emit("info", self._told)
@@ -92,10 +91,8 @@ class Sockets:
         while True:
             self._check.wait(timeout=CHECK_SESSIONS_EVERY)
             self._check.clear()
-            try:
+            with contextlib.suppress(Unavailable):  # nobody can press either
                 self._check_sessions()
-            except Unavailable:
-                pass  # nobody can press either
 
     def sessions_changed(self) -> None:
         """Look soon whether sessions have ended."""
@@ -171,10 +168,8 @@ class Sockets:
         }
 
     def _tell_info(self, sid: str) -> None:
-        try:
+        with contextlib.suppress(Unavailable):  # what was known last is better than nothing
             self._count_up()
-        except Unavailable:
-            pass  # what was known last is better than nothing
         self._socketio.emit("info", self._info(), to=sid)
 
     def _count_up(self) -> None:

@@ -1,0 +1,41 @@
+# The Button's few commands; `make run` is all that a newcomer needs.
+
+PYTHON ?= python3
+PY = .venv/bin/python
+
+.PHONY: run setup test test-slow lint bench vendor clean
+
+run: .venv/run
+	$(PY) app.py
+
+setup: .venv/dev
+
+.venv/run: requirements.txt deploy/setup.sh
+	PYTHON=$(PYTHON) sh deploy/setup.sh run
+	touch $@
+
+.venv/dev: requirements.txt requirements-dev.txt package.json deploy/setup.sh
+	PYTHON=$(PYTHON) sh deploy/setup.sh dev
+	touch .venv/run $@
+
+test: .venv/dev
+	$(PY) -m pytest -q -m "not slow"
+
+test-slow: .venv/dev
+	$(PY) -m pytest -q -m slow
+
+lint: .venv/dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	node_modules/.bin/acorn --ecma5 --silent static/*.js static/vendor/*.js
+	shellcheck deploy/*.sh .ci/run
+
+bench: .venv/dev
+	$(PY) -m bench
+
+vendor:
+	sh deploy/vendor.sh
+
+clean:
+	rm -rf .venv node_modules .pytest_cache .hypothesis .ruff_cache .mypy_cache

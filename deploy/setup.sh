@@ -1,0 +1,53 @@
+#!/bin/sh
+# Sets up .venv: `setup.sh run` with what the server needs, `setup.sh dev` with the tests' needs too.
+# What must come from apt it installs as root; else it names the packages in one line and ends.
+set -eu
+cd "$(dirname "$0")/.."
+what=${1:-run}
+python=${PYTHON:-python3}
+
+need() { # need PACKAGE... : have these Debian packages
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "Installing $*"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    else
+        echo "Missing packages; as root: apt-get install $*" >&2
+        exit 1
+    fi
+}
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "Python 3.11 or newer is needed; name one with make PYTHON=..." >&2
+    exit 1
+}
+"$python" -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
+[ -x .venv/bin/pip ] || "$python" -m venv .venv
+pip() { .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
+
+# RPi.GPIO has no wheels and does not run on a Pi 5; nobody without a button should need a compiler.
+model=$(tr -d '\0' 2>/dev/null </proc/device-tree/model || true)
+grep -v '^RPi.GPIO' requirements.txt >.venv/requirements.txt
+pip -r .venv/requirements.txt
+case "$model" in
+*"Raspberry Pi 5"* | *"Compute Module 5"*) gpio=rpi-lgpio==0.6 ;;
+*"Raspberry Pi"*) gpio=$(grep -o '^RPi.GPIO==[0-9.]*' requirements.txt) ;;
+*) gpio= ;;
+esac
+if [ -n "$gpio" ] && ! pip "$gpio" 2>.venv/gpio.log; then
+    echo "$gpio could not be installed (.venv/gpio.log says why); as root: apt-get install gcc python3-dev" >&2
+    exit 1
+fi
+[ "$what" = dev ] || exit 0
+
+packages=
+command -v chromium >/dev/null || packages="$packages chromium"
+command -v npm >/dev/null || packages="$packages npm"
+command -v shellcheck >/dev/null || packages="$packages shellcheck"
+command -v gcc >/dev/null || packages="$packages gcc libc6-dev"
+header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include") + "/Python.h")')
+[ -f "$header" ] || packages="$packages python3-dev"
+# shellcheck disable=SC2086 # a list of words
+[ -z "$packages" ] || need $packages
+pip -r requirements-dev.txt
+npm install --silent --no-package-lock --no-audit --no-fund

@@ -1,0 +1,130 @@
+"""From the pin to the greenlet: a native thread samples, whatever the hub is doing."""
+
+import os
+import stat
+import threading
+import time
+
+import gevent
+import pytest
+from bounce import Finger
+from running import until
+
+from hardware import Button, HardwareError, SimulatedPin, open_pins
+
+
+def play(finger, path, done):
+    """Move the FIFO's level as the finger moves the contact; from a native thread."""
+    fd = os.open(path, os.O_WRONLY)
+    begun = time.monotonic()
+    for at, level in finger.edges:
+        if (wait := begun + at - time.monotonic()) > 0.0003:
+            threading.Event().wait(wait)
+        os.write(fd, b"01"[level : level + 1])
+    threading.Event().wait(0.1)
+    os.close(fd)
+    done.set()
+
+
+def watch(pins, hub_stall=0.0, until_done=None):
+    """Run a button in this thread's hub until `until_done`; returns what it counted, and itself."""
+    pressed = []
+    button = Button(pins, pressed.append)
+    button.start()
+    while not until_done.is_set():
+        if hub_stall:
+            time.sleep(hub_stall)  # blocks the hub, as a careless greenlet would
+        gevent.sleep(0.3 if hub_stall else 0.01)
+    gevent.sleep(0.05)
+    button.stop()
+    return pressed, button
+
+
+@pytest.mark.parametrize("hub_stall", [0.0, 0.25])
+def test_bouncing_presses_count_once_each_also_while_the_hub_is_blocked(tmp_path, hub_stall):
+    finger = Finger(seed=5, presses=20)
+    done = threading.Event()
+    pins = {"button": SimulatedPin(str(tmp_path / "pin"))}
+    threading.Thread(target=play, args=(finger, tmp_path / "pin", done), daemon=True).start()
+    pressed, button = watch(pins, hub_stall, done)
+    assert button.status()["long_gaps"] == 0, "inconclusive: this machine stalled the sampler"
+    assert pressed == ["button"] * 20
+
+
+def test_several_pins_count_under_their_own_names():
+    pins = {"button-11": SimulatedPin(), "button-13": SimulatedPin()}
+    pressed = []
+    button = Button(pins, pressed.append)
+    button.start()
+    while not button.status()["worst_gap"]:  # low at the first sample would be no press
+        gevent.sleep(0.01)
+    pins["button-13"].tap()
+    pins["button-11"].tap()
+    pins["button-13"].tap()
+    end = time.monotonic() + 10
+    while len(pressed) < 3 and time.monotonic() < end:
+        gevent.sleep(0.01)
+    button.stop()
+    assert sorted(pressed) == ["button-11", "button-13", "button-13"]
+
+
+def test_a_pin_that_cannot_be_read_ends_the_greenlet():
+    class Broken:
+        driver = "broken"
+
+        def read(self):
+            raise OSError("the wire is cut")
+
+        def close(self):
+            pass
+
+    died = []
+
+    def spawn(function):
+        greenlet = gevent.spawn(function)
+        greenlet.link_exception(lambda dead: died.append(dead.exception))
+        return greenlet
+
+    hub = gevent.get_hub()
+    hub.print_exception, printed = lambda *_: None, hub.print_exception
+    try:
+        Button({"button": Broken()}, print, spawn).start()
+        gevent.sleep(0.1)
+    finally:
+        hub.print_exception = printed
+    assert isinstance(died[0].__cause__, OSError)
+
+
+def test_the_fifo_is_made_private_and_read_over_writers_that_come_and_go(tmp_path):
+    path = tmp_path / "pin"
+    pin = SimulatedPin(str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert pin.read() == 1
+    for text, level in (("0\n", 0), ("noise", 0), ("1", 1), ("010", 0)):
+        path.write_text(text)
+        assert pin.read() == level
+    pin.close()
+    assert SimulatedPin(str(path)).read() == 1
+
+
+def test_a_path_that_is_no_fifo_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HardwareError, match=r"BUTTON_SIMULATED_PIN.*no FIFO"):
+        open_pins("simulated", (11,), str(tmp_path / "file"))
+
+
+def test_gpio_that_cannot_start_is_an_error_and_no_fall_back():
+    with pytest.raises(HardwareError, match="BUTTON_HARDWARE=simulated"):
+        open_pins("gpio", (11,), None)
+
+
+def test_none_has_no_pins():
+    assert open_pins("none", (11,), None) == []
+
+
+def test_a_tap_is_a_press_and_a_release():
+    pin = SimulatedPin()
+    assert pin.read() == 1
+    pin.tap()
+    assert pin.read() == 0
+    until(lambda: pin.read() == 1, "the release")

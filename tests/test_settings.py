@@ -1,0 +1,79 @@
+"""One table of settings; a bad value is one line that says what would be a good one."""
+
+import pytest
+
+from settings import SettingError, Settings, table
+
+
+def test_every_setting_has_its_default():
+    settings = Settings.from_environ({})
+    assert (settings.port, settings.goal, settings.pin, settings.hardware) == (8000, 20, (11,), "auto")
+    assert settings.database == "sqlite:///button.db"
+    assert settings.admin_password is None
+
+
+def test_a_value_of_the_environment_counts():
+    settings = Settings.from_environ({"BUTTON_GOAL": "30", "BUTTON_PIN": "11,13", "BUTTON_LOG": "DEBUG"})
+    assert (settings.goal, settings.pin, settings.log) == (30, (11, 13), "debug")
+
+
+def test_an_empty_value_is_as_if_not_set():
+    assert Settings.from_environ({"BUTTON_GOAL": ""}).goal == 20
+
+
+def test_the_port_falls_back_to_what_the_platform_gives():
+    assert Settings.from_environ({"PORT": "5000"}).port == 5000
+    assert Settings.from_environ({"PORT": "5000", "BUTTON_PORT": "6000"}).port == 6000
+
+
+def test_a_bad_value_is_named_with_what_is_expected():
+    with pytest.raises(SettingError) as caught:
+        Settings.from_environ({"BUTTON_GOAL": "twenty"})
+    assert str(caught.value) == "BUTTON_GOAL: expected a whole number from 1 to 1000, got 'twenty'"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GOAL", "0"),
+        ("GOAL", "1001"),
+        ("GOAL", "२०"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("PIN", "2"),
+        ("PIN", "11,11"),
+        ("PIN", ""),
+        ("HARDWARE", "lamp"),
+        ("DATABASE", "button.db"),
+        ("DATABASE", "mysql://localhost/b"),
+        ("TITLE", "two\nlines"),
+        ("API_TOKEN", "two words"),
+        ("API_TOKEN", "line\n"),
+        ("ADMIN_PASSWORD", "x" * 257),
+        ("ALLOWED_ORIGINS", "example.com"),
+        ("ALLOWED_ORIGINS", "https://a.example/path"),
+        ("TRUSTED_PROXIES", "many"),
+        ("MAX_CLIENTS", "0"),
+        ("LOG", "loud"),
+    ],
+)
+def test_bad_values_are_refused(name, value):
+    variable = f"BUTTON_{name}"
+    if not value:
+        assert Settings.from_environ({variable: value}) == Settings()
+        return
+    with pytest.raises(SettingError, match=f"^{variable}: expected "):
+        Settings.from_environ({variable: value})
+
+
+@pytest.mark.parametrize("name", ["ADMIN_PASSWORD", "API_TOKEN", "DATABASE"])
+def test_a_secret_is_never_repeated(name):
+    with pytest.raises(SettingError) as caught:
+        Settings.from_environ({f"BUTTON_{name}": "hidden \n" * 50})
+    assert "hidden" not in str(caught.value)
+
+
+def test_the_table_names_each_setting_once():
+    names = [name for name, _, _ in table()]
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("BUTTON_") and meaning for name, _, meaning in table())

@@ -1,0 +1,59 @@
+"""Which part may know which: the walls of the architecture."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from running import ROOT
+
+PARTS = {"hardware", "storage", "realtime", "feed", "web", "settings", "app"}
+MAY = {
+    "hardware": set(),
+    "storage": set(),
+    "realtime": set(),
+    "settings": set(),
+    "web": {"storage", "realtime", "settings"},
+    "app": PARTS,
+}
+ONLY = {
+    "RPi": {"hardware/pin.py"},
+    "sqlite3": {"storage/sqlite.py", "storage/sqlite_file.py"},
+    "flask": {"web", "app.py", "realtime/__init__.py", "realtime/server.py", "realtime/fanout.py"},
+}
+
+
+def modules():
+    for path in sorted(ROOT.rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if name.split("/")[0].removesuffix(".py") in PARTS:
+            yield name
+
+
+def imports(name):
+    for node in ast.walk(ast.parse((ROOT / name).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+            yield node.args[0].value
+
+
+@pytest.mark.parametrize("name", list(modules()))
+def test_a_part_knows_only_whom_it_may(name):
+    part = name.split("/")[0].removesuffix(".py")
+    for imported in imports(name):
+        top = imported.split(".")[0]
+        assert top == part or top not in PARTS - MAY[part], f"{name} imports {imported}"
+        homes = ONLY.get(top)
+        assert homes is None or any(name == home or name.startswith(home + "/") for home in homes), imported
+
+
+def test_the_top_level_is_as_agreed():
+    agreed = {
+        "app.py", "settings.py", "feed.py", "hardware", "storage", "realtime", "web", "templates",
+        "static", "tests", "bench", "deploy", "docs", "requirements.txt", "requirements-dev.txt", "Procfile",
+        "Makefile", "pyproject.toml", "package.json", "README.md", "CHANGELOG.md", "LICENSE",
+    }  # fmt: skip
+    there = {path.name for path in Path(ROOT).iterdir() if not path.name.startswith(".")}
+    assert there - {"node_modules", "__pycache__"} <= agreed
