@@ -42,6 +42,8 @@ log = logging.getLogger("button")
 LONGEST_BODY = 16384
 #: Seconds of the heartbeat: a client is pinged so often, and answers within as many.
 HEARTBEAT = 10
+#: Seconds that a busy hub keeps the interpreter to itself: else samples of the pin come late.
+SWITCH_INTERVAL = 0.0005
 #: Descriptors kept for the database, the pins and the clients that are told to come later.
 RESERVED_DESCRIPTORS = 256
 
@@ -80,8 +82,11 @@ def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
         max_http_buffer_size=LONGEST_BODY,
     )
     accounts = Accounts(database)
-    store = Store(database, lambda event: announce(event), spawn)
-    parts = Parts(__version__, settings, database, store, accounts, {"database": store.status})
+    metrics = web.health.Metrics()
+    store = Store(database, lambda event: announce(event), spawn, metrics.commit.observe)
+    parts = Parts(
+        __version__, settings, database, store, accounts, {"database": store.status}, metrics=metrics
+    )
     sockets = Sockets(parts, socketio)
     parts.sessions_changed = sockets.sessions_changed
     parts.status["clients"] = sockets.status
@@ -99,7 +104,7 @@ def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
     app.jinja_env.filters["iso"] = web.admin.iso
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Unavailable, _unavailable)
-    app.wsgi_app = Gate(app.wsgi_app, further)  # type: ignore[method-assign]
+    app.wsgi_app = Gate(app.wsgi_app, further, metrics.reject)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
@@ -128,6 +133,7 @@ def _unavailable(error: Unavailable) -> Any:
 
 def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises what cannot be opened."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
     stopping = Signal()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopping.set)

@@ -61,17 +61,24 @@ class Button:
         self._last_sample = time.monotonic()
         self._long_gaps = 0
         self._worst_gap = 0.0
+        self._notable_gap = 0.0
         self._last_press: float | None = None
 
     def start(self) -> None:
-        """Begin to sample. Call it from a greenlet of the hub that is to be woken."""
+        """Begin to sample; returns after the first sample, which tells a press from a pin that is low.
+
+        Call it from a greenlet of the hub that is to be woken.
+        """
         if not self._watched:
             return
         self._signal = Signal()
         self._wake = gevent.get_hub().loop.async_()
         self._wake.start(self._signal.set)
         self._greenlet = self._spawn(self._hand_over)
+        started = self._last_sample
         _start_thread(self._sample, ())
+        while self._last_sample == started and self._failure is None:
+            gevent.sleep(PERIOD)
 
     def stop(self) -> None:
         """Sample no more and give the pins back."""
@@ -97,23 +104,27 @@ class Button:
     def _sample(self) -> None:
         """The native thread. It must touch nothing of gevent's but the async watcher."""
         try:
-            last = time.monotonic()
-            while not self._stopping:
-                _sleep(PERIOD)
-                now = time.monotonic()
-                gap, last = now - last, now
-                if gap > LONG_GAP:
-                    self._long_gaps += 1
-                self._worst_gap = max(self._worst_gap, gap)
-                self._last_sample = now
-                for source, pin, debouncer in self._watched:
-                    if debouncer.update(pin.read(), now) == "pressed":
+            watched = [(source, pin.read, debouncer.update) for source, pin, debouncer in self._watched]
+            clock, sleep, last = time.monotonic, _sleep, time.monotonic()
+            while not self._stopping:  # 500 times a second: kept lean
+                sleep(PERIOD)
+                now = clock()
+                if now - last > self._notable_gap:
+                    self._note_gap(now - last)
+                self._last_sample = last = now
+                for source, read, update in watched:
+                    if update(read(), now) == "pressed":
                         self._events.append(source)
                         self._wake.send()
         except BaseException as error:
             self._failure = error
             if not self._stopping:
                 self._wake.send()
+
+    def _note_gap(self, gap: float) -> None:
+        self._long_gaps += gap > LONG_GAP
+        self._worst_gap = max(self._worst_gap, gap)
+        self._notable_gap = min(self._worst_gap, LONG_GAP)
 
     def _hand_over(self) -> None:
         while True:

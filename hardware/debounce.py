@@ -43,9 +43,11 @@ class Debouncer:
 
     def update(self, level: int, now: float) -> str | None:
         """Take a sample; returns "pressed" or "released" when that is now certain."""
-        if self._sampled is None:
-            self._sampled, self._level, self._began = now, level, now
-            self._pressed = level == 0
+        if level and self._level and not self._pressed:
+            self._sampled = now  # at rest, as nearly always
+            return None
+        if self._sampled is None:  # low at the start
+            self._sampled, self._level, self._began, self._pressed = now, 0, now, True
         passed, self._sampled = now - self._sampled, now
         changed, self._level = level != self._level, level
         event = self._release(level, changed, passed) if self._pressed else None

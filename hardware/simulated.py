@@ -9,10 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gevent
+from gevent import monkey
 from gevent.socket import wait_read
 
 #: Seconds that `tap` holds the button, and that it lets go before the next tap.
 TAP = 0.06
+
+_read = monkey.get_original("os", "read")
+_start_thread = monkey.get_original("_thread", "start_new_thread")
 
 
 class SimulatedPin:
@@ -33,17 +37,11 @@ class SimulatedPin:
         self._taps: deque[float] = deque()  # when each begins; the sampler's thread takes them off
         self._next_tap = 0.0
         self._fd = None if fifo is None else _open(fifo)
+        if self._fd is not None:
+            _start_thread(self._follow, (self._fd,))
 
     def read(self) -> int:
-        """The level now. What the FIFO got since the last sample has passed; only the last stands."""
-        if self._fd is not None:
-            try:
-                while got := os.read(self._fd, 4096):
-                    for byte in got:
-                        if byte in b"01":
-                            self._level = byte - 48
-            except BlockingIOError:
-                pass
+        """The level now."""
         if self._taps:
             held = time.monotonic() - self._taps[0]
             if held >= 2 * TAP:
@@ -59,10 +57,18 @@ class SimulatedPin:
         self._taps.append(begins)
 
     def close(self) -> None:
-        """Close the FIFO; it stays where it is."""
+        """Read the FIFO no more; it stays where it is."""
         if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+            fd, self._fd = self._fd, None
+            os.write(fd, b"\n")  # wakes the thread, which sees that it is over
+
+    def _follow(self, fd: int) -> None:
+        """A native thread, which waits for digits. To look at each sample would cost 1 % of a core."""
+        while self._fd is not None:
+            for byte in _read(fd, 4096):
+                if byte in b"01":
+                    self._level = byte - 48
+        os.close(fd)
 
 
 def _open(path: str) -> int:
@@ -72,7 +78,7 @@ def _open(path: str) -> int:
         if not stat.S_ISFIFO(Path(path).stat().st_mode):
             raise FileExistsError(17, "exists and is no FIFO") from None
     # For reading and writing: so it never ends when a writer goes, and opening it does not wait.
-    return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
 
 def tap_on_enter(tap: Callable[[], None]) -> None:

@@ -2,7 +2,7 @@
 (function (button) {
   var byId = button.byId, body = document.body, stage = byId('stage'), number = byId('count');
   var ring = button.ring(byId('ring')), title = byId('title');
-  var shown = null, since = null;
+  var shown = null, since = null, side = 0;
 
   function deals(count) { return count === 1 ? '1 deal' : count + ' deals'; }
 
@@ -10,20 +10,23 @@
     var width = document.documentElement.clientWidth;
     var height = window.innerHeight || document.documentElement.clientHeight;
     var top = byId('head').offsetHeight, size = Math.max(160, height - top - byId('foot').offsetHeight);
-    var side = Math.floor(Math.min(width, size));
+    side = Math.floor(Math.min(width, size));
     stage.style.width = stage.style.height = number.style.lineHeight = side + 'px';
     stage.style.left = Math.floor((width - side) / 2) + 'px';
     stage.style.top = Math.floor(top + (size - side) / 2) + 'px';
-    // The number leaves air on the cap, with one digit and with four.
+    fit();
+    ring.resize(side);
+  }
+
+  // The number leaves air on the cap, with one digit and with four.
+  function fit() {
     var share = [0.3, 0.3, 0.255, 0.19, 0.145][String(number.firstChild.nodeValue).length] || 0.145;
     number.style.fontSize = Math.floor(side * share) + 'px';
-    ring.resize(side);
   }
 
   function headline(goal) {
     var text = title.getAttribute('data-title').split('{goal}').join(goal);
     button.setText(title, text);
-    document.title = shown.count + ' · ' + text;
   }
 
   function sentence(count) {
@@ -40,8 +43,8 @@
     button.setText(number, count.count);
     button.mark(body, 'done', count.count === 0);
     byId('ring').setAttribute('aria-label', count.count + ' of ' + count.goal + ' deals to go');
-    headline(count.goal);
-    layout();
+    if (!before || before.goal !== count.goal) { headline(count.goal); layout(); } else { fit(); }
+    document.title = count.count + ' · ' + title.firstChild.nodeValue;
     ring.show(count.goal, count.goal - count.count, !first && count.cause === 'press');
     if (!first) { button.setText(byId('sentence'), sentence(count)); }
     if (!first && count.cause === 'press') { button.soundHorn(); }

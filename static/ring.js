@@ -26,84 +26,104 @@
   button.ring = function (canvas) {
     var pen = canvas.getContext && canvas.getContext('2d');
     var side = 0, goal = 20, from = 0, to = 0, begun = 0, sunk = 0, dimmed = true, moving = false;
+    var pictures = {}, picturesOf = '';
 
     // A wedge from `low` to `high` of the radius, with a gap of `gap` radii on either side of even width.
-    function wedge(middle, radius, first, last, low, high, gap) {
-      pen.beginPath();
-      pen.arc(middle, middle, radius * high, first + gap / high, last - gap / high, false);
-      pen.arc(middle, middle, radius * low, last - gap / low, first + gap / low, true);
-      pen.closePath();
-      pen.fill();
+    function wedge(on, middle, radius, first, last, low, high, gap) {
+      on.beginPath();
+      on.arc(middle, middle, radius * high, first + gap / high, last - gap / high, false);
+      on.arc(middle, middle, radius * low, last - gap / low, first + gap / low, true);
+      on.closePath();
+      on.fill();
     }
 
-    function disc(middle, radius, fill) {
-      pen.beginPath();
-      pen.arc(middle, middle, radius, 0, TURN, false);
-      pen.fillStyle = fill;
-      pen.fill();
+    function disc(on, middle, radius, fill) {
+      on.beginPath();
+      on.arc(middle, middle, radius, 0, TURN, false);
+      on.fillStyle = fill;
+      on.fill();
     }
 
-    function shaded(middle, radius, colours) {
-      var light = pen.createRadialGradient(middle - radius * 0.3, middle - radius * 0.45, radius * 0.1, middle, middle, radius);
+    function lift(on, blur, drop, colour) {
+      on.shadowColor = colour;
+      on.shadowBlur = blur;
+      on.shadowOffsetY = drop;
+    }
+
+    function each(draw) {
+      var step = TURN / goal, gap = Math.min(0.014, step * INNER * 0.15), i;
+      for (i = 0; i < goal; i += 1) { draw(i, TOP + i * step, TOP + (i + 1) * step, gap); }
+    }
+
+    // Draws a picture once and keeps it: blurred shadows are too slow to draw in each frame.
+    function picture(name, draw) {
+      var paper;
+      if (!pictures[name]) {
+        paper = document.createElement('canvas');
+        paper.width = paper.height = canvas.width;
+        draw(paper.getContext('2d'), canvas.width / 2, canvas.width * DISC);
+        pictures[name] = paper;
+      }
+      return pictures[name];
+    }
+
+    function drawBase(on, middle, radius, look) {
+      lift(on, radius * 0.05, radius * 0.018, look.shadow);
+      disc(on, middle, radius, look.disc);
+      lift(on, 0, 0, 'rgba(0,0,0,0)');
+      on.fillStyle = look.slot;
+      each(function (i, first, last, gap) { wedge(on, middle, radius, first, last, INNER, OUTER, gap); });
+      disc(on, middle, radius * (CAP + 0.035), look.well);
+    }
+
+    function drawCap(on, middle, radius, colours) {
+      var size = radius * CAP, light;
+      light = on.createRadialGradient(middle - size * 0.3, middle - size * 0.45, size * 0.1, middle, middle, size);
       light.addColorStop(0, colours[0]);
       light.addColorStop(0.55, colours[1]);
       light.addColorStop(1, colours[2]);
-      return light;
+      lift(on, radius * 0.06, radius * 0.03, 'rgba(8,20,50,.45)');
+      disc(on, middle, size, light);
+      lift(on, 0, 0, 'rgba(0,0,0,0)');
+      on.lineWidth = Math.max(1, radius * 0.008);
+      on.strokeStyle = 'rgba(255,255,255,.28)';
+      on.beginPath();
+      on.arc(middle, middle, size * 0.985, 0, TURN, false);
+      on.stroke();
     }
 
-    function lift(blur, drop, colour) {
-      pen.shadowColor = colour;
-      pen.shadowBlur = blur;
-      pen.shadowOffsetY = drop;
-    }
-
-    function wedges(middle, radius, look, progress) {
-      var step = TURN / goal, gap = Math.min(0.014, step * INNER * 0.15), i, first, last, grown, green;
-      green = pen.createRadialGradient(middle, middle, radius * INNER, middle, middle, radius * OUTER);
+    function drawWedges(middle, radius, look, progress) {
+      var green = pen.createRadialGradient(middle, middle, radius * INNER, middle, middle, radius * OUTER);
       green.addColorStop(0, look.wedge[0]);
       green.addColorStop(1, look.wedge[1]);
-      for (i = 0; i < goal; i += 1) {
-        first = TOP + i * step;
-        last = first + step;
-        pen.fillStyle = look.slot;
-        wedge(middle, radius, first, last, INNER, OUTER, gap);
-        grown = i < Math.min(from, to) ? 1 : i >= Math.max(from, to) ? 0 : to > from ? progress : 1 - progress;
+      pen.fillStyle = green;
+      each(function (i, first, last, gap) {
+        var grown = i < Math.min(from, to) ? 1 : i >= Math.max(from, to) ? 0 : to > from ? progress : 1 - progress;
         if (grown > 0.01) {
-          pen.fillStyle = green;
-          wedge(middle, radius, first, last, INNER, INNER + (OUTER - INNER) * Math.min(grown, 1.12), gap);
+          wedge(pen, middle, radius, first, last, INNER, INNER + (OUTER - INNER) * Math.min(grown, 1.12), gap);
         }
-      }
-    }
-
-    function cap(middle, radius, look, depth) {
-      var colours = dimmed ? GREY : to >= goal ? GOLD : BLUE, size = radius * CAP * (1 - 0.05 * depth);
-      disc(middle, radius * (CAP + 0.035), look.well);
-      lift(radius * 0.06 * (1 - depth), radius * 0.03 * (1 - depth), 'rgba(8,20,50,.45)');
-      disc(middle, size, shaded(middle, size, colours));
-      lift(0, 0, 'rgba(0,0,0,0)');
-      pen.lineWidth = Math.max(1, radius * 0.008);
-      pen.strokeStyle = 'rgba(255,255,255,.28)';
-      pen.beginPath();
-      pen.arc(middle, middle, size * 0.985, 0, TURN, false);
-      pen.stroke();
+      });
     }
 
     function draw() {
-      var look = button.dark() ? DARK : LIGHT, middle = canvas.width / 2, radius = canvas.width * DISC;
-      var age = now() - begun, progress = spring(age / SPRING), pressed = now() - sunk;
+      var dark = button.dark(), look = dark ? DARK : LIGHT, middle = canvas.width / 2, radius = canvas.width * DISC;
+      var age = now() - begun, pressed = now() - sunk, colours = dimmed ? GREY : to >= goal ? GOLD : BLUE;
       // Down in a quarter of the time, then back up.
       var depth = pressed >= SINK ? 0 : pressed < SINK / 4 ? pressed / (SINK / 4) : 1 - spring((pressed - SINK / 4) / (SINK * 0.75));
+      var small = canvas.width * (1 - 0.05 * Math.max(-0.3, depth)), key = [side, goal, dark].join();
+      if (picturesOf !== key) { picturesOf = key; pictures = {}; }
       pen.clearRect(0, 0, canvas.width, canvas.height);
-      lift(radius * 0.05, radius * 0.018, look.shadow);
-      disc(middle, radius, look.disc);
-      lift(0, 0, 'rgba(0,0,0,0)');
-      wedges(middle, radius, look, progress);
-      cap(middle, radius, look, Math.max(-0.3, depth));
+      pen.drawImage(picture('base', function (on, m, r) { drawBase(on, m, r, look); }), 0, 0);
+      drawWedges(middle, radius, look, spring(age / SPRING));
+      pen.drawImage(
+        picture(colours[0], function (on, m, r) { drawCap(on, m, r, colours); }),
+        (canvas.width - small) / 2, (canvas.width - small) / 2, small, small
+      );
       moving = age < SPRING || pressed < SINK;
       if (moving) { nextFrame(draw); }
     }
 
-    function start() { if (pen && !moving) { draw(); } }
+    function start() { if (pen && !moving) { moving = true; nextFrame(draw); } }
 
     return {
       // The canvas is `size` CSS pixels wide, and sharp on dense screens.
@@ -126,7 +146,7 @@
         if (sink && !still) { sunk = now(); }
         start();
       },
-      dim: function (on) { dimmed = on; start(); }
+      dim: function (on) { if (dimmed !== on) { dimmed = on; start(); } }
     };
   };
 })(window.theButton);

@@ -3,7 +3,7 @@
 import logging
 import secrets
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -64,7 +64,8 @@ class Store:
     """Takes changes, has the database record them, and announces each once it is on disk.
 
     `announce(event)` is called in the order of `seq`, in one greenlet, and must not block.
-    `spawn(function)` starts a greenlet whose death must not go unseen.
+    `spawn(function)` starts a greenlet whose death must not go unseen. `committed(seconds)` hears how
+    long each transaction took.
 
         store = Store(database, announce=print)
         store.submit(Change("press", "api")).event.count
@@ -75,9 +76,13 @@ class Store:
         database: Database,
         announce: Callable[[Event], None],
         spawn: Callable[[Callable[[], None]], gevent.Greenlet] = gevent.spawn,
+        committed: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self._database = database
         self._announce = announce
+        self._committed = committed
+        #: How many changes of each kind and source this store has recorded.
+        self.recorded: Counter[tuple[str, str]] = Counter()
         self._queue: deque[_Item] = deque()
         self._work = Signal()
         self._news = Signal()
@@ -160,7 +165,9 @@ class Store:
             self._writing_since = time.monotonic()
             try:
                 if batch:
-                    self._settle(batch, self._database.record([item.change for item in batch]))
+                    outcomes = self._database.record([item.change for item in batch])
+                    self._committed(time.monotonic() - self._writing_since)
+                    self._settle(batch, outcomes)
                 elif "write" in self._trouble:
                     self._database.probe()
             except Unavailable as error:
@@ -197,8 +204,11 @@ class Store:
             if isinstance(outcome, Refused):
                 if item.answer is not None:
                     item.answer.set_exception(outcome)
-            elif item.answer is not None:
-                self._unannounced.append((*outcome, item.answer))
+                continue
+            event, again = outcome
+            self.recorded[event.kind, event.source] += not again
+            if item.answer is not None:
+                self._unannounced.append((event, again, item.answer))
         self._news.set()
 
     def _tell(self) -> None:

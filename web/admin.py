@@ -4,6 +4,7 @@ import datetime
 import hmac
 import math
 import secrets
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -69,10 +70,13 @@ def _page(error: str = "") -> str:
         events=events,
         taken_back=taken_back,
         undo_seq=newest.top,
+        undone=next((event for event in events if event.seq == newest.top), None),
         key=secrets.token_hex(16),
         csrf_token=parts().accounts.form_token(flask.g.session),
-        status={name: status() for name, status in parts().status.items()},
+        status=parts().ask(),
         max_goal=MAX_GOAL,
+        version=parts().version,
+        uptime=time.monotonic() - parts().started,
         fixed_password=parts().settings.admin_password is not None,
         error=error,
     )

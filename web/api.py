@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from pathlib import Path
 from typing import Any
 
 import flask
@@ -70,6 +71,19 @@ def goal() -> Any:
     return _record("goal", goal=wanted)
 
 
+@api.get("/openapi.json")
+def openapi() -> Any:
+    """The description of the API; the answers that all changes have in common stand in it once."""
+    described = flask.json.loads((Path(__file__).parent / "openapi.json").read_text())
+    described["info"]["version"] = parts().version
+    changed = described["components"].pop("x-changed")
+    for path in described["paths"].values():
+        for operation in path.values():
+            if "$ref" in operation["responses"]:
+                operation["responses"] = changed
+    return described
+
+
 @api.errorhandler(ApiError)
 def refuse(error: ApiError) -> Any:
     return error_answer(error.status, error.code, error.message)
@@ -77,6 +91,7 @@ def refuse(error: ApiError) -> Any:
 
 def error_answer(status: int, code: str, message: str) -> flask.Response:
     """An error in the one shape that the API has."""
+    parts().metrics.reject(code)
     answer = flask.jsonify({"error": {"code": code, "message": message}})
     answer.status_code = status
     if status == 401:

@@ -11,6 +11,7 @@ from settings import Settings
 from storage import Accounts, SqliteDatabase, Store
 
 from .assets import Asset, load_assets
+from .health import Collector, Metrics
 from .security import Throttle
 
 
@@ -28,12 +29,20 @@ class Parts:
     #: To be called when sessions may have ended.
     sessions_changed: Callable[[], None] = lambda: None
     started: float = field(default_factory=time.monotonic)
+    metrics: Metrics = field(default_factory=Metrics)
     assets: dict[str, Asset] = field(default_factory=load_assets)
     #: Public pages as last rendered: the seq they show, plain, gzipped.
     rendered: dict[str, tuple[int, bytes, bytes]] = field(default_factory=dict)
     throttle: Throttle = field(default_factory=Throttle)
     #: The addresses whose password waits to be hashed.
     hashing: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.metrics.registry.register(Collector(self))
+
+    def ask(self) -> dict[str, dict[str, Any]]:
+        """What each part says of its health."""
+        return {name: tell() for name, tell in self.status.items()}
 
     def title(self) -> str:
         """The heading, with the goal of now in it."""

@@ -39,12 +39,18 @@ class Gate:
     """WSGI middleware: refuses malformed hosts and foreign origins, adds the security headers.
 
     A foreign origin is refused for Socket.IO on both transports, before any upgrade is answered,
-    and for every POST but those of the API, which no cookie opens.
+    and for every POST but those of the API, which no cookie opens. `rejected(reason)` hears of it.
     """
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], further: Collection[str]) -> None:
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        further: Collection[str],
+        rejected: Callable[[str], None],
+    ) -> None:
         self._app = app
         self._further = further
+        self._rejected = rejected
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request, as WSGI asks."""
@@ -52,9 +58,11 @@ class Gate:
         host = environ.get("HTTP_HOST", "")
         realtime = path.startswith("/socket.io/")
         if not HOST.fullmatch(host):
+            self._rejected("host")
             return _refuse(start_response, "400 BAD REQUEST", "Host: expected the name of this server\n")
         guarded = realtime or (environ["REQUEST_METHOD"] == "POST" and not path.startswith("/api/"))
         if guarded and not origin_allowed(environ, self._further):
+            self._rejected("origin")
             return _refuse(start_response, "403 FORBIDDEN", "Origin: expected a page of this server\n")
         if realtime:
             return self._app(environ, start_response)

@@ -60,7 +60,8 @@ class Sockets:
 
     def announce(self, event: Event) -> None:
         """Tell every screen of an event; does not block."""
-        self._socketio.emit("count", event.as_count())
+        with self._parts.metrics.broadcast.time():
+            self._socketio.emit("count", event.as_count())
         self._changed.set()
 
     def connected(self, sid: str, namespace: str) -> None:
@@ -148,6 +149,7 @@ class Sockets:
         return {"ok": True, **answer.event.as_count()}
 
     def _unexpected(self, _event: str, sid: str, *_data: Any) -> None:
+        self._parts.metrics.reject("unknown_event")
         self._lines.log("A client was closed: it sent an unknown event")
         self._close(sid)
 

@@ -1,0 +1,57 @@
+"""What the benches share: a real server, figures, a disk as slow as an SD card."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+
+from running import DEADLINE, Server, until  # noqa: E402
+
+__all__ = [
+    "DEADLINE",
+    "HERE",
+    "Server",
+    "cpu_seconds",
+    "percentile",
+    "server",
+    "slow_disk",
+    "spread",
+    "until",
+]
+
+
+def server(**settings):
+    """A server in a temporary folder."""
+    return Server(tempfile.mkdtemp(prefix="button-bench-"), **settings)
+
+
+def percentile(values, share):
+    """The value below which `share` of `values` lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def spread(name, values, unit="ms", scale=1000.0):
+    """A line of figures: median, 99th percentile, least and most."""
+    low, middle = min(values) * scale, statistics.median(values) * scale
+    high, most = percentile(values, 0.99) * scale, max(values) * scale
+    return f"{name:<34} median {middle:7.2f} {unit}   p99 {high:7.2f}   least {low:7.2f}   most {most:7.2f}"
+
+
+def cpu_seconds(pid):
+    """Processor seconds that a process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def slow_disk(milliseconds):
+    """The environment in which each fsync takes so long, as on an SD card."""
+    library = Path(tempfile.mkdtemp(prefix="button-bench-")) / "slowsync.so"
+    command = ["gcc", "-O2", "-shared", "-fPIC", "-o", library, HERE / "slowsync.c"]
+    subprocess.run(command, check=True)
+    return {"LD_PRELOAD": str(library), "SYNC_MS": str(milliseconds)}

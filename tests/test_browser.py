@@ -1,0 +1,289 @@
+"""The pages in a real Chromium: number, ring, horn, words, and what they do when the road is lost."""
+
+import re
+import signal
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+from running import PASSWORD, ROOT, until
+
+ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-quic", "--no-first-run"]
+PLAY = "--autoplay-policy=no-user-gesture-required"
+
+
+FROZEN = """
+  window.WebSocket = undefined;
+  window.XMLHttpRequest = function () {
+    this.open = this.send = this.setRequestHeader = this.abort = function () {};
+  };
+"""
+
+
+@pytest.fixture(scope="module")
+def playwright():
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright):
+    """Chromium as a kiosk starts it: sound without a click."""
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, PLAY])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Opens pages, each in a browser profile of its own; a script error fails the test."""
+    contexts, errors = [], []
+
+    def open_page(server, path="/", init=None, **options):
+        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 720}} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        if init:
+            page.add_init_script(init)
+        page.goto(server.url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def connected(page):
+    expect(page.locator("#status")).to_have_attribute("data-state", "connected")
+    return page
+
+
+def shows(page, number):
+    expect(page.locator("#count")).to_have_text(str(number))
+
+
+def colour(page, wedge, goal=20):
+    """The colour in the middle of a wedge of the ring, once it has come to rest."""
+    script = """([wedge, goal]) => {
+      const canvas = document.getElementById('ring'), middle = canvas.width / 2;
+      const angle = -Math.PI / 2 + (wedge + 0.5) * 2 * Math.PI / goal, radius = canvas.width * 0.46 * 0.8;
+      const at = [middle + radius * Math.cos(angle), middle + radius * Math.sin(angle)];
+      return Array.from(canvas.getContext('2d').getImageData(at[0], at[1], 1, 1).data);
+    }"""
+    return page.evaluate(script, [wedge, goal])
+
+
+def is_green(pixel):
+    red, green, blue, _ = pixel
+    return green > red + 60 and green > blue + 40
+
+
+def greens(page, goal=20):
+    return [is_green(colour(page, wedge, goal)) for wedge in range(goal)]
+
+
+def test_before_the_first_count_there_is_a_frown(open_page, server):
+    page = open_page(server, init=FROZEN)
+    assert page.text_content("#count") == ":("
+    expect(page.locator("#status")).to_have_attribute("data-state", "connecting")
+    expect(page.locator("#status")).to_have_attribute("data-transport", "")
+
+
+def test_a_press_changes_number_ring_and_words_on_both_transports(open_page, server):
+    modern = connected(open_page(server))
+    old = connected(open_page(server, init="window.WebSocket = undefined;"))
+    expect(modern.locator("#status")).to_have_attribute("data-transport", "websocket")
+    expect(modern.locator("#status")).to_have_text("Connected: websocket")
+    expect(old.locator("#status")).to_have_attribute("data-transport", "polling")
+    for _ in range(3):
+        server.push()
+    for page in (modern, old):
+        shows(page, 17)
+        expect(page.locator("#ring")).to_have_attribute("aria-label", "17 of 20 deals to go")
+        expect(page.locator("#sentence")).to_have_text("17 deals to go.")
+        until(lambda page=page: greens(page) == [True] * 3 + [False] * 17, "the ring", deadline=5)
+        assert page.evaluate("theButton.horns") == 3
+        assert page.title().startswith("17 · ")
+
+
+def test_the_round_ends_at_nothing_and_the_next_begins(open_page, start):
+    server = start(goal=3)
+    page = connected(open_page(server))
+    for left in (2, 1, 0):
+        server.push()
+        shows(page, left)
+    expect(page.locator("#sentence")).to_have_text("Goal reached.")
+    until(lambda: greens(page, 3) == [True] * 3, "the full ring", deadline=5)
+    server.push()
+    shows(page, 3)
+    until(lambda: greens(page, 3) == [False] * 3, "the empty ring", deadline=5)
+
+
+def test_the_horn_sounds_for_presses_alone(open_page, server):
+    server.press()
+    page = connected(open_page(server))
+    shows(page, 19)
+    server.api("undo")
+    shows(page, 20)
+    server.api("goal", "PUT", json={"goal": 30})
+    shows(page, 30)
+    server.api("reset")
+    server.press()
+    shows(page, 29)
+    assert page.evaluate("theButton.horns") == 1
+
+
+def test_the_heading_follows_the_goal(open_page, server):
+    page = connected(open_page(server))
+    expect(page.locator("#title")).to_have_text("Deals till 20 deal goal")
+    server.api("goal", "PUT", json={"goal": 100})
+    expect(page.locator("#title")).to_have_text("Deals till 100 deal goal")
+    shows(page, 100)
+
+
+def test_a_muted_screen_stays_muted_over_a_reload(open_page, server):
+    page = connected(open_page(server))
+    sound = page.locator("#sound")
+    expect(sound).to_have_attribute("aria-pressed", "true")
+    expect(sound).to_have_text("ON")
+    sound.click()
+    expect(sound).to_have_attribute("aria-pressed", "false")
+    expect(sound).to_have_text("OFF")
+    server.push()
+    shows(page, 19)
+    assert page.evaluate("theButton.horns") == 0
+    page.reload()
+    expect(page.locator("#sound")).to_have_text("OFF")
+    page.locator("#sound").click()
+    connected(page)
+    server.push()
+    shows(page, 18)
+    assert page.evaluate("theButton.horns") == 1
+
+
+@pytest.mark.parametrize(("query", "text"), [("sound=off", "OFF"), ("sound=on", "ON")])
+def test_a_kiosk_can_set_the_sound_by_its_address(open_page, shared, query, text):
+    expect(open_page(shared, f"/?{query}").locator("#sound")).to_have_text(text)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_a_kiosk_can_set_the_theme_by_its_address(open_page, shared, theme):
+    other = "light" if theme == "dark" else "dark"
+    page = connected(open_page(shared, f"/?theme={theme}", color_scheme=other))
+    luminance = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    dark = sum(map(int, re.findall(r"\d+", luminance)[:3])) < 380
+    assert dark == (theme == "dark")
+
+
+def test_a_browser_that_refuses_sound_says_so_and_the_toggle_mends_it(playwright, server):
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+    page = browser.new_page()
+    page.goto(server.url)
+    note = page.get_by_text("This browser wants a click first:", exact=True)
+    expect(note).to_be_visible()
+    page.locator("#sound").click()
+    expect(note).not_to_be_visible()
+    expect(page.locator("#sound")).to_have_text("ON")
+    browser.close()
+
+
+def test_a_lost_server_leaves_the_last_number_dimmed_with_its_time(open_page, server):
+    page = connected(open_page(server))
+    old = connected(open_page(server, init="window.WebSocket = undefined;"))
+    server.push()
+    for each in (page, old):
+        shows(each, 19)
+        assert each.locator(".stale #count").count() == 0
+    server.stop(signal.SIGKILL)
+    for each in (page, old):
+        expect(each.locator("#status")).to_have_attribute("data-state", "closed")
+        expect(each.locator("#status")).to_have_attribute("data-transport", "")
+        expect(each.locator(".stale #count")).to_have_text("19")
+        assert re.search(r"\d\d:\d\d", each.text_content("#status"))
+    server.environ["BUTTON_PORT"] = str(server.port)
+    server.start()
+    server.press()
+    for each, transport in ((page, "websocket"), (old, "polling")):
+        expect(each.locator("#status")).to_have_attribute("data-transport", transport, timeout=15_000)
+        shows(each, 18)
+        assert each.locator(".stale #count").count() == 0
+        assert each.evaluate("theButton.horns") == 1
+
+
+def test_a_restored_database_is_shown_though_its_seq_is_lower(open_page, server):
+    server.stop()
+    fresh = server.database.read_bytes()
+    server.environ["BUTTON_PORT"] = str(server.port)
+    server.start()
+    page = connected(open_page(server))
+    server.press()
+    shows(page, 19)
+    server.stop()
+    for leftover in server.folder.glob("button.db-*"):
+        leftover.unlink()
+    server.database.write_bytes(fresh)
+    server.start()
+    shows(page, 20)
+
+
+def test_reduced_motion_is_kept(open_page, server):
+    page = connected(open_page(server, reduced_motion="reduce"))
+    server.push()
+    shows(page, 19)
+    assert greens(page)[:2] == [True, False]
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (844, 390), (1280, 720), (1920, 1080), (320, 568)])
+def test_the_ring_fills_the_screen_and_nothing_overlaps(open_page, shared, width, height):
+    page = connected(open_page(shared, viewport={"width": width, "height": height}))
+    boxes = {name: page.locator(name).bounding_box() for name in ("#head", "#stage", "#foot")}
+    head, stage, foot = boxes["#head"], boxes["#stage"], boxes["#foot"]
+    assert head["y"] + head["height"] <= stage["y"] + 1
+    assert stage["y"] + stage["height"] <= foot["y"] + 1
+    assert stage["x"] >= 0
+    assert stage["x"] + stage["width"] <= width
+    room = min(width, foot["y"] - head["y"] - head["height"])
+    assert abs(stage["width"] - max(160, room)) <= 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_admin_flow_in_a_browser(open_page, server):
+    page = open_page(server, "/admin")
+    page.fill("#password", PASSWORD)
+    page.click("text=Sign in >> nth=-1")
+    page.click("button:has-text('Press')")
+    expect(page.locator("h1")).to_have_text("19 of 20 deals to go")
+    server.push()
+    expect(page.locator("h1")).to_have_text("18 of 20 deals to go")
+    expect(page.locator("#changes tr")).to_have_count(3)
+    page.click("button:has-text('Undo')")
+    expect(page.locator("h1")).to_have_text("19 of 20 deals to go")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.click("button:has-text('Reset')")
+    expect(page.locator("h1")).to_have_text("19 of 20 deals to go")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click("button:has-text('Reset')")
+    expect(page.locator("h1")).to_have_text("20 of 20 deals to go")
+    page.click("text=Sign out")
+    expect(page).to_have_url(server.url + "/admin/login")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(open_page, server, scheme):
+    axe = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
+    for _ in range(3):
+        server.press()
+    server.api("undo")
+    page = connected(open_page(server, color_scheme=scheme))
+    shows(page, 18)
+    for path in ("/", "/admin/login", "/nowhere", "/admin"):
+        if path != "/":
+            page.goto(server.url + path)
+        if path == "/admin":
+            page.fill("#password", PASSWORD)
+            page.click("text=Sign in >> nth=-1")
+            expect(page.locator("h1")).to_have_text("18 of 20 deals to go")
+        page.evaluate(axe)
+        found = page.evaluate("axe.run()")["violations"]
+        assert [(path, each["id"], each["nodes"][0]["html"]) for each in found] == []
