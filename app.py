@@ -80,6 +80,8 @@ def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
         ping_interval=HEARTBEAT,
         ping_timeout=HEARTBEAT,
         max_http_buffer_size=LONGEST_BODY,
+        max_clients=max_clients(settings),
+        manage_session=False,
     )
     accounts = Accounts(database)
     metrics = web.health.Metrics()
@@ -137,7 +139,8 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     stopping = Signal()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopping.set)
-    _raise_descriptor_limit(settings)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     database = SqliteDatabase(database_path(settings), settings.goal)
     pins = open_pins(settings.hardware, settings.pin, settings.simulated_pin)
     app = create_app(settings, database)
@@ -146,7 +149,7 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     parts.status["hardware"] = button.status
     made = parts.accounts.ensure_password(settings.admin_password)
     try:
-        server = serve(app, settings.host, settings.port)
+        server = serve(app, settings.host, settings.port, spawn=spawn)
     except OSError as error:
         where = f"{settings.host} port {settings.port}"
         raise StartError(f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}") from error
@@ -175,6 +178,7 @@ def _sources(settings: Settings, pins: list[Any]) -> dict[str, Any]:
 
 def _introduce(settings: Settings, button: Button, pins: list[Any], demo: bool) -> None:
     numbers = ", ".join(map(str, settings.pin))
+    log.info("Room for %d clients", max_clients(settings))
     log.info("Database %s", database_path(settings))
     log.info("Hardware %s, pin %s", button.status()["driver"], numbers if pins else "none")
     if pins and isinstance(pins[0], SimulatedPin):
@@ -201,12 +205,10 @@ def _open_browser(port: int) -> None:
         gevent.spawn(webbrowser.open_new, f"http://localhost:{port}{page}")
 
 
-def _raise_descriptor_limit(settings: Settings) -> None:
-    """Allow as many open files as the machine lets us: each screen is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    most = min(settings.max_clients, hard - RESERVED_DESCRIPTORS)
-    log.info("Room for %d clients", most)
+def max_clients(settings: Settings) -> int:
+    """How many clients there is room for, as descriptors allow: each screen is one."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(settings.max_clients, soft - RESERVED_DESCRIPTORS)
 
 
 def database_path(settings: Settings) -> Path:

@@ -44,10 +44,14 @@ class Log:
     def __init__(self, path):
         data = path.read_bytes()
         self.records = []
+        numbers = {}  # of each inode's present file: a new file may get the inode of an unlinked one
         at = 0
         while at < len(data):
             kind, file, length, offset = HEAD.unpack_from(data, at)
             at += HEAD.size
+            if chr(kind) == "n":
+                numbers[file] = len(self.records)
+            file = numbers.get(file, -file)
             self.records.append((chr(kind), file, offset, data[at : at + length]))
             at += length
 

@@ -117,8 +117,8 @@ TRUNCATE(ftruncate64)
 
 #define SYNC(name) int name(int fd) { \
     REAL(int, name, int); \
+    pthread_mutex_lock(&turn); /* what is written meanwhile is not what was synced */ \
     int failed = real(fd); \
-    pthread_mutex_lock(&turn); \
     if (!failed && !getenv("POWERSIM_NO_SYNC")) { \
         if (is(fd, OURS)) record('s', inode(fd), 0, NULL, 0); \
         if (is(fd, FOLDER)) record('d', 0, 0, NULL, 0); \

@@ -155,9 +155,9 @@ class Sockets:
 
     def _close(self, sid: str) -> None:
         server = self._socketio.server
-        client = server.eio.sockets.get(server.manager.eio_sid_from_sid(sid, "/"))
-        if client is not None:
-            client.close(wait=False)
+        client = server.manager.eio_sid_from_sid(sid, "/")
+        if client is not None:  # None would end them all
+            server.eio.disconnect(client)
 
     def _info(self) -> dict[str, Any]:
         pressed_at, today, week = self._tally
@@ -187,8 +187,8 @@ class Sockets:
         return self._parts.store.current.seq, datetime.date.today()  # noqa: DTZ011 - the server's zone
 
     def _screens(self) -> int:
-        rooms = self._socketio.server.manager.rooms.get("/", {})
-        return len(rooms.get(None, ()))
+        screens: int = self._socketio.server.manager.size("/")
+        return screens
 
 
 def session_of(environ: dict[str, Any]) -> str | None:

@@ -1,0 +1,74 @@
+"""One greenlet for the heartbeats of all clients, on a clock that no NTP answer can move."""
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+import gevent
+
+from . import packets
+
+if TYPE_CHECKING:
+    from .client import Client
+
+#: Seconds that a ping may be late, so that many leave together.
+GRAIN = 0.1
+#: So many pings are sent before others may run.
+BATCH = 100
+#: Seconds that the end of a connection may take, from our last byte to the peer's.
+LINGER = 1.0
+
+
+class Heartbeat:
+    """Pings each client `interval` seconds after its last answer, and ends those silent for `timeout`.
+
+    Clients wait in two queues that time alone orders, so that nothing is searched and a heartbeat costs
+    two appends. `watch(client)` begins; `answered(client)` is for its pong.
+    """
+
+    def __init__(self, interval: float, timeout: float) -> None:
+        self._interval = interval
+        self._timeout = timeout
+        self._due: deque[tuple[float, Client]] = deque()
+        self._asked: deque[tuple[float, Client]] = deque()
+        self._ending: deque[tuple[float, Client]] = deque()
+
+    def watch(self, client: "Client") -> None:
+        """Ping `client` from now on."""
+        self._due.append((time.monotonic() + self._interval, client))
+
+    def answered(self, client: "Client") -> None:
+        """Take note of a pong; one that nobody asked for changes nothing."""
+        if client.asked:
+            client.asked = 0.0
+            self.watch(client)
+
+    def linger(self, client: "Client") -> None:
+        """Give the peer a moment to end the connection, then cut it."""
+        self._ending.append((time.monotonic() + LINGER, client))
+
+    def run(self) -> None:
+        """Never returns."""
+        while True:
+            gevent.sleep(GRAIN)
+            now = time.monotonic()
+            self._ping(now)
+            while self._asked and self._asked[0][0] <= now - self._timeout:
+                asked, client = self._asked.popleft()
+                if client.asked == asked and not client.closed:
+                    client.close("ping timeout")
+            while self._ending and self._ending[0][0] <= now:
+                self._ending.popleft()[1].cut()
+
+    def _ping(self, now: float) -> None:
+        sent = 0
+        while self._due and self._due[0][0] <= now:
+            _, client = self._due.popleft()
+            if client.closed:
+                continue
+            client.asked = now
+            self._asked.append((now, client))
+            client.send(packets.PING)
+            sent += 1
+            if sent % BATCH == 0:
+                gevent.sleep(0)

@@ -1,0 +1,292 @@
+"""WebSocket clients on the event loop: no greenlet, no buffer, no queue while nothing happens."""
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import re
+import socket
+from typing import Any
+
+import gevent
+from wsproto.connection import SERVER, Connection
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+
+from . import packets
+from .client import Client
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
+_READ, _WRITE = 1, 2
+#: Bytes that may wait in the kernel unsent: else it hides a stalled client for 20,000 counts.
+NOTSENT = 2048
+#: Bytes read at a time; what is longer comes in several.
+CHUNK = 4096
+
+PROTOCOL_ERROR, NOT_UTF8, TOO_BIG = 1002, 1007, 1009
+
+
+class BadHandshake(Exception):
+    """A request to upgrade that cannot be; the text is for a 400."""
+
+
+def accept_key(environ: dict[str, Any]) -> bytes:
+    """What answers the handshake's key. Raises `BadHandshake`; hixie-76 has no such key."""
+    key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
+    try:
+        right = len(key) == 24 and len(base64.b64decode(key, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        right = False
+    if not right:
+        raise BadHandshake("Sec-WebSocket-Key: expected 16 bytes in Base64")
+    if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
+        raise BadHandshake("Sec-WebSocket-Version: expected 13")
+    if "upgrade" not in re.split(r"[ ,]+", environ.get("HTTP_CONNECTION", "").lower()):
+        raise BadHandshake("Connection: expected Upgrade")
+    if environ.get("SERVER_PROTOCOL") != "HTTP/1.1" or environ["REQUEST_METHOD"] != "GET":
+        raise BadHandshake("expected GET and HTTP/1.1")
+    return base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
+
+
+class WebSocket:
+    """One connection, as a transport of `client`; `raw` is its plain socket, which does not block.
+
+    `idle` says that nothing waits to be written, so that the fan-out may write straight to `raw`.
+    """
+
+    __slots__ = ("_parser", "_partial", "_reader", "_rest", "_texts", "_writer", "client", "raw")
+
+    def __init__(self, client: Client, raw: socket.socket) -> None:
+        self.client = client
+        self.raw = raw
+        self._rest: bytes | None = None  # of a frame that the kernel took only in part
+        self._parser: Connection | None = None
+        self._partial = b""  # the beginning of a small frame
+        self._texts: list[Any] | None = None  # of a message that comes in parts, and its size
+        self._writer: Any = None
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT)
+        self._reader = gevent.get_hub().loop.io(raw.fileno(), _READ)
+
+    def open(self, answer: bytes, received: bytes) -> None:
+        """Answer the handshake and begin; `received` is what came behind it."""
+        self._reader.start(self._readable)
+        self.write(answer)
+        if received:
+            self._feed(received)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be written."""
+        return self._rest is None
+
+    # --- to the client ---
+
+    def write(self, data: bytes) -> None:
+        """Write a frame; only while idle. What the kernel does not take waits."""
+        try:
+            sent = self.raw.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.lost()
+            return
+        if sent < len(data):
+            self.stall(data[sent:])
+
+    def stall(self, rest: bytes) -> None:
+        """Wait until the kernel takes more, with `rest` of a frame first."""
+        self._rest = rest
+        self.client.engine.settle(self.client)
+        if self._writer is None:
+            self._writer = gevent.get_hub().loop.io(self.raw.fileno(), _WRITE)
+        self._writer.start(self._writable)
+
+    def flush(self) -> None:
+        """Write what waits for the client."""
+        if self._rest is None:
+            self.stall(b"")
+
+    def _writable(self) -> None:
+        client = self.client
+        try:
+            while self._rest or client.waiting:
+                if not self._rest:
+                    self._rest = client.waiting.pop(next(iter(client.waiting))).frame
+                sent = self.raw.send(self._rest)
+                self._rest = self._rest[sent:]
+        except BlockingIOError:
+            return
+        except OSError:
+            self.lost()
+            return
+        self._rest = None
+        self._close_writer()
+        client.engine.settle(client)
+
+    # --- from the client ---
+
+    def pause(self, on: bool) -> None:
+        """Read no more for now, or go on."""
+        if self._reader is None:
+            return
+        if on:
+            self._reader.stop()
+        elif not self._reader.active:
+            self._reader.start(self._readable)
+
+    def _readable(self) -> None:
+        try:
+            data = self.raw.recv(CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.lost()
+        elif not self.client.closed:
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        """Take frames: small masked text, nearly all there is, here; the rest with wsproto."""
+        if self._partial:
+            data, self._partial = self._partial + data, b""
+        while data and self._parser is None and not self.client.closed:
+            if data[0] != packets.TEXT or len(data) < 2:
+                break
+            length = data[1] - 128
+            if not 0 <= length < 126:
+                break
+            if len(data) < length + 6:
+                self._partial = data
+                return
+            try:
+                text = _unmask(data[2:6], data[6 : 6 + length]).decode()
+            except UnicodeDecodeError:
+                self._fail(NOT_UTF8)
+                return
+            data = data[6 + length :]
+            self._message(text)
+        if data and not self.client.closed:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        if self._parser is None:
+            if len(data) == 1:
+                self._partial = data
+                return
+            if _announced(data) > self._most():
+                self._fail(TOO_BIG)
+                return
+            self._parser = Connection(SERVER)
+        self._parser.receive_data(data)
+        for event in self._parser.events():
+            if self.client.closed:
+                return
+            if isinstance(event, (TextMessage, BytesMessage)):
+                self._part(event)
+            elif isinstance(event, Ping):
+                self.client.send(_Pong(bytes(event.payload)))
+            elif isinstance(event, CloseConnection):
+                self._fail(event.code if event.code != 1005 else 1000, by_peer=event.code < PROTOCOL_ERROR)
+                return
+
+    def _part(self, event: TextMessage | BytesMessage) -> None:
+        """Put the parts of a message together, and no more of them than are allowed."""
+        parts = self._texts or [0]
+        parts[0] += len(event.data if isinstance(event, BytesMessage) else event.data.encode())
+        if parts[0] > self._most():
+            self._fail(TOO_BIG)
+            return
+        parts.append(event.data)
+        self._texts = None if event.message_finished else parts
+        if event.message_finished:
+            whole = parts[1:]
+            self._message("".join(whole) if isinstance(event, TextMessage) else b"".join(whole))
+
+    def _message(self, message: str | bytes) -> None:
+        client = self.client
+        if client.probe is not self:
+            client.received(message)
+        elif message == "2probe":
+            self.write(packets.PROBED.frame)
+            client.engine.probed(client)
+        elif message == "5":
+            client.upgrade()
+        else:
+            self._fail(PROTOCOL_ERROR)
+
+    def _most(self) -> int:
+        return self.client.engine.max_http_buffer_size
+
+    # --- the end ---
+
+    def _fail(self, code: int, by_peer: bool = False) -> None:
+        if self.client.probe is self:
+            self.lost()
+            return
+        reason = "transport close"
+        if not by_peer:
+            reason = "transport error"
+            self.client.engine.rejected("frame", f"WebSocket closed with {code}")
+        self.client.close(reason, tell=True, code=code)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        if self.client.probe is self:
+            self.client.probe_expired(self)
+        else:
+            self.cut()
+            self.client.close("transport close", tell=False)
+
+    def say_goodbye(self, code: int) -> bool:
+        """Send a close frame and nothing more; whether the peer may now be waited for."""
+        if not self.idle:
+            return False
+        try:
+            self.raw.send(packets.frame(code.to_bytes(2, "big"), packets.CLOSE))
+            self.raw.shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        return True
+
+    def cut(self) -> None:
+        """Close the descriptor; to be called as often as one likes."""
+        if self._reader is not None:
+            self._reader.stop()
+            self._reader.close()
+            self._reader = None
+        self._close_writer()
+        with contextlib.suppress(OSError):
+            self.raw.close()
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.stop()
+            self._writer.close()
+            self._writer = None
+
+
+class _Pong(packets.Packet):
+    """The answer to a WebSocket ping; only the newest matters."""
+
+    __slots__ = ()
+
+    def __init__(self, payload: bytes) -> None:
+        super().__init__("", key="pong")
+        self._frame = packets.frame(payload, packets.PONG)
+
+
+def _unmask(mask: bytes, payload: bytes) -> bytes:
+    """XOR with the mask, four bytes wide: as one large integer, which is quicker than a loop."""
+    length = len(payload)
+    long_mask = (mask * (length // 4 + 1))[:length]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(long_mask, "big")).to_bytes(length, "big")
+
+
+def _announced(data: bytes) -> int:
+    """The length that a frame's head announces; 0 if it is not all there."""
+    length = data[1] & 127
+    if length == 126:
+        return int.from_bytes(data[2:4], "big")
+    if length == 127 and len(data) >= 10:
+        return int.from_bytes(data[2:10], "big")
+    return 0
