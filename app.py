@@ -29,10 +29,10 @@ import web.api
 import web.health
 import web.pages
 from hardware import Button, HardwareError, SimulatedPin, open_pins, tap_on_enter
-from realtime import create_socketio, serve
+from realtime import Server, bind, create_socketio
 from settings import SettingError, Settings, table
 from storage import Accounts, DatabaseError, Event, SqliteDatabase, Store, Unavailable, sqlite_file
-from web import Gate, Parts, Sockets, origin_allowed
+from web import Gate, Parts, Sockets, is_api, origin_allowed, security_headers
 
 __version__ = "0.1.0"
 
@@ -82,6 +82,7 @@ def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
         max_http_buffer_size=LONGEST_BODY,
         max_clients=max_clients(settings),
         manage_session=False,
+        async_handlers=False,  # one press of a client after the other: no flood of greenlets
     )
     accounts = Accounts(database)
     metrics = web.health.Metrics()
@@ -116,7 +117,7 @@ def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
 
 
 def _http_error(error: HTTPException) -> Any:
-    if flask.request.path.startswith("/api/"):
+    if is_api(flask.request.path):
         return web.api.http_error(error)
     page = flask.render_template("error.html", name=error.name, text=error.description)
     answer = error.get_response()
@@ -126,7 +127,7 @@ def _http_error(error: HTTPException) -> Any:
 
 
 def _unavailable(error: Unavailable) -> Any:
-    if flask.request.path.startswith("/api/"):
+    if is_api(flask.request.path):
         return web.api.error_answer(503, "unavailable", str(error))
     text = "Nothing was changed. Try again in a moment."
     page = flask.render_template("error.html", name=f"The database cannot be used now: {error}", text=text)
@@ -141,19 +142,20 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
         gevent.signal_handler(number, stopping.set)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    database = SqliteDatabase(database_path(settings), settings.goal)
     pins = open_pins(settings.hardware, settings.pin, settings.simulated_pin)
+    try:
+        listener = bind(settings.host, settings.port)
+    except OSError as error:
+        where = f"{settings.host} port {settings.port}"
+        raise StartError(f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}") from error
+    database = SqliteDatabase(database_path(settings), settings.goal)
     app = create_app(settings, database)
     parts: Parts = app.extensions["button"]
     button = Button(_sources(settings, pins), parts.store.press, spawn)
     parts.status["hardware"] = button.status
     made = parts.accounts.ensure_password(settings.admin_password)
-    try:
-        server = serve(app, settings.host, settings.port, spawn=spawn)
-    except OSError as error:
-        where = f"{settings.host} port {settings.port}"
-        raise StartError(f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}") from error
     button.start()
+    server = Server(app, listener, spawn, security_headers("localhost"))
     if made:
         _say(f"Admin password: {made}")
     _introduce(settings, button, pins, demo)
@@ -232,6 +234,13 @@ def set_password(settings: Settings) -> None:
         raise SettingError(f"password: expected 1 to {web.admin.LONGEST_PASSWORD} characters")
     Accounts(SqliteDatabase(database_path(settings), goal=None)).set_password(password)
     _say("The admin password is changed; all sessions have ended")
+
+
+def _line_of_stdin() -> str:
+    try:
+        return sys.stdin.buffer.readline().decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise SettingError("password: expected UTF-8") from None
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -20,9 +20,9 @@ from .engine import Engine
 from .environs import Environs
 from .fanout import Manager
 from .fanout import Server as SocketServer
-from .server import Server, serve
+from .server import Server, bind, serve
 
-__all__ = ["Server", "create_socketio", "serve"]
+__all__ = ["Server", "bind", "create_socketio", "serve"]
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,9 @@ def create_socketio(
     server = made.server
     server.__class__ = SocketServer
     server.environ = Environs()
+    server.eio.on("message", server._handle_eio_message)  # ours, now
     manager.engine = engine = Engine.adopt(server.eio, max_clients, rejected or _Rejections().log)
-    engine.settle, engine.dropped = manager.settle, manager.dropped
+    engine.settle, engine.dropped, engine.opened = manager.settle, manager.dropped, manager.opened
     return made
 
 

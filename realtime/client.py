@@ -97,12 +97,9 @@ class Client:
         """Send a packet now, or as soon as the client can take it; never blocks."""
         if self.closed:
             return
-        if self.websocket is not None:
-            if self.websocket.idle:
-                self.websocket.write(packet.frame)
-            else:
-                self.wait(packet)
-        elif self.poll is not None and not self.waiting:
+        if self.websocket is not None and self.websocket.idle:
+            self.websocket.write(packet.frame)
+        elif self.websocket is None and self.poll is not None and not self.waiting:
             poll, self.poll = self.poll, None
             poll.answer([packet])
         else:
@@ -117,7 +114,7 @@ class Client:
             self.waiting.pop(key, None)
         self.waiting[key] = packet
         if len(self.waiting) > MOST_WAITING:
-            self.close("transport error")
+            self.close("transport error", tell=False)
 
     def take(self) -> list[Packet]:
         """What waits, which is then the caller's to deliver."""
@@ -139,11 +136,13 @@ class Client:
                 self.websocket.pause(True)
 
     def _handle(self) -> None:
-        while self.unread and not self.closed:
-            self.engine.handle_message(self, self.unread.popleft())
-        self.unread = None
-        if self.websocket is not None:
-            self.websocket.pause(False)
+        try:
+            while self.unread and not self.closed:
+                self.engine.handle_message(self, self.unread.popleft())
+        finally:
+            self.unread = None
+            if self.websocket is not None:
+                self.websocket.pause(False)
 
     def upgrade(self) -> None:
         """Go over to the WebSocket that was probed."""
@@ -161,15 +160,12 @@ class Client:
         """
         if self.closed:
             return
-        if tell:
-            self.send(packets.CLOSE_PACKET)
-            if self.closed:
-                return
         self.closed = True
         self.engine.forget(self, reason)
         if self.poll is not None:
             poll, self.poll = self.poll, None
-            poll.answer([packets.CLOSE_PACKET])
+            poll.answer([*self.waiting.values(), packets.CLOSE_PACKET])
+        self.waiting = {}
         if self.probe is not None:
             self.probe.cut()
         if self.websocket is not None:

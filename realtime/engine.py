@@ -3,7 +3,7 @@
 import base64
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -11,7 +11,7 @@ import engineio
 import gevent
 
 from . import packets
-from .client import Client, Poll
+from .client import MOST_UNREAD, Client, Poll
 from .heartbeat import Heartbeat
 from .packets import SEPARATOR, Packet
 from .polling import WaitingPoll
@@ -24,8 +24,6 @@ UPGRADE_WITHIN = 10.0
 #: Seconds after which a poll is answered with nothing while an upgrade is under way, again and again:
 #: at once would be a storm of 48,000 polls a minute.
 POLL_WHILE_PROBED = 0.25
-#: Seconds within which a client must have connected to a namespace.
-CONNECT_WITHIN = 20.0
 
 Answer = tuple[str, list[tuple[str, str]], bytes]
 
@@ -43,15 +41,18 @@ class Engine(engineio.Server):
     """In place of python-engineio's server, whose every request holds a greenlet and a queue.
 
     Flask-SocketIO makes the instance; `adopt` turns it into this. `settle(client)` and
-    `dropped(client)` tell the fan-out that a client's road has changed, and that it is gone.
+    `dropped(client)` tell the fan-out that a client's road has changed, and that it is gone; `opened(client)`
+    that there is a new one.
     """
 
     heartbeat: Heartbeat
     settle: Callable[[Client], None]
     dropped: Callable[[Client], None]
+    opened: Callable[[Client], None]
     rejected: Callable[[str, str], None]
     max_clients: int
-    newest_only: Collection[str]
+    #: Descriptors that WebSockets hold, those that probe or come to their end among them.
+    open_websockets: int
 
     @classmethod
     def adopt(
@@ -61,6 +62,7 @@ class Engine(engineio.Server):
         server.__class__ = cls
         engine: Engine = server
         engine.start_service_task = False
+        engine.open_websockets = 0
         engine.max_clients = max_clients
         engine.rejected = rejected
         engine.heartbeat = Heartbeat(engine.ping_interval, engine.ping_timeout)
@@ -137,7 +139,7 @@ class Engine(engineio.Server):
         if client.upgraded:
             raise Refusal(3, "Bad request")
         if method == "GET":
-            return self._poll(client)
+            return self._poll(client, environ)
         if method == "POST":
             return self._post(client, environ)
         raise Refusal(2, "Bad handshake method")
@@ -153,6 +155,7 @@ class Engine(engineio.Server):
         client = Client(self, self.generate_id(), environ)
         self.sockets[client.sid] = client
         self.handlers["connect"](client.sid, environ)
+        self.opened(client)
         self.heartbeat.watch(client)
         hello = Packet("0" + json.dumps(self._hello(client, upgrade), separators=(",", ":")))
         if not upgrade:
@@ -204,31 +207,39 @@ class Engine(engineio.Server):
             client.poll = None
             poll.answer([packets.NOOP])
 
-    def _poll(self, client: Client) -> Answer:
+    def _poll(self, client: Client, environ: dict[str, Any]) -> Answer:
         if client.poll is not None:
             client.close(self.reason.TRANSPORT_ERROR, tell=False)
             raise Refusal(3, "Bad request")
         if client.waiting:
             return self._text(client.take())
-        poll = WaitingPoll()
+        if "realtime.connection" not in environ:
+            raise Refusal(3, "this server cannot wait; use realtime.serve")
+        poll = WaitingPoll(environ["realtime.connection"].socket)
         client.poll = poll
         if client.probe is not None:
             gevent.spawn_later(POLL_WHILE_PROBED, self._release, client, poll)
         try:
             return self._text(poll.wait(self.ping_interval + self.ping_timeout))
-        except gevent.Timeout:
-            client.close(self.reason.PING_TIMEOUT, tell=False)
+        except (gevent.Timeout, EOFError):
+            client.close(self.reason.TRANSPORT_CLOSE, tell=False)
             raise Refusal(3, "Bad request") from None
 
     def _post(self, client: Client, environ: dict[str, Any]) -> Answer:
-        length = environ.get("CONTENT_LENGTH", "0")
-        if not length.isdecimal() or int(length) > self.max_http_buffer_size:
+        most = self.max_http_buffer_size
+        try:
+            # Of a chunked body nobody knows the length before.
+            chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
+            length = most + 1 if chunked else int(environ.get("CONTENT_LENGTH", "0"))
+            raw = environ["wsgi.input"].read(min(length, most + 1))
+            body = raw.decode() if len(raw) <= most else None
+        except (ValueError, OSError):
+            body = ""
+        if body is None:
             client.close(self.reason.TRANSPORT_ERROR, tell=False)
             raise Refusal(3, "Payload too large", "413 CONTENT TOO LARGE")
-        try:
-            body = environ["wsgi.input"].read(int(length)).decode()
-        except (UnicodeDecodeError, OSError):
-            body = ""
+        while client.unread and len(client.unread) >= MOST_UNREAD:
+            gevent.sleep(0.01)  # it gets its answer once it has been heard
         for text in body.split(SEPARATOR):
             if not self._is_message(text):
                 client.close(self.reason.TRANSPORT_ERROR, tell=False)
@@ -263,6 +274,9 @@ class Engine(engineio.Server):
                 raise ValueError(f"packet of type {message[0]!r}")
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             self.rejected("packet", f"{type(error).__name__}: {error}")
+            client.close(self.reason.TRANSPORT_ERROR)
+        except Exception:
+            log.exception("A packet of a client could not be handled")
             client.close(self.reason.TRANSPORT_ERROR)
 
     def forget(self, client: Client, reason: str) -> None:

@@ -31,9 +31,9 @@ class Environs(dict[str, Any]):
         key = tuple((name, value) for name, value in rest.items() if isinstance(value, str))
         shared = self._shared.get(key)
         if shared is None:
-            shared = rest
-            if len(self._shared) < _MOST_SHARED:
-                self._shared[key] = rest
+            if len(self._shared) >= _MOST_SHARED:
+                self._shared.clear()  # those who have a part of it keep it
+            self._shared[key] = shared = rest
         own = tuple(sys.intern(environ[name]) if name in environ else None for name in _OWN)
         self[sid] = (shared, own)
 

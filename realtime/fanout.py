@@ -12,6 +12,9 @@ from .packets import Packet
 
 Connected = Callable[[str, str], None]
 
+#: Binary attachments of one packet from a client at most.
+MOST_ATTACHMENTS = 10
+
 
 class Manager(socketio.Manager):
     """Keeps who is connected to what, and writes broadcasts.
@@ -40,13 +43,20 @@ class Manager(socketio.Manager):
         """Take note that a client has been told that it is connected, and greet it."""
         sid = super().connect(sid, namespace)
         client = self._client(sid, namespace)
-        if client is not None:
-            client.namespaces = (*client.namespaces, namespace)
-            self.settle(client)
-            self.server.environ.shrink(client.sid)
-            if self._connected is not None:
-                self._connected(sid, namespace)
+        if client is None:  # it went while the application thought about it
+            self.server._trigger_event("disconnect", namespace, sid, self.server.reason.TRANSPORT_CLOSE)
+            super().disconnect(sid, namespace)
+            return sid
+        client.namespaces = (*client.namespaces, namespace)
+        self.settle(client)
+        self.server.environ.shrink(client.sid)
+        if self._connected is not None:
+            self._connected(sid, namespace)
         return sid
+
+    def opened(self, client: Client) -> None:
+        """A client is there, connected to nothing yet."""
+        self.server.environ.shrink(client.sid)
 
     def disconnect(self, sid: str, namespace: str, **more: Any) -> Any:
         """Take note that a client has left a namespace."""
@@ -200,26 +210,40 @@ class Server(socketio.Server):
         """The WSGI environ of the request that a client came with."""
         return self.environ[self.manager.eio_sid_from_sid(sid, namespace or "/")]
 
+    def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        """Take a message; of one with attachments not more in all than of one without."""
+        pending = self._binary_packet.get(eio_sid)
+        if pending is not None:
+            held = sum(map(len, pending.attachments)) + len(data)
+            if not isinstance(data, bytes) or held > self.eio.max_http_buffer_size:
+                raise ValueError("attachments that are too long, or none")
+        super()._handle_eio_message(eio_sid, data)
+        pending = self._binary_packet.get(eio_sid)
+        if pending is not None and not 0 < pending.attachment_count <= MOST_ATTACHMENTS:
+            raise ValueError(f"{pending.attachment_count} attachments")
+
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         if data is not None and not isinstance(data, dict):
             raise ValueError("a connect whose payload is no object")
-        known = namespace or "/"
-        if (
-            known not in self.handlers
-            and known not in self.namespace_handlers
-            and known not in self.namespaces
-        ):
-            error = {"message": "Invalid namespace"}
-            self._send_packet(
-                eio_sid, self.packet_class(socketio_packet.CONNECT_ERROR, data=error, namespace=known)
-            )
+        name = namespace or "/"
+        problem = None
+        if name not in self.handlers and name not in self.namespace_handlers and name not in self.namespaces:
+            problem = "Invalid namespace"
+        elif self.manager.sid_from_eio_sid(eio_sid, name):
+            problem = "Already connected"
+        if problem is None:
+            super()._handle_connect(eio_sid, namespace, data)
             return
-        super()._handle_connect(eio_sid, namespace, data)
+        refusal = self.packet_class(socketio_packet.CONNECT_ERROR, {"message": problem}, name)
+        self._send_packet(eio_sid, refusal)
 
     def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:
         if not isinstance(data, list) or not data or not isinstance(data[0], str):
             raise ValueError("an event without a name")
-        if data[0] in self.reserved_events:
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
+        if not self.manager.is_connected(sid, namespace or "/"):
+            raise ValueError("an event to a namespace that the client is not connected to")
+        if data[0] in (*self.reserved_events, "*"):
             raise ValueError(f"the reserved event {data[0]}")
         super()._handle_event(eio_sid, namespace, id, data)
 

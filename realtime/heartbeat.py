@@ -21,6 +21,7 @@ LINGER = 1.0
 
 class Heartbeat:
     """Pings each client `interval` seconds after its last answer, and ends those silent for `timeout`.
+    One that is connected to no namespace by then is ended, too.
 
     Clients wait in two queues that time alone orders, so that nothing is searched and a heartbeat costs
     two appends. `watch(client)` begins; `answered(client)` is for its pong.
@@ -65,6 +66,9 @@ class Heartbeat:
         while self._due and self._due[0][0] <= now:
             _, client = self._due.popleft()
             if client.closed:
+                continue
+            if not client.namespaces:  # it never connected to anything, or has left it all
+                client.close("connect timeout")
                 continue
             client.asked = now
             self._asked.append((now, client))

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from socket import MSG_PEEK
 from typing import TYPE_CHECKING
 
 import gevent
@@ -11,53 +12,74 @@ from . import packets
 from .packets import Packet
 
 if TYPE_CHECKING:
+    from .client import Client
     from .engine import Engine
     from .server import Handler
 
 _SID = re.compile(rb"[?&]sid=([^& ]+)")
+_POLLING = re.compile(rb"[?&]transport=polling[& ]")
 _OK = packets.answer("ok")
 #: Headers with which a request takes the ordinary road: `\r\n` and the name, in small letters.
 _UNUSUAL = (b"\r\nupgrade:", b"\r\ntransfer-encoding:", b"\r\nexpect:", b"\r\nconnection: close")
 
 
 class WaitingPoll:
-    """A poll that waits in the greenlet of its request."""
+    """A poll that waits in the greenlet of its request; `socket` tells when the peer has given it up."""
 
-    def __init__(self) -> None:
+    def __init__(self, socket: gevent.socket.socket) -> None:
         self._packets: AsyncResult[list[Packet]] = AsyncResult()
+        self._socket = socket
+        self._watcher = gevent.get_hub().loop.io(socket.fileno(), 1)
+        self._watcher.start(self._heard)
 
     def answer(self, packets: list[Packet]) -> None:
         """Answer it."""
         self._packets.set(packets)
 
     def wait(self, seconds: float) -> list[Packet]:
-        """What it is answered with. Raises `gevent.Timeout`."""
-        return self._packets.get(timeout=seconds)
+        """What it is answered with. Raises `gevent.Timeout`, and `EOFError` if it was given up."""
+        try:
+            return self._packets.get(timeout=seconds)
+        finally:
+            self._watcher.stop()
+            self._watcher.close()
+
+    def _heard(self) -> None:
+        self._watcher.stop()
+        try:
+            data = self._socket._sock.recv(1, MSG_PEEK)
+        except OSError:
+            data = b""
+        if not data:
+            self._packets.set_exception(EOFError())
 
 
 class ParkedPoll:
     """A poll whose connection has nothing more to do: an answer is one send to its socket."""
 
-    __slots__ = ("_handler",)
+    __slots__ = ("_handler", "client")
 
-    def __init__(self, handler: "Handler") -> None:
+    def __init__(self, handler: "Handler", client: "Client") -> None:
         self._handler = handler
+        self.client = client
 
-    def answer(self, packets_: list[Packet]) -> None:
+    def answer(self, waiting: list[Packet]) -> None:
         """Answer it; never blocks."""
-        data = packets_[0].answer if len(packets_) == 1 else packets.answer(packets.join(packets_))
-        self._handler.parked = None
-        socket = self._handler.socket
-        if socket is None:
-            return
+        data = waiting[0].answer if len(waiting) == 1 else packets.answer(packets.join(waiting))
+        handler = self._handler
+        handler.parked = None
+        socket = getattr(handler, "socket", None)  # gone, once the connection has ended
         try:
-            sent = socket._sock.send(data)
+            sent = socket._sock.send(data) if socket is not None else -1
         except BlockingIOError:
             sent = 0
         except OSError:
-            return  # the connection's greenlet will see it
-        if sent < len(data):
+            sent = -1
+        if sent < 0:
+            self.client.close("transport close", tell=False)
+        elif sent < len(data):
             gevent.spawn(_send_rest, socket, data[sent:])
+        handler.wait_for_request()
 
 
 def _send_rest(socket: gevent.socket.socket, rest: bytes) -> None:
@@ -84,7 +106,7 @@ class FastLane:
             return False
         end, line = data.find(b"\r\n\r\n"), data.find(b"\r\n")
         found = _SID.search(data, 0, line)
-        if end < 0 or not found or data.find(b"transport=polling", 0, line) < 0:
+        if end < 0 or not found or not _POLLING.search(data, 0, line):
             return False
         if not data.endswith(b" HTTP/1.1", 0, line):
             return False
@@ -102,11 +124,12 @@ class FastLane:
         if client.poll is not None or client.probe is not None or b"\r\ncontent-length:" in head:
             return False
         handler.rfile.read(end + 4)
-        poll = ParkedPoll(handler)
+        poll = ParkedPoll(handler, client)
         if client.waiting:
             poll.answer(client.take())
         else:
-            client.poll, handler.parked = poll, client
+            client.poll = handler.parked = poll
+            handler.deadline = None  # the heartbeat watches it
         return True
 
     def _pong(self, handler: "Handler", client: "Client", data: bytes, head: bytes, end: int) -> bool:
@@ -115,8 +138,5 @@ class FastLane:
         handler.rfile.read(end + 5)
         client.received("3")
         handler.socket.sendall(_OK)
+        handler.wait_for_request()
         return True
-
-
-if TYPE_CHECKING:
-    from .client import Client

@@ -3,18 +3,19 @@
 import contextlib
 import io
 import logging
+import resource
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flask
 import gevent
 from gevent import pywsgi
 
-from .client import Client
+from . import packets
 from .engine import Engine
-from .polling import FastLane
+from .polling import FastLane, ParkedPoll
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +26,8 @@ ANSWER_WITHIN = 60.0
 IDLE_WITHIN = 75.0
 #: Bodies up to so many bytes are read before the application is called.
 READ_AHEAD = 65536
-#: Connections beyond the clients' that are served at once: pages, polls, programs.
-MORE_CONNECTIONS = 200
-
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-)
+#: Descriptors that connections never get: the database, the log and the pins need some.
+RESERVED_DESCRIPTORS = 128
 
 
 class Handler(pywsgi.WSGIHandler):
@@ -38,7 +35,7 @@ class Handler(pywsgi.WSGIHandler):
 
     Head and body of an answer leave in one send: pywsgi's two make the second wait for the delayed
     acknowledgement of the first, 45 ms on every kept-alive long poll. `deadline` is when the connection
-    is cut unless something happens before; None: never. `parked` is the client whose long poll it holds.
+    is cut unless something happens before; None: never. `parked` is the long poll that it holds.
     """
 
     server: "_WSGIServer"
@@ -48,13 +45,14 @@ class Handler(pywsgi.WSGIHandler):
     def __init__(self, sock: Any, address: Any, server: "_WSGIServer") -> None:
         super().__init__(sock, address, server, sock.makefile("rb", 4096))
         self.deadline: float | None = None
-        self.parked: Client | None = None
+        self.parked: ParkedPoll | None = None
 
     def handle(self) -> None:
         """Serve the connection until it ends."""
         self.server.handlers.add(self)
         try:
-            super().handle()
+            with contextlib.suppress(OSError):  # the peer has gone, or was cut
+                super().handle()
         finally:
             self.server.handlers.discard(self)
             if self.parked is not None:
@@ -78,7 +76,6 @@ class Handler(pywsgi.WSGIHandler):
             return None
         self._within(REQUEST_WITHIN)
         if self.server.fast_lane.take(self, data):
-            self.deadline = None
             self.response_length = 1
             return True
         return super().handle_one_request()
@@ -88,9 +85,9 @@ class Handler(pywsgi.WSGIHandler):
         environ: dict[str, Any] = super().get_environ()
         environ["realtime.connection"] = self
         length = self.content_length or 0
-        if 0 < length <= READ_AHEAD and not environ.get("HTTP_EXPECT"):
-            environ["wsgi.input"] = io.BytesIO(self.wsgi_input.read())
         if length <= READ_AHEAD and not environ.get("HTTP_TRANSFER_ENCODING"):
+            if length:
+                environ["wsgi.input"] = io.BytesIO(self.wsgi_input.read())
             self.deadline = None
         else:
             self._within(REQUEST_WITHIN + length / 100_000)
@@ -122,23 +119,35 @@ class Handler(pywsgi.WSGIHandler):
             data = b"%x\r\n%b\r\n" % (len(data), data)
         self._sendall(answer + data)
 
+    def wait_for_request(self) -> None:
+        """Give the connection so long as it may be idle."""
+        self._within(IDLE_WITHIN)
+
     def _within(self, seconds: float) -> None:
         self.deadline = time.monotonic() + seconds
 
     def _unpark(self, overtaken: bool = False) -> None:
         """The connection of a parked poll has something to say, or has ended: then so has the client."""
-        client, self.parked = self.parked, None
-        if client is not None and client.poll is not None:
-            poll, client.poll = client.poll, None
+        poll, self.parked = self.parked, None
+        if poll is not None and poll.client.poll is poll:
+            poll.client.poll = None
             if overtaken:
-                poll.answer([])
+                poll.answer([packets.NOOP])
             else:
-                client.close("transport close", tell=False)
+                poll.client.close("transport close", tell=False)
 
     def _handle_client_error(self, error: Exception) -> Any:
         """A request that is none: a 400 and one line, never a traceback."""
         self.server.rejected("request", str(error) or type(error).__name__)
-        return "400", pywsgi._BAD_REQUEST_RESPONSE
+        return "400", self.server.refusal("400 Bad Request")
+
+    def read_request(self, line: str) -> bool:
+        """Read the head; two lengths of one body are how requests are smuggled past proxies."""
+        good: bool = super().read_request(line)
+        names = [header.partition(":")[0].strip().lower() for header in self.headers.headers]
+        if names.count("content-length") + names.count("transfer-encoding") > 1:
+            raise ValueError("more than one length of the body")
+        return good
 
     def handle_error(self, kind: Any, error: Any, traceback: Any) -> None:
         """An application that failed, or a peer that went while it was answered."""
@@ -155,22 +164,45 @@ class _WSGIServer(pywsgi.WSGIServer):
     #: freed memory between what stays that a client costs 9 kB instead of 1.2.
     max_accept = 4
 
-    def __init__(self, listener: Any, app: flask.Flask, engine: Engine, path: str, **more: Any) -> None:
+    def __init__(
+        self,
+        listener: Any,
+        app: flask.Flask,
+        engine: Engine,
+        path: str,
+        headers: Sequence[tuple[str, str]],
+        **more: Any,
+    ) -> None:
         super().__init__(listener, app, log=None, error_log=log, **more)
+        self._headers = headers
         self.handlers: set[Handler] = set()
         self.fast_lane = FastLane(engine, path)
         self.rejected: Callable[[str, str], None] = engine.rejected
-        self._most = engine.max_clients + MORE_CONNECTIONS
+        self._engine = engine
+        self._most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
 
     def do_handle(self, *arguments: Any) -> None:
         """Serve a new connection, or tell it to come later."""
-        if len(self.handlers) < self._most:
+        if len(self.handlers) + self._engine.open_websockets < self._most:
             super().do_handle(*arguments)
             return
         connection = arguments[0]
         with contextlib.suppress(OSError):
-            connection._sock.send(_BUSY)
+            connection._sock.send(self.refusal("503 Service Unavailable", ("Retry-After", "5")))
         connection.close()
+
+    def refusal(self, status: str, *more: tuple[str, str]) -> bytes:
+        """An answer of the server's own to what never reaches the application."""
+        body = status[4:] + "\n"
+        headers = [
+            *more,
+            *self._headers,
+            ("Content-Type", "text/plain"),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+        ]
+        lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), "", body]
+        return "\r\n".join(lines).encode()
 
     def cut_the_late(self) -> None:
         """Never returns: cuts the connections whose deadline has passed."""
@@ -183,37 +215,44 @@ class _WSGIServer(pywsgi.WSGIServer):
                         handler.socket.shutdown(socket.SHUT_RDWR)
 
 
-class Server:
-    """An HTTP server for `app` that listens from the start; `url` says where. Port 0 takes a free one.
+def bind(host: str, port: int) -> gevent.socket.socket:
+    """A listening socket; port 0 takes a free one. Raises `OSError` if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = gevent.socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # which the accepted inherit
+        listener.bind((host, port))
+        listener.listen(4096)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
-    `spawn(function)` starts a greenlet whose death must not go unseen. Raises `OSError` if the address
-    cannot be had.
+
+class Server:
+    """An HTTP server for `app` on a listening socket (see `bind`); `url` says where.
+
+    `spawn(function)` starts a greenlet whose death must not go unseen. `headers` are for the answers that
+    the server gives by itself, to what is no request and to one connection too many.
     """
 
     def __init__(
         self,
         app: flask.Flask,
-        host: str,
-        port: int,
+        listener: gevent.socket.socket,
         spawn: Callable[[Callable[[], None]], gevent.Greenlet] = gevent.spawn,
+        headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         socketio = app.extensions["socketio"]
         self._engine: Engine = socketio.server.eio
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = listener = gevent.socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # The accepted inherit these: no waiting for acknowledgements, an end to dead peers.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         silent = int(1000 * (self._engine.ping_interval + self._engine.ping_timeout))
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silent)
-        with _closed_on_error(listener):
-            listener.bind((host, port))
-            listener.listen(4096)
-        self.port: int = listener.getsockname()[1]
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silent)  # an end to dead peers
+        host, self.port = listener.getsockname()[:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         environ = {"SERVER_NAME": host}  # else pywsgi asks the network for its name
         path = socketio.sockio_mw.engineio_path
-        self._server = _WSGIServer(listener, app, self._engine, path, environ=environ)
+        self._server = _WSGIServer(listener, app, self._engine, path, headers, environ=environ)
         self._server.start()
         spawn(self._engine.heartbeat.run)
         spawn(self._server.cut_the_late)
@@ -234,13 +273,4 @@ class Server:
 
 def serve(app: flask.Flask, host: str, port: int, **more: Any) -> Server:
     """Serve `app` at `host` and `port`; returns the running server. Raises `OSError`."""
-    return Server(app, host, port, **more)
-
-
-@contextlib.contextmanager
-def _closed_on_error(listener: Any) -> Any:
-    try:
-        yield
-    except OSError:
-        listener.close()
-        raise
+    return Server(app, bind(host, port), **more)

@@ -9,7 +9,7 @@ import socket
 from typing import Any
 
 import gevent
-from wsproto.connection import SERVER, Connection
+from wsproto.connection import SERVER, Connection, ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from . import packets
@@ -53,16 +53,30 @@ class WebSocket:
     `idle` says that nothing waits to be written, so that the fan-out may write straight to `raw`.
     """
 
-    __slots__ = ("_parser", "_partial", "_reader", "_rest", "_texts", "_writer", "client", "raw")
+    __slots__ = (
+        "_control",
+        "_parser",
+        "_partial",
+        "_probed",
+        "_reader",
+        "_rest",
+        "_texts",
+        "_writer",
+        "client",
+        "raw",
+    )
 
     def __init__(self, client: Client, raw: socket.socket) -> None:
         self.client = client
         self.raw = raw
         self._rest: bytes | None = None  # of a frame that the kernel took only in part
+        self._control: bytes | None = None  # a frame of this connection's own that goes before the client's
+        self._probed = False
         self._parser: Connection | None = None
         self._partial = b""  # the beginning of a small frame
         self._texts: list[Any] | None = None  # of a message that comes in parts, and its size
         self._writer: Any = None
+        client.engine.open_websockets += 1
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT)
         self._reader = gevent.get_hub().loop.io(raw.fileno(), _READ)
 
@@ -105,13 +119,29 @@ class WebSocket:
         if self._rest is None:
             self.stall(b"")
 
+    def _reply(self, frame: bytes) -> None:
+        """Send a frame of this connection's own; of those that must wait, only the newest is sent."""
+        if self.idle:
+            self.write(frame)
+        else:
+            self._control = frame
+
+    def _next(self) -> bytes | None:
+        """The next frame to write, if any waits."""
+        if self._control is not None:
+            frame, self._control = self._control, None
+            return frame
+        waiting = self.client.waiting
+        if self.client.websocket is not self or not waiting:  # a probe has nothing of the client's to send
+            return None
+        return waiting.pop(next(iter(waiting))).frame
+
     def _writable(self) -> None:
         client = self.client
         try:
-            while self._rest or client.waiting:
-                if not self._rest:
-                    self._rest = client.waiting.pop(next(iter(client.waiting))).frame
-                sent = self.raw.send(self._rest)
+            while rest := self._rest or self._next():
+                self._rest = rest
+                sent = self.raw.send(rest)
                 self._rest = self._rest[sent:]
         except BlockingIOError:
             return
@@ -149,7 +179,7 @@ class WebSocket:
         """Take frames: small masked text, nearly all there is, here; the rest with wsproto."""
         if self._partial:
             data, self._partial = self._partial + data, b""
-        while data and self._parser is None and not self.client.closed:
+        while data and self._parser is None and self._listening():
             if data[0] != packets.TEXT or len(data) < 2:
                 break
             length = data[1] - 128
@@ -165,8 +195,12 @@ class WebSocket:
                 return
             data = data[6 + length :]
             self._message(text)
-        if data and not self.client.closed:
+        if data and self._listening():
             self._parse(data)
+
+    def _listening(self) -> bool:
+        """Whether anybody still wants to know what comes."""
+        return self._reader is not None and not self.client.closed
 
     def _parse(self, data: bytes) -> None:
         if self._parser is None:
@@ -179,14 +213,15 @@ class WebSocket:
             self._parser = Connection(SERVER)
         self._parser.receive_data(data)
         for event in self._parser.events():
-            if self.client.closed:
+            if not self._listening():
                 return
             if isinstance(event, (TextMessage, BytesMessage)):
                 self._part(event)
             elif isinstance(event, Ping):
-                self.client.send(_Pong(bytes(event.payload)))
+                self._reply(packets.frame(bytes(event.payload), packets.PONG))
             elif isinstance(event, CloseConnection):
-                self._fail(event.code if event.code != 1005 else 1000, by_peer=event.code < PROTOCOL_ERROR)
+                by_peer = self._parser.state is ConnectionState.REMOTE_CLOSING
+                self._fail(event.code if event.code != 1005 else 1000, by_peer)
                 return
 
     def _part(self, event: TextMessage | BytesMessage) -> None:
@@ -196,7 +231,8 @@ class WebSocket:
         if parts[0] > self._most():
             self._fail(TOO_BIG)
             return
-        parts.append(event.data)
+        if event.data:
+            parts.append(event.data)
         self._texts = None if event.message_finished else parts
         if event.message_finished:
             whole = parts[1:]
@@ -204,12 +240,13 @@ class WebSocket:
 
     def _message(self, message: str | bytes) -> None:
         client = self.client
-        if client.probe is not self:
+        if client.websocket is self:
             client.received(message)
-        elif message == "2probe":
-            self.write(packets.PROBED.frame)
+        elif message == "2probe" and not self._probed:
+            self._probed = True
+            self._reply(packets.PROBED.frame)
             client.engine.probed(client)
-        elif message == "5":
+        elif message == "5" and self._probed:
             client.upgrade()
         else:
             self._fail(PROTOCOL_ERROR)
@@ -220,7 +257,8 @@ class WebSocket:
     # --- the end ---
 
     def _fail(self, code: int, by_peer: bool = False) -> None:
-        if self.client.probe is self:
+        if self.client.websocket is not self:
+            self.say_goodbye(code)
             self.lost()
             return
         reason = "transport close"
@@ -231,18 +269,21 @@ class WebSocket:
 
     def lost(self) -> None:
         """The connection is gone."""
-        if self.client.probe is self:
-            self.client.probe_expired(self)
-        else:
-            self.cut()
+        self.cut()
+        if self.client.websocket is self:
             self.client.close("transport close", tell=False)
+        else:
+            self.client.probe_expired(self)
 
     def say_goodbye(self, code: int) -> bool:
-        """Send a close frame and nothing more; whether the peer may now be waited for."""
+        """Send the end and nothing more; whether the peer may now be waited for."""
         if not self.idle:
             return False
+        end = packets.frame(code.to_bytes(2, "big"), packets.CLOSE)
+        if self.client.websocket is self:
+            end = packets.CLOSE_PACKET.frame + end
         try:
-            self.raw.send(packets.frame(code.to_bytes(2, "big"), packets.CLOSE))
+            self.raw.send(end)
             self.raw.shutdown(socket.SHUT_WR)
         except OSError:
             return False
@@ -254,6 +295,7 @@ class WebSocket:
             self._reader.stop()
             self._reader.close()
             self._reader = None
+            self.client.engine.open_websockets -= 1
         self._close_writer()
         with contextlib.suppress(OSError):
             self.raw.close()
@@ -263,16 +305,6 @@ class WebSocket:
             self._writer.stop()
             self._writer.close()
             self._writer = None
-
-
-class _Pong(packets.Packet):
-    """The answer to a WebSocket ping; only the newest matters."""
-
-    __slots__ = ()
-
-    def __init__(self, payload: bytes) -> None:
-        super().__init__("", key="pong")
-        self._frame = packets.frame(payload, packets.PONG)
 
 
 def _unmask(mask: bytes, payload: bytes) -> bytes:

@@ -2,6 +2,7 @@
 // that swallow WebSocket frames. ES5.
 (function (button) {
   var WATCH = 4000; // ms on polling with an upgrade neither done nor failed
+  var AGAIN = 60000, SELDOM = 3600000; // ms until WebSocket is tried again, doubled each time it failed
   var SOONEST = 500, LATEST = 4000; // ms until a new attempt, halved or doubled by chance
 
   // Connects to `namespace` and calls `told(count, isFirst)` for each count, `info(facts)` for each
@@ -15,7 +16,7 @@
       randomizationFactor: 0.5,
       timeout: 8000
     });
-    var manager = socket.io, watch = null, fresh = true;
+    var manager = socket.io, watch = null, fresh = true, pause = AGAIN;
 
     function calm() { clearTimeout(watch); watch = null; }
 
@@ -30,14 +31,21 @@
       calm();
       engine.on('upgrade', function () {
         calm();
+        pause = AGAIN;
         if (socket.connected) { tell('connected'); }
       });
       engine.on('upgradeError', calm);
       engine.on('close', calm);
       if (manager.opts.upgrade !== false && window.WebSocket && transport() === 'polling') {
         watch = setTimeout(function () {
-          // A proxy passed the handshake and swallows the frames: do without WebSocket from now on.
+          // A proxy passed the handshake and swallows the frames: do without WebSocket for a while. It
+          // may also have been a moment's stall, so it is tried again, seldomer each time.
           manager.opts.upgrade = false;
+          setTimeout(function () {
+            manager.opts.upgrade = true;
+            if (transport() === 'polling') { manager.engine.close(); }
+          }, pause);
+          pause = Math.min(SELDOM, pause * 2);
           engine.close();
         }, WATCH);
       }

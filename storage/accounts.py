@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from gevent.threadpool import ThreadPool
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from .threads import apply
+
 #: A session ends so many seconds after it began.
 SESSION_LASTS = 30 * 86400.0
 #: Letters of a password that is made here: none that looks like another.
@@ -103,7 +105,7 @@ class Accounts:
         return rows[0][0] if rows else None
 
     def _apply(self, work: Any, *values: str) -> Any:
-        return self._pool.apply(work, values)
+        return apply(self._pool, lambda: work(*values))
 
 
 def digest(token: str) -> str:

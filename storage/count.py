@@ -108,4 +108,4 @@ def check_same(change: Change, first: Event) -> None:
     """Raise `Refused` if `first`, recorded under the same key, was another request than `change`."""
     same_goal = change.kind != "goal" or change.goal == first.goal
     if change.kind != first.kind or change.seq != first.named or not same_goal:
-        raise Refused("key_reused", "Idempotency-Key: it was used before, for another request")
+        raise Refused("key_reused", "key: it was used before, for another request")

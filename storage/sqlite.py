@@ -12,6 +12,7 @@ from gevent.threadpool import ThreadPool
 from . import sqlite_file
 from .count import Change, Event, Refused, check_same, follow, origin
 from .errors import Unavailable
+from .threads import apply
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class SqliteDatabase:
             sqlite_file.check(path)
         self._lock = None if goal is None else sqlite_file.open_or_create(path, goal)
         self.path = path
+        self._inode = path.stat().st_ino
         self._pools = {"write": ThreadPool(1), "read": ThreadPool(1)}
         self._connections: dict[str, sqlite3.Connection] = {}
         self._origin = self._run("read", self._read_origin)
@@ -107,16 +109,26 @@ class SqliteDatabase:
         """Run `work` in the thread that reads or the one that writes."""
 
         def run() -> T:
+            self._check_there()
             if pool not in self._connections:
                 self._connections[pool] = sqlite_file.connect(self.path)
             return work(self._connections[pool])
 
         try:
-            return self._pools[pool].apply(run)
+            return apply(self._pools[pool], run)
         except sqlite3.DatabaseError as error:
             if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
                 raise  # ours to mend, not the disk's
             raise Unavailable(str(error)) from error
+
+    def _check_there(self) -> None:
+        """A file that was moved away would still take changes, which nobody finds again."""
+        try:
+            there = self.path.stat().st_ino
+        except OSError as error:
+            raise sqlite3.OperationalError(f"the file is not there: {error.strerror}") from error
+        if there != self._inode:
+            raise sqlite3.OperationalError("another file was put in its place")
 
     def _record(
         self, db: sqlite3.Connection, changes: Sequence[Change]

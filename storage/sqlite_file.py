@@ -49,7 +49,7 @@ def connect(path: Path, wait: float = 1.0) -> sqlite3.Connection:
     `wait`: seconds to wait for another process's lock. With `synchronous=NORMAL` a power cut loses
     committed rows in WAL mode; only FULL syncs the log at each commit.
     """
-    db = sqlite3.connect(path, timeout=wait, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path.absolute(), timeout=wait, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA synchronous = FULL")
     return db
 
@@ -125,7 +125,7 @@ def check(path: Path) -> None:
                 raise DatabaseError(f"{path}: was written by a newer version; install that one")
             found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found != "ok":
-                raise DatabaseError(f"{path}: is damaged ({found.splitlines()[0]}); {mend}")
+                raise DatabaseError(f"{path}: is damaged ({found.splitlines()[-1]}); {mend}")
             last, rows = db.execute("SELECT coalesce(max(seq), 0), count(*) FROM event").fetchone()
             if last != rows or not db.execute("SELECT 1 FROM origin").fetchone():
                 raise DatabaseError(f"{path}: is damaged (changes are missing); {mend}")

@@ -1,7 +1,7 @@
 """What people and programs see: pages, admin, API, Socket.IO events, health."""
 
 from .parts import Parts
-from .security import Gate, origin_allowed
+from .security import Gate, is_api, origin_allowed, security_headers
 from .sockets import Sockets
 
-__all__ = ["Gate", "Parts", "Sockets", "origin_allowed"]
+__all__ = ["Gate", "Parts", "Sockets", "is_api", "origin_allowed", "security_headers"]

@@ -184,7 +184,7 @@ def form_error(error: FormError) -> Any:
 
 @admin.errorhandler(Refused)
 def refused(error: Refused) -> Any:
-    return form_error(FormError(f"{error.message}.", 409))
+    return form_error(FormError(f"{error.message.rstrip('.')}.", 409))
 
 
 @admin.after_request

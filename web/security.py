@@ -1,5 +1,6 @@
 """Who is let in before anything else looks at a request, and what every answer carries."""
 
+import json
 import re
 import time
 from collections import OrderedDict
@@ -59,11 +60,11 @@ class Gate:
         realtime = path.startswith("/socket.io/")
         if not HOST.fullmatch(host):
             self._rejected("host")
-            return _refuse(start_response, "400 BAD REQUEST", "Host: expected the name of this server\n")
-        guarded = realtime or (environ["REQUEST_METHOD"] == "POST" and not path.startswith("/api/"))
+            return _refuse(start_response, "400 BAD REQUEST", "Host: expected the name of this server", path)
+        guarded = realtime or (environ["REQUEST_METHOD"] == "POST" and not is_api(path))
         if guarded and not origin_allowed(environ, self._further):
             self._rejected("origin")
-            return _refuse(start_response, "403 FORBIDDEN", "Origin: expected a page of this server\n")
+            return _refuse(start_response, "403 FORBIDDEN", "Origin: expected a page of this server", path)
         if realtime:
             return self._app(environ, start_response)
 
@@ -92,11 +93,19 @@ def security_headers(host: str) -> list[tuple[str, str]]:
     ]
 
 
-def _refuse(start_response: Callable[..., Any], status: str, text: str) -> Iterable[bytes]:
-    body = text.encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+def _refuse(start_response: Callable[..., Any], status: str, text: str, path: str) -> Iterable[bytes]:
+    kind, body = "text/plain; charset=utf-8", f"{text}\n".encode()
+    if is_api(path):
+        kind = "application/json"
+        body = json.dumps({"error": {"code": "bad_request", "message": text}}).encode()
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
     start_response(status, headers + security_headers("localhost"))
     return [body]
+
+
+def is_api(path: str) -> bool:
+    """Whether a path is the API's, whose errors have a shape of their own."""
+    return path == "/api" or path.startswith("/api/")
 
 
 class Throttle:

@@ -70,6 +70,8 @@ class Sockets:
             state = self._parts.store.current.as_count("connect")
             self._socketio.emit("count", state, to=sid)
             if self._tally_of == self._now():
+                if self._screens() == 1:
+                    self._told = self._info()  # nobody else is to be told
                 self._socketio.emit("info", self._info(), to=sid)
             else:
                 gevent.spawn(self._tell_info, sid)
