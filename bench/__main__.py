@@ -1,9 +1,9 @@
-"""Runs every bench, or those that are named: `python -m bench [press_to_pixel commit idle]`."""
+"""Runs every bench, or those that are named: `python -m bench [idle commit press_to_pixel fanout]`."""
 
 import subprocess
 import sys
 
-BENCHES = ["idle", "commit", "press_to_pixel"]
+BENCHES = ["idle", "commit", "press_to_pixel", "fanout"]
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from running import DEADLINE, Server, until  # noqa: E402
+from running import DEADLINE, Server, until
 
 __all__ = [
     "DEADLINE",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Packets that wait for a client at most; of an event that only its newest matters of, one counts.
 MOST_WAITING = 256
+#: Packets in one answer to a long poll at most: python-engineio's client gives up at more.
+MOST_IN_AN_ANSWER = 16
 #: Messages from a client that wait to be handled at most; then its socket is not read.
 MOST_UNREAD = 64
 
@@ -117,10 +119,9 @@ class Client:
             self.close("transport error", tell=False)
 
     def take(self) -> list[Packet]:
-        """What waits, which is then the caller's to deliver."""
-        taken = list(self.waiting.values())
-        self.waiting = {}
-        return taken
+        """What waits, as much as one answer may hold, which is then the caller's to deliver."""
+        keys = list(itertools.islice(self.waiting, MOST_IN_AN_ANSWER))
+        return [self.waiting.pop(key) for key in keys]
 
     def received(self, message: str | bytes) -> None:
         """Take a message of the client; may be called from the hub. Handled in order, in a greenlet."""
@@ -164,7 +165,7 @@ class Client:
         self.engine.forget(self, reason)
         if self.poll is not None:
             poll, self.poll = self.poll, None
-            poll.answer([*self.waiting.values(), packets.CLOSE_PACKET])
+            poll.answer([packets.CLOSE_PACKET])
         self.waiting = {}
         if self.probe is not None:
             self.probe.cut()

@@ -63,6 +63,10 @@ class ParkedPoll:
         self._handler = handler
         self.client = client
 
+    def is_waited_for(self) -> bool:
+        """Whether it is still the poll that its client waits for."""
+        return self.client.poll is self
+
     def answer(self, waiting: list[Packet]) -> None:
         """Answer it; never blocks."""
         data = waiting[0].answer if len(waiting) == 1 else packets.answer(packets.join(waiting))

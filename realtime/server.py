@@ -129,12 +129,13 @@ class Handler(pywsgi.WSGIHandler):
     def _unpark(self, overtaken: bool = False) -> None:
         """The connection of a parked poll has something to say, or has ended: then so has the client."""
         poll, self.parked = self.parked, None
-        if poll is not None and poll.client.poll is poll:
-            poll.client.poll = None
-            if overtaken:
-                poll.answer([packets.NOOP])
-            else:
-                poll.client.close("transport close", tell=False)
+        if poll is None or not poll.is_waited_for():
+            return
+        poll.client.poll = None
+        if overtaken:
+            poll.answer([packets.NOOP])
+        else:
+            poll.client.close("transport close", tell=False)
 
     def _handle_client_error(self, error: Exception) -> Any:
         """A request that is none: a 400 and one line, never a traceback."""

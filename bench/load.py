@@ -1,0 +1,118 @@
+"""Clients by the thousand in one process: connects, reads as fast as it can, counts.
+
+    python -m bench.load PORT CLIENTS HOW
+
+HOW is raw (bare TCP), ws (a WebSocket), socketio (a Socket.IO client over WebSocket, with a browser's
+offers), or polling. For each line on standard input it prints what arrived since the last one, once
+nothing more does: counts, bytes, connections closed.
+"""
+
+import json
+import select
+import socket
+import sys
+
+UPGRADE = (
+    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nAccept-Language: en-US,en\r\n"
+    "Origin: http://127.0.0.1:{port}\r\nPragma: no-cache\r\nCache-Control: no-cache\r\n"
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0\r\n\r\n"
+)
+POLL = "GET /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+CONNECT = b"\x81\x82\0\0\0\x0040"
+PONG = b"\x81\x81\0\0\0\x003"
+
+
+class Load:
+    def __init__(self, port, clients, how):
+        self.port, self.how = port, how
+        self.epoll = select.epoll()
+        self.sockets, self.tails, self.polls = {}, {}, {}
+        self.counts = self.bytes = self.closed = 0
+        for _ in range(clients):
+            client = socket.create_connection(("127.0.0.1", port))
+            if how in ("ws", "socketio"):
+                client.sendall(UPGRADE.format(port=port).encode())
+                self._until(client, b"\r\n\r\n")
+            if how == "socketio":
+                client.sendall(CONNECT)
+                self._until(client, b"40{")
+            if how == "polling":
+                client = self._polling(client)
+            client.setblocking(False)
+            self.sockets[client.fileno()], self.tails[client.fileno()] = client, b""
+            self.epoll.register(client, select.EPOLLIN)
+        for at, poll in self.polls.items():
+            self.sockets[at].sendall(poll)
+
+    @staticmethod
+    def _until(client, mark):
+        got = b""
+        while mark not in got:
+            got += client.recv(4096)
+        return got
+
+    def _polling(self, client):
+        """Connect by long-polling; the first poll is sent once all are there."""
+        path = "/socket.io/?EIO=4&transport=polling"
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        body = self._until(client, b"maxPayload").split(b"\r\n\r\n")[1]
+        sid = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])["sid"]
+        head = f"POST {path}&sid={sid} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n"
+        client.sendall((head + "Content-Length: 2\r\n\r\n40").encode())
+        self._until(client, b"ok")
+        poll = POLL.format(sid=sid).encode()
+        client.sendall(poll)
+        self._until(client, b"40{")
+        self.polls[client.fileno()] = poll
+        return client
+
+    def drain(self, quiet):
+        """Read until nothing has come for `quiet` seconds."""
+        while ready := self.epoll.poll(quiet):
+            for at, _ in ready:
+                if at == 0:
+                    return True
+                self._read(at)
+        return False
+
+    def _read(self, at):
+        client = self.sockets[at]
+        try:
+            got = client.recv(65536)
+        except BlockingIOError:
+            return
+        if not got:
+            self.closed += 1
+            self.epoll.unregister(at)
+            return
+        self.bytes += len(got)
+        whole = self.tails[at] + got
+        counts = whole.count(b'"seq"')
+        self.counts += counts
+        self.tails[at] = whole[-4:] if not whole.endswith(b'"seq"') else b""
+        if b"\x81\x012" in got:
+            client.send(PONG)
+        if self.how == "polling" and b"HTTP/1.1 200" in got:
+            client.send(self.polls[at])
+
+
+def main():
+    load = Load(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    print("ready", flush=True)
+    load.epoll.register(0, select.EPOLLIN)
+    while True:
+        while not load.drain(3600):
+            pass
+        if not sys.stdin.readline():
+            return
+        load.epoll.unregister(0)
+        load.drain(0.3)
+        load.epoll.register(0, select.EPOLLIN)
+        print(load.counts, load.bytes, load.closed, flush=True)
+        load.counts = load.bytes = 0
+
+
+if __name__ == "__main__":
+    main()

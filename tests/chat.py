@@ -1,0 +1,130 @@
+"""A Flask-SocketIO program that is not The Button: rooms, callbacks, binary, namespaces, on our `realtime`.
+
+It is told what to do by events: test_fanout.py drives it. Prints `port N`.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import random
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import flask
+import gevent
+from flask_socketio import emit, join_room, leave_room, rooms
+
+from realtime import create_socketio, serve
+
+app = flask.Flask("chat")
+app.config["SECRET_KEY"] = "only a test"
+socketio = create_socketio(app, newest_only={"price"})
+answers = []
+
+
+@socketio.on("connect")
+def connect(auth=None):
+    if auth == {"wait": True}:
+        gevent.sleep(0.5)
+    if auth == {"refuse": True}:
+        raise ConnectionRefusedError("no")
+
+
+@socketio.on("disconnect")
+def disconnect(reason):
+    socketio.emit("left", reason)
+
+
+@socketio.on("join")
+def join(room):
+    join_room(room)
+    return sorted(rooms())[0] == room or len(rooms())
+
+
+@socketio.on("leave")
+def leave(room):
+    leave_room(room)
+
+
+@socketio.on("say")
+def say(room, text):
+    emit("said", text, to=room, include_self=False)
+
+
+@socketio.on("echo")
+def echo(*data):
+    return data
+
+
+@socketio.on("environ")
+def environ():
+    return flask.request.headers.get("User-Agent"), flask.request.remote_addr, flask.request.path
+
+
+@socketio.on("remember")
+def remember(value):
+    before = flask.session.get("value")
+    flask.session["value"] = value
+    return before
+
+
+@socketio.on("ask me")
+def ask_me():
+    emit("question", 7, callback=lambda *data: answers.append(data))
+
+
+@socketio.on("fail my answer")
+def fail_my_answer():
+    emit("question", 7, callback=lambda *_: 1 / 0)
+
+
+@socketio.on("answers")
+def get_answers():
+    return answers
+
+
+@socketio.on("fail")
+def fail():
+    raise RuntimeError("on purpose")
+
+
+@socketio.on("mixed")
+def mixed(times, seed):
+    """Emit a numbered mix of broadcasts, rooms, single clients and callbacks."""
+    chance = random.Random(seed)
+    sid = flask.request.sid
+    for number in range(times):
+        kind = chance.choice(["price", "price", "all", "room", "one", "callback"])
+        if kind == "price":
+            socketio.emit("price", number)
+        elif kind == "all":
+            socketio.emit("numbered", number)
+        elif kind == "room":
+            socketio.emit("numbered", number, to="room")
+        elif kind == "one":
+            socketio.emit("numbered", number, to=sid)
+        else:
+            socketio.emit("numbered", number, to=sid, callback=lambda *_: None)
+        if chance.random() < 0.05:
+            gevent.sleep(0.001)
+    socketio.emit("price", times)
+    return times
+
+
+@socketio.on("clients")
+def clients():
+    manager = socketio.server.manager
+    return [manager.size("/"), len(manager.rooms["/"][None]), len(socketio.server.environ)]
+
+
+@socketio.on("hello", namespace="/other")
+def hello(name):
+    emit("greeting", f"hello {name}", namespace="/other", broadcast=True)
+
+
+server = serve(app, "127.0.0.1", 0)
+print("port", server.port, flush=True)
+gevent.get_hub().join()

@@ -1,0 +1,184 @@
+"""The engine serves any Flask-SocketIO program: rooms, callbacks, binary and namespaces as documented."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+
+import pytest
+import socketio
+from running import DEADLINE, ROOT, TRANSPORTS, until
+from wire import Wire
+
+
+class Chat:
+    """The program tests/chat.py, running."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, ROOT / "tests/chat.py"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.log = []
+        self.port = int(self.process.stdout.readline().split()[1])
+        self.reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr), daemon=True)
+        self.reader.start()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(DEADLINE)
+        self.reader.join(DEADLINE)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def chat():
+    chat = Chat()
+    yield chat
+    chat.stop()
+
+
+@pytest.fixture
+def enter(chat):
+    """Opens python-socketio clients that write down what they hear."""
+    clients = []
+
+    def enter(name="websocket", namespaces=("/",), auth=None):
+        client = socketio.Client(reconnection=False)
+        client.heard = []
+        for event in ("said", "left", "price", "numbered", "greeting"):
+            for namespace in namespaces:
+                client.on(
+                    event, lambda data, event=event: client.heard.append((event, data)), namespace=namespace
+                )
+        client.on("question", lambda data: data * 6)
+        client.connect(
+            f"http://127.0.0.1:{chat.port}",
+            transports=TRANSPORTS[name],
+            namespaces=list(namespaces),
+            auth=auth,
+        )
+        clients.append(client)
+        return client
+
+    yield enter
+    for client in clients:
+        threading.Thread(target=lambda client=client: leave(client), daemon=True).start()
+
+
+def leave(client):
+    with contextlib.suppress(Exception):
+        client.disconnect()
+
+
+def heard(client, *expected):
+    until(lambda: all(each in client.heard for each in expected), f"{expected} of {client.heard[-5:]}")
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_a_room_hears_what_is_said_to_it_and_the_speaker_does_not(enter, name):
+    inside, speaker, outside = enter(name), enter(), enter(name)
+    for client in (inside, speaker):
+        client.call("join", "kitchen")
+    speaker.emit("say", ("kitchen", f"tea by {name}"))
+    heard(inside, ("said", f"tea by {name}"))
+    inside.call("leave", "kitchen")
+    speaker.emit("say", ("kitchen", "cake"))
+    assert speaker.call("echo", 1) == 1
+    for client in (inside, outside):
+        client.call("echo", 1)
+        assert ("said", "cake") not in client.heard
+    assert ("said", f"tea by {name}") not in speaker.heard + outside.heard
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_callbacks_get_the_clients_answer(enter, name):
+    client = enter(name)
+    before = len(client.call("answers"))
+    client.emit("ask me")
+    until(lambda: len(client.call("answers")) > before, "the answer")
+    assert client.call("answers")[-1] == [42]
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+@pytest.mark.parametrize(
+    "data", [b"\x00\xff" * 100, {"a": [b"1", {"b": b"2"}]}, "ä" * 3000, [1.5, None, True]]
+)
+def test_any_data_comes_back_as_it_went(enter, name, data):
+    assert enter(name).call("echo", data) == data
+
+
+def test_namespaces_are_apart(enter):
+    both, one = enter(namespaces=("/", "/other")), enter()
+    both.emit("hello", "world", namespace="/other")
+    heard(both, ("greeting", "hello world"))
+    assert one.call("echo", 1) == 1
+    assert one.heard.count(("greeting", "hello world")) == 0
+
+
+def test_a_handler_sees_the_request_that_its_client_came_with(enter):
+    agent, address, path = enter().call("environ")
+    assert (agent is None or "python" in agent.lower(), address, path) == (True, "127.0.0.1", "/socket.io/")
+
+
+def test_the_session_of_flask_socketio_is_kept_per_client(enter):
+    one, two = enter(), enter()
+    assert one.call("remember", "a") is None
+    assert two.call("remember", "b") is None
+    assert one.call("remember", "c") == "a"
+
+
+def test_a_handler_that_fails_harms_nobody(enter, chat):
+    client = enter()
+    client.emit("fail")
+    client.emit("fail my answer")
+    until(lambda: "on purpose" in "".join(chat.log), "the traceback of the application")
+    assert enter().call("echo", 1) == 1
+
+
+def test_a_refused_connect_says_why(enter):
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        enter(auth={"refuse": True})
+
+
+def test_a_client_that_goes_while_its_connect_is_thought_about_leaves_nothing(enter, chat):
+    client = enter()
+    before = client.call("clients")
+    for _ in range(5):
+        with Wire(chat) as wire:
+            wire.open_websocket()
+            wire.say('40{"wait":true}')
+    until(lambda: client.call("clients") == before, "all to be as before")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_order_is_kept_through_rooms_callbacks_and_slow_clients(enter, chat, seed):
+    """What matters arrives whole and in order; of prices some may be left out, the last never."""
+    fast, polling = enter(), enter("polling")
+    for client in (fast, polling):
+        client.call("join", "room")
+    with Wire(chat, receive_buffer=4096) as slow:
+        slow.open_websocket()
+        slow.say("40")
+        fast.emit("mixed", (150, seed))
+        numbers = []
+        while 150 not in numbers:
+            text = slow.text()
+            if text.startswith("42"):
+                number = json.loads(text[2:])[1]
+                numbers.append(number)
+                if len(numbers) % 20 == seed:
+                    threading.Event().wait(0.05)
+        assert [n for n in numbers if isinstance(n, int)] == sorted(
+            {n for n in numbers if isinstance(n, int)}
+        )
+    for client in (fast, polling):
+        heard(client, ("price", 150))
+        told = [data for event, data in client.heard if event in ("price", "numbered")]
+        assert told == sorted(set(told))
+    numbered = [data for event, data in fast.heard if event == "numbered"]
+    assert len(numbered) > 60
