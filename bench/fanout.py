@@ -95,7 +95,7 @@ def commands(folder):
         "Node ws": (["node", str(PEERS / "node.js"), "ws"], "ws"),
         "Node socket.io": (["node", str(PEERS / "node.js"), "socketio"], "socketio"),
         "Tornado": (["env", f"PYTHONPATH={tornado}", python, str(PEERS / "tornado_peer.py")], "ws"),
-        "stock Flask-SocketIO": ([python, str(PEERS / "stock.py")], "socketio"),
+        "stock Flask-SocketIO": ([python, str(PEERS / "stock.py")], "plain"),
     }
 
 
@@ -108,6 +108,7 @@ def broadcast(known, names, clients, times):
     for _ in range(PASSES):
         for peer in peers:
             figures[peer.name].append(peer.burst(times))
+            print(f"{clients} clients, {peer.name}: {figures[peer.name][-1] * 1e6:.1f} us a count", flush=True)
     others = {peer.name: (peer.connect, peer.each) for peer in peers}
     for peer in peers:
         peer.stop()
@@ -145,16 +146,16 @@ def stalled(known):
     """One client that reads nothing through 20,000 changes, then all; 20 of them beside healthy ones."""
     command, how = known["The Button"]
     peer = Peer("The Button", command, how, 100)
-    alone = [latency(peer) for _ in range(40)]
+    alone = [latency(peer) for _ in range(200)]
     clients = [stall(peer.port) for _ in range(20)]
     peer.burst(20_000)
-    beside = [latency(peer) for _ in range(40)]
+    beside = [latency(peer) for _ in range(200)]
     got = b""
     clients[0].settimeout(1)
     try:
         while more := clients[0].recv(65536):
             got += more
-    except TimeoutError:
+    except (TimeoutError, ConnectionResetError):
         pass
     peer.stop()
     newest = b"119999" in got or b'"seq":10000' in got.rsplit(b'"count"', 1)[-1]
@@ -176,7 +177,7 @@ def stall(port):
     client.connect(("127.0.0.1", port))
     from bench.load import CONNECT, UPGRADE
 
-    client.sendall(UPGRADE.format(port=port).encode() + CONNECT)
+    client.sendall(UPGRADE.format(port=port, offer="").encode() + CONNECT)
     got = b""
     while b"40{" not in got:
         got += client.recv(4096)
@@ -193,6 +194,7 @@ def main():
         five, more = broadcast(known, names, 5000, 60)
         polls = polling(known)
         growth, dropped, heartbeat = nine_thousand(known)
+        print(f"{growth:.0f} MiB, {dropped} dropped, {heartbeat * 1e6:.1f} us a heartbeat", flush=True)
         stale, kept, newest, beside = stalled(known)
     ours = "The Button"
     lines = ["| | CPU a count, 1,000 clients | ours / it | CPU a count, 5,000 clients | ours / it |"]

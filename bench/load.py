@@ -3,7 +3,7 @@
     python -m bench.load PORT CLIENTS HOW
 
 HOW is raw (bare TCP), ws (a WebSocket), socketio (a Socket.IO client over WebSocket, with a browser's
-offers), or polling. For each line on standard input it prints what arrived since the last one, once
+offers), plain (the same without the offer to compress), or polling. For each line on standard input it prints what arrived since the last one, once
 nothing more does: counts, bytes, connections closed.
 """
 
@@ -11,14 +11,16 @@ import json
 import select
 import socket
 import sys
+import time
 
 UPGRADE = (
     "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nAccept-Language: en-US,en\r\n"
+    "{offer}Accept-Language: en-US,en\r\n"
     "Origin: http://127.0.0.1:{port}\r\nPragma: no-cache\r\nCache-Control: no-cache\r\n"
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0\r\n\r\n"
 )
+OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
 POLL = "GET /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 CONNECT = b"\x81\x82\0\0\0\x0040"
 PONG = b"\x81\x81\0\0\0\x003"
@@ -31,11 +33,12 @@ class Load:
         self.sockets, self.tails, self.polls = {}, {}, {}
         self.counts = self.bytes = self.closed = 0
         for _ in range(clients):
-            client = socket.create_connection(("127.0.0.1", port))
-            if how in ("ws", "socketio"):
-                client.sendall(UPGRADE.format(port=port).encode())
+            client = socket.create_connection(("127.0.0.1", port), timeout=20)
+            if how in ("ws", "socketio", "plain"):
+                offer = "" if how == "plain" else OFFER
+                client.sendall(UPGRADE.format(port=port, offer=offer).encode())
                 self._until(client, b"\r\n\r\n")
-            if how == "socketio":
+            if how in ("socketio", "plain"):
                 client.sendall(CONNECT)
                 self._until(client, b"40{")
             if how == "polling":
@@ -69,12 +72,15 @@ class Load:
         return client
 
     def drain(self, quiet):
-        """Read until nothing has come for `quiet` seconds."""
-        while ready := self.epoll.poll(quiet):
-            for at, _ in ready:
+        """Read until no count has come for `quiet` seconds (heartbeats do); true: an order waits."""
+        end, counts = time.monotonic() + quiet, self.counts
+        while time.monotonic() < end:
+            for at, _ in self.epoll.poll(min(quiet, 0.1)):
                 if at == 0:
                     return True
                 self._read(at)
+            if self.counts != counts:
+                end, counts = time.monotonic() + quiet, self.counts
         return False
 
     def _read(self, at):
