@@ -108,7 +108,9 @@ def broadcast(known, names, clients, times):
     for _ in range(PASSES):
         for peer in peers:
             figures[peer.name].append(peer.burst(times))
-            print(f"{clients} clients, {peer.name}: {figures[peer.name][-1] * 1e6:.1f} us a count", flush=True)
+            print(
+                f"{clients} clients, {peer.name}: {figures[peer.name][-1] * 1e6:.1f} us a count", flush=True
+            )
     others = {peer.name: (peer.connect, peer.each) for peer in peers}
     for peer in peers:
         peer.stop()

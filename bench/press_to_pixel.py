@@ -1,5 +1,7 @@
 """From the first low sample to the number on a screen in Chromium, with the parts apart."""
 
+import contextlib
+import http.client
 import random
 import re
 import threading
@@ -46,10 +48,30 @@ def listen(running, told):
             told.append((time.time(), float(re.search(r'"at":([\d.]+)', text)[1])))
 
 
+def poll(running, told):
+    """A long-polling client on one kept-alive connection: takes the time of each count as it arrives."""
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
+
+    def ask(method, path, body=None):
+        connection.request(method, "/socket.io/?EIO=4&transport=polling" + path, body)
+        return connection.getresponse().read().decode()
+
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        sid = "&sid=" + re.search(r'"sid":"([^"]+)"', ask("GET", ""))[1]
+        ask("POST", sid, "40")
+        while True:
+            text = ask("GET", sid)
+            if '"press"' in text:
+                told.append(time.time())
+            if text == "2":
+                ask("POST", sid, "3")
+
+
 def main():
     running = server(log="warning")
-    told, low = [], []
+    told, low, polled = [], [], []
     threading.Thread(target=listen, args=(running, told), daemon=True).start()
+    threading.Thread(target=poll, args=(running, polled), daemon=True).start()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
@@ -73,6 +95,10 @@ def main():
     running.stop()
     commit = (after[0] - before[0]) / (after[1] - before[1])
     print(spread("press to WebSocket client", [got - at for (got, _), at in zip(told, low, strict=True)]))
+    print(spread("press to long-polling client", [got - at for got, at in zip(polled, low, strict=True)]))
+    print(
+        spread("  of it after it was recorded", [got - at for got, (_, at) in zip(polled, told, strict=True)])
+    )
     print(spread("press to pixel in Chromium", [at - begun for at, begun in zip(painted, low, strict=True)]))
     print(
         spread("  debounce (low to recorded)", [at - begun for (_, at), begun in zip(told, low, strict=True)])

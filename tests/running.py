@@ -103,7 +103,7 @@ class Server:
         with self.fifo.open("w") as fifo:
             fifo.write(levels)
 
-    def push(self, held=0.04, apart=0.06):
+    def push(self, held=0.08, apart=0.08):
         """Press the simulated button with a finger: down, and up again."""
         pause = threading.Event()
         self.set_level("0")

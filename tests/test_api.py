@@ -249,7 +249,7 @@ def test_six_sources_at_once_leave_an_exact_history(server, watch):
         answers.append(server.api("press", key=f"api {number}"))
 
     jobs = [
-        lambda number: server.push(0.02, 0.04),
+        lambda number: server.push(),
         api,
         lambda number: socket_screen.press({"key": f"socket {number}"}),
         lambda number: admin.post("press", key=f"admin {number}"),

@@ -42,12 +42,17 @@ def watch(pins, hub_stall=0.0, until_done=None):
 
 @pytest.mark.parametrize("hub_stall", [0.0, 0.25])
 def test_bouncing_presses_count_once_each_also_while_the_hub_is_blocked(tmp_path, hub_stall):
-    finger = Finger(seed=5, presses=20)
-    done = threading.Event()
-    pins = {"button": SimulatedPin(str(tmp_path / "pin"))}
-    threading.Thread(target=play, args=(finger, tmp_path / "pin", done), daemon=True).start()
-    pressed, button = watch(pins, hub_stall, done)
-    assert button.status()["long_gaps"] == 0, "inconclusive: this machine stalled the sampler"
+    """A run in which the machine held the sampler up for over 20 ms proves nothing, and is repeated."""
+    for attempt in range(5):
+        path = tmp_path / f"pin{attempt}"
+        done = threading.Event()
+        pins = {"button": SimulatedPin(str(path))}
+        finger = Finger(seed=5, presses=20)
+        threading.Thread(target=play, args=(finger, path, done), daemon=True).start()
+        pressed, button = watch(pins, hub_stall, done)
+        if not button.status()["long_gaps"]:
+            break
+    assert not button.status()["long_gaps"], "inconclusive, five times"
     assert pressed == ["button"] * 20
 
 
