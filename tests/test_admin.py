@@ -206,6 +206,15 @@ def test_signing_out_ends_the_session_for_good(admin, server, watch):
     until(lambda: not screen.client.connected, "the session's socket to be closed")
 
 
+def test_a_text_browser_that_takes_attributes_for_cookies_stays_signed_in(admin, server):
+    """Lynx sends `SameSite=Strict` back as if it were a cookie, in front of the others."""
+    cookie = f"SameSite=Strict; button_session={admin.session.cookies['button_session']}; x="
+    page = requests.get(
+        server.url + "/admin", headers={"Cookie": cookie}, timeout=DEADLINE, allow_redirects=False
+    )
+    assert page.status_code == 200
+
+
 def test_a_new_password_ends_all_sessions(start, visit):
     server = start(admin_password=None)
     first = next(line.split()[-1] for line in server.log if "Admin password:" in line)

@@ -153,3 +153,13 @@ def test_the_demo_presses_on_a_temporary_database(start, tmp_path):
     server = start(arguments=["--demo"], database=None, hardware="gpio", simulated_pin=None)
     assert not (tmp_path / "button.db").exists()
     until(lambda: server.count()["seq"] >= 1, "a press")
+
+
+def test_open_shows_both_pages_in_the_browser(start, tmp_path):
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\necho "$1" >>{seen}\n')
+    browser.chmod(0o755)
+    server = start(arguments=["--open"], environ={"BROWSER": str(browser)})
+    until(lambda: seen.exists() and len(seen.read_text().split()) == 2, "the browser")
+    pages = {f"http://localhost:{server.port}{page}" for page in ("/", "/graph")}
+    assert set(seen.read_text().split()) == pages

@@ -100,7 +100,6 @@ def sign_in() -> Any:
     if not _is_password(flask.request.form.get("password", "")):
         raise FormError("That is not the password.", 401)
     answer = flask.redirect("/admin")
-    answer.delete_cookie(VISITOR)
     _set_cookie(answer, COOKIE, parts().accounts.begin_session(), max_age=30 * 86400)
     return answer
 

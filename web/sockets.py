@@ -5,13 +5,13 @@ import datetime
 import logging
 import time
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 import flask_socketio
 import gevent
 from gevent.event import Event as Signal
 from socketio.exceptions import ConnectionRefusedError
+from werkzeug.http import parse_cookie
 
 from storage import Change, Event, Refused, Unavailable
 from storage.accounts import digest
@@ -195,11 +195,8 @@ class Sockets:
 
 def session_of(environ: dict[str, Any]) -> str | None:
     """The token of the session cookie that a request carries."""
-    try:
-        cookie = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return cookie.value if cookie else None
+    token: str | None = parse_cookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
+    return token
 
 
 def _refusal(code: str, message: str) -> dict[str, Any]:
