@@ -72,8 +72,10 @@ def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     further = settings.allowed_origins or ()
+    metrics = web.health.Metrics()
     socketio = create_socketio(
         app,
+        rejected=metrics.reject,
         newest_only=("count", "info"),
         connected=lambda sid, namespace: sockets.connected(sid, namespace),
         cors_allowed_origins=lambda _origin, environ: origin_allowed(environ, further),
@@ -85,7 +87,6 @@ def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
         async_handlers=False,  # one press of a client after the other: no flood of greenlets
     )
     accounts = Accounts(database)
-    metrics = web.health.Metrics()
     store = Store(database, lambda event: announce(event), spawn, metrics.commit.observe)
     parts = Parts(
         __version__, settings, database, store, accounts, {"database": store.status}, metrics=metrics

@@ -32,7 +32,7 @@ def create_socketio(
     newest_only: Collection[str] = (),
     connected: Callable[[str, str], None] | None = None,
     max_clients: int = 20_000,
-    rejected: Callable[[str, str], None] | None = None,
+    rejected: Callable[[str], None] = lambda what: None,
     **options: Any,
 ) -> flask_socketio.SocketIO:
     """A Flask-SocketIO for `app`, on gevent, to be served by `serve`.
@@ -40,7 +40,7 @@ def create_socketio(
     `newest_only` names the events of which a client that cannot keep up needs only the newest.
     `connected(sid, namespace)`, if not None, is called once a client has been told that it is connected;
     it may emit to it and must not block. One client more than `max_clients` is told to come later (503).
-    `rejected(what, why)` hears of input that was refused (default: a line of log, ten a second at most).
+    Input that is refused is logged, ten lines a second at most; `rejected(what)` hears of each.
     `options` are Flask-SocketIO's.
     """
     internals.check()
@@ -56,7 +56,7 @@ def create_socketio(
     server.__class__ = SocketServer
     server.environ = Environs()
     server.eio.on("message", server._handle_eio_message)  # ours, now
-    manager.engine = engine = Engine.adopt(server.eio, max_clients, rejected or _Rejections().log)
+    manager.engine = engine = Engine.adopt(server.eio, max_clients, _Rejections(rejected).log)
     engine.settle, engine.dropped, engine.opened = manager.settle, manager.dropped, manager.opened
     return made
 
@@ -66,11 +66,13 @@ class _Rejections:
 
     MOST = 10
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[str], None]) -> None:
+        self._told = told
         self._second = 0
         self._lines = 0
 
     def log(self, what: str, why: str) -> None:
+        self._told(what)
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._lines = second, 0

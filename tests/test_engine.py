@@ -414,6 +414,13 @@ def test_a_request_that_is_none_gets_a_400_and_no_traceback(wire, request_):
     assert answer.split(b" ")[1][:1] == b"4" or answer == b""
 
 
+def test_what_is_refused_is_counted_by_its_kind(server):
+    with Wire(server) as wire:
+        wire.ask("GET", "/socket.io/?EIO=3&transport=polling")
+        text = wire.ask("GET", "/metrics")[1].decode()
+    assert 'button_rejected_total{reason="request"} 1.0' in text
+
+
 def test_one_client_more_than_there_is_room_for_is_told_to_come_later(start):
     server = start(max_clients=3)
     wires = [Wire(server).open_websocket() for _ in range(2)] + [Wire(server).open_polling()]
