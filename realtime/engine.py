@@ -108,7 +108,6 @@ class Engine(engineio.Server):
         if answer is None:
             return []  # the connection has become a WebSocket
         status, headers, body = answer
-        # Not the length: a handler of pywsgi counts it, and WSGI servers that do not can.
         start_response(status, [*headers, ("Cache-Control", "no-store"), *self._cors_headers(environ)])
         return [body]
 

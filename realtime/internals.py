@@ -2,14 +2,16 @@
 
 Read in gevent 26.9.0, python-engineio 4.15.1, python-socketio 5.18.1, Flask-SocketIO 5.7.0:
 
-- gevent.pywsgi.WSGIHandler: handle, handle_one_request, rfile, socket, close_connection, headers_sent,
-  finalize_headers, response_headers, response_use_chunked, _sendall, _handle_client_error, handle_error,
-  get_environ. `server.py` overrides them; a handler whose socket is None leaves the connection alone.
+- gevent.pywsgi.WSGIHandler: handle, handle_one_request, read_request, headers, rfile, socket,
+  close_connection, headers_sent, finalize_headers, response_headers, response_use_chunked, _sendall,
+  _handle_client_error, handle_error, get_environ. `server.py` overrides them; a handler whose socket is
+  None leaves the connection alone.
 - gevent.socket.socket: `_sock`, the plain socket beneath, which does not block.
 - engineio.Server: `sockets`, `handlers`, `_async`, `_cors_headers`. `engine.py` answers every request
   itself; the instance that Flask-SocketIO made is given our class.
-- socketio.Server: `eio`, `environ`, `_handle_connect`, `_handle_event`, `_trigger_event`, `_send_packet`;
-  the same. Its manager is told of a connect after the acknowledgement was sent (always_connect=False).
+- socketio.Server: `eio`, `environ`, `_handle_eio_message`, `_binary_packet`, `_handle_connect`,
+  `_handle_event`, `_handle_ack`, `_trigger_event`, `_send_packet`; the same. Its manager is told of a
+  connect after the acknowledgement was sent (always_connect=False).
 - socketio.Manager: `rooms` (namespace → room → bidict of sid → Engine.IO sid), `pending_connect`,
   `basic_enter_room`, `basic_disconnect`, `_generate_ack_id`.
 """
@@ -23,6 +25,7 @@ _NAMES: dict[type, tuple[str, ...]] = {
     pywsgi.WSGIHandler: (
         "handle",
         "handle_one_request",
+        "read_request",
         "finalize_headers",
         "get_environ",
         "handle_error",
@@ -31,7 +34,14 @@ _NAMES: dict[type, tuple[str, ...]] = {
         "_handle_client_error",
     ),
     engineio.Server: ("handle_request", "send_packet", "disconnect", "_cors_headers", "generate_id"),
-    socketio.Server: ("_handle_connect", "_handle_event", "_trigger_event", "_send_packet"),
+    socketio.Server: (
+        "_handle_eio_message",
+        "_handle_connect",
+        "_handle_event",
+        "_handle_ack",
+        "_trigger_event",
+        "_send_packet",
+    ),
     BaseManager: ("connect", "basic_enter_room", "basic_disconnect", "get_participants", "_generate_ack_id"),
 }
 
