@@ -7,12 +7,14 @@ monkey.patch_all()
 import argparse
 import getpass
 import logging
+import math
 import os
 import random
 import resource
 import signal
 import sys
 import tempfile
+import time
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import Any
 
 import flask
 import gevent
+import zmq.green as zmq
 from gevent.event import Event as Signal
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -28,6 +31,7 @@ import web.admin
 import web.api
 import web.health
 import web.pages
+from feed import Feed, FeedError
 from hardware import Button, HardwareError, SimulatedPin, open_pins, tap_on_enter
 from realtime import Server, bind, create_socketio
 from settings import SettingError, Settings, table
@@ -44,6 +48,8 @@ LONGEST_BODY = 16384
 HEARTBEAT = 10
 #: Seconds that a busy hub keeps the interpreter to itself: else samples of the pin come late.
 SWITCH_INTERVAL = 0.0005
+#: Events with samples that wait for a slow client at most: two seconds of them.
+SAMPLES_WAIT = 40
 #: Descriptors kept for the database, the pins and the clients that are told to come later.
 RESERVED_DESCRIPTORS = 256
 
@@ -65,8 +71,8 @@ def _die(greenlet: gevent.Greenlet) -> None:
     os._exit(70)  # EX_SOFTWARE
 
 
-def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
-    """The Flask app on an open database, with everything that speaks HTTP or Socket.IO."""
+def create_app(settings: Settings, database: SqliteDatabase, feed: Feed) -> flask.Flask:
+    """The Flask app on an open database and feed, with everything that speaks HTTP or Socket.IO."""
     app = flask.Flask("button", static_folder=None, root_path=str(Path(__file__).parent))
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -76,7 +82,7 @@ def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
     socketio = create_socketio(
         app,
         rejected=metrics.reject,
-        newest_only=("count", "info"),
+        newest_only={"count": 1, "info": 1, "samples": SAMPLES_WAIT},
         connected=lambda sid, namespace: sockets.connected(sid, namespace),
         cors_allowed_origins=lambda _origin, environ: origin_allowed(environ, further),
         ping_interval=HEARTBEAT,
@@ -89,7 +95,14 @@ def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
     accounts = Accounts(database)
     store = Store(database, lambda event: announce(event), spawn, metrics.commit.observe)
     parts = Parts(
-        __version__, settings, database, store, accounts, {"database": store.status}, metrics=metrics
+        __version__,
+        settings,
+        database,
+        store,
+        accounts,
+        {"database": store.status, "feed": feed.status},
+        metrics=metrics,
+        samples=feed.samples,
     )
     sockets = Sockets(parts, socketio)
     parts.sessions_changed = sockets.sessions_changed
@@ -112,6 +125,7 @@ def create_app(settings: Settings, database: SqliteDatabase) -> flask.Flask:
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    feed.start(sockets.tell_samples, spawn)
     spawn(sockets.run_info)
     spawn(sockets.run_sessions)
     return app
@@ -149,8 +163,9 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     except OSError as error:
         where = f"{settings.host} port {settings.port}"
         raise StartError(f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}") from error
+    feed = Feed(settings.feed)
     database = SqliteDatabase(database_path(settings), settings.goal)
-    app = create_app(settings, database)
+    app = create_app(settings, database, feed)
     parts: Parts = app.extensions["button"]
     button = Button(_sources(settings, pins), parts.store.press, spawn)
     parts.status["hardware"] = button.status
@@ -159,7 +174,9 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     server = Server(app, listener, spawn, security_headers("localhost"))
     if made:
         _say(f"Admin password: {made}")
-    _introduce(settings, button, pins, demo)
+    _introduce(settings, button, pins)
+    if demo:
+        _demonstrate(pins, feed)
     _say(f"Serving on {server.url}")
     if open_browser:
         _open_browser(server.port)
@@ -167,6 +184,7 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     log.info("Stopping")
     server.refuse()
     button.stop()
+    feed.close()
     parts.store.stop(within=2.0)
     server.close()
     database.close()
@@ -179,7 +197,7 @@ def _sources(settings: Settings, pins: list[Any]) -> dict[str, Any]:
     return {f"button-{number}": pin for number, pin in zip(settings.pin, pins, strict=False)}
 
 
-def _introduce(settings: Settings, button: Button, pins: list[Any], demo: bool) -> None:
+def _introduce(settings: Settings, button: Button, pins: list[Any]) -> None:
     numbers = ", ".join(map(str, settings.pin))
     log.info("Room for %d clients", max_clients(settings))
     log.info("Database %s", database_path(settings))
@@ -193,14 +211,32 @@ def _introduce(settings: Settings, button: Button, pins: list[Any], demo: bool) 
         log.warning("The button is simulated%s%s", enter, fifo)
         if at_terminal:
             spawn(lambda: tap_on_enter(pins[0].tap))
-        if demo:
-            spawn(lambda: _press_now_and_then(pins[0]))
+
+
+def _demonstrate(pins: list[Any], feed: Feed) -> None:
+    """Press the simulated button now and then, and publish as the original's producer did."""
+    spawn(lambda: _press_now_and_then(pins[0]))
+    if feed.bound:
+        spawn(lambda: _publish_a_sine(feed.bound[0]))
+    else:
+        log.warning("The demo publishes no values: the feed does not listen")
 
 
 def _press_now_and_then(pin: SimulatedPin) -> None:
     while True:
         gevent.sleep(random.uniform(2.0, 6.0))  # noqa: S311 - no secret
         pin.tap()
+
+
+def _publish_a_sine(endpoint: str) -> None:
+    """The producer of "WebSockets to Socket.io": a sine, 20 times a second, over a real socket."""
+    publisher: zmq.Socket = zmq.Context.instance().socket(zmq.PUB)
+    publisher.set(zmq.LINGER, 0)
+    publisher.connect(endpoint.replace("//0.0.0.0", "//127.0.0.1"))
+    while True:
+        x_ms = time.time() * 1000
+        publisher.send_json({"x": x_ms, "y": 2.5 * (1 + math.sin(x_ms / 500))})
+        gevent.sleep(0.05)
 
 
 def _open_browser(port: int) -> None:
@@ -257,7 +293,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--demo",
         action="store_true",
-        help="press the simulated button now and then, on a temporary database unless one is named",
+        help="publish a sine and press the simulated button, on a temporary database unless one is named",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="command")
@@ -303,7 +339,7 @@ def main(argv: list[str] | None = None) -> int:
     except SettingError as error:
         _say(str(error))
         return 2
-    except (StartError, DatabaseError, HardwareError, Unavailable) as error:
+    except (StartError, DatabaseError, FeedError, HardwareError, Unavailable) as error:
         _say(str(error))
         return 1
     return 0

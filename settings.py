@@ -67,6 +67,22 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+_ENDPOINT = re.compile(
+    r"(connect:)?(tcp://[^\s,:/]*(\[[0-9a-fA-F:.%\w]+\])?:([0-9]{1,5}|\*)|ipc://[^\s,]{1,100})"
+)
+
+
+def _endpoints(text: str) -> tuple[str, ...]:
+    if text.strip().lower() == "off":
+        return ()
+    endpoints = tuple(part.strip() for part in text.split(","))
+    for endpoint in endpoints:
+        found = _ENDPOINT.fullmatch(endpoint)
+        if not found or int((found[4] or "0").replace("*", "0")) > 65535:
+            raise ValueError
+    return endpoints
+
+
 def _setting(default: str | None, kind: Kind, help: str, shown: str = "", also: str = "") -> Any:
     """A row of the table. `default` None: unset; `shown`: the default as the table words it;
     `also`: another variable that is read where the setting's own is not set."""
@@ -109,6 +125,13 @@ class Settings:
         None,
         _text(1000),
         "path of a FIFO whose digits `0` (pressed) and `1` set the level of the simulated pin",
+    )
+    feed: tuple[str, ...] | None = _setting(
+        None,
+        Kind(_endpoints, "off, or ZeroMQ endpoints such as tcp://127.0.0.1:5555 or connect:tcp://host:5555"),
+        "ZeroMQ SUB socket that binds, for programs that publish values; `connect:tcp://host:port` connects"
+        " instead; several separated by commas; `off` = none",
+        "`tcp://127.0.0.1:5555`",
     )
     admin_password: str | None = _setting(
         None,

@@ -9,7 +9,7 @@ Ten thousand clients cost what their sockets cost: no greenlet, queue or buffer 
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import flask
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 def create_socketio(
     app: flask.Flask,
-    newest_only: Collection[str] = (),
+    newest_only: Collection[str] | Mapping[str, int] = (),
     connected: Callable[[str, str], None] | None = None,
     max_clients: int = 20_000,
     rejected: Callable[[str], None] = lambda what: None,
@@ -37,7 +37,8 @@ def create_socketio(
 ) -> flask_socketio.SocketIO:
     """A Flask-SocketIO for `app`, on gevent, to be served by `serve`.
 
-    `newest_only` names the events of which a client that cannot keep up needs only the newest.
+    `newest_only` names the events of which a client that cannot keep up needs only the newest, or maps
+    their names to how many of the newest it needs.
     `connected(sid, namespace)`, if not None, is called once a client has been told that it is connected;
     it may emit to it and must not block. One client more than `max_clients` is told to come later (503).
     Input that is refused is logged, ten lines a second at most; `rejected(what)` hears of each.

@@ -1,6 +1,7 @@
 """From one event to every client: encoded once, one send each, the newest wins where a client is slow."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import socketio
@@ -30,9 +31,10 @@ class Manager(socketio.Manager):
 
     engine: Engine
 
-    def __init__(self, newest_only: Collection[str], connected: Connected | None) -> None:
+    def __init__(self, newest_only: Collection[str] | Mapping[str, int], connected: Connected | None) -> None:
         super().__init__()
-        self._newest_only = frozenset(newest_only)
+        self._newest_only = newest_only if isinstance(newest_only, Mapping) else dict.fromkeys(newest_only, 1)
+        self._turns: Counter[str] = Counter()
         self._connected = connected
         self._direct: dict[str, dict[Client, Callable[[bytes], int]]] = {}
         self._others: dict[str, dict[Client, None]] = {}
@@ -138,7 +140,9 @@ class Manager(socketio.Manager):
         packets = self._encode([event, *arguments], namespace)
         if to is None and not skip_sid and len(packets) == 1:
             if event in self._newest_only:  # what is meant for one client is never left out
-                packets[0].key = (namespace, event)
+                # A packet takes the place of the one so many emits before it, if that still waits.
+                self._turns[event] += 1
+                packets[0].key = (namespace, event, self._turns[event] % self._newest_only[event])
             self._broadcast(packets[0], namespace)
             return
         for _, client in self._addressed(namespace, to, skip_sid):

@@ -21,7 +21,7 @@ from realtime import create_socketio, serve
 
 app = flask.Flask("chat")
 app.config["SECRET_KEY"] = "only a test"
-socketio = create_socketio(app, newest_only={"price"})
+socketio = create_socketio(app, newest_only={"price": 1, "tick": 5})
 answers = []
 
 
@@ -112,6 +112,14 @@ def mixed(times, seed):
             gevent.sleep(0.001)
     socketio.emit("price", times)
     return times
+
+
+@socketio.on("ticks")
+def ticks(times):
+    """Broadcast so many ticks, a price after each."""
+    for number in range(times):
+        socketio.emit("tick", number)
+        socketio.emit("price", number)
 
 
 @socketio.on("clients")

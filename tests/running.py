@@ -47,6 +47,7 @@ class Server:
             "simulated_pin": self.fifo,
             "admin_password": PASSWORD,
             "api_token": TOKEN,
+            "feed": "tcp://127.0.0.1:*",
         } | settings
         self.environ = {key: value for key, value in os.environ.items() if not key.startswith("BUTTON_")}
         self.environ |= {

@@ -182,3 +182,15 @@ def test_order_is_kept_through_rooms_callbacks_and_slow_clients(enter, chat, see
         assert told == sorted(set(told))
     numbered = [data for event, data in fast.heard if event == "numbered"]
     assert len(numbered) > 60
+
+
+def test_of_an_event_as_many_of_the_newest_wait_as_are_wanted(chat, enter):
+    other = enter()
+    with Wire(chat) as slow:
+        slow.open_polling()
+        slow.post("40")
+        slow.poll_for(b"40")
+        other.emit("ticks", 100)
+        until(lambda: ("price", 99) in other.heard, "the last one")
+        packets = slow.poll()[1].decode().split("\x1e")
+        assert packets == [f'42["tick",{number}]' for number in range(95, 100)] + ['42["price",99]']

@@ -12,11 +12,13 @@ MAY = {
     "storage": set(),
     "realtime": set(),
     "settings": set(),
+    "feed": set(),
     "web": {"storage", "realtime", "settings"},
     "app": PARTS,
 }
 ONLY = {
     "RPi": {"hardware/pin.py"},
+    "zmq": {"feed.py", "app.py"},
     "sqlite3": {"storage/sqlite.py", "storage/sqlite_file.py"},
     "flask": {"web", "app.py", "realtime/__init__.py", "realtime/server.py", "realtime/fanout.py"},
 }

@@ -82,6 +82,16 @@ class Collector:
                 "button_bounces", "Bounces and glitches of the pins", hardware["bounces"]
             )
             yield GaugeMetricFamily("button_stuck", "Buttons held for over 10 s", len(hardware["stuck"]))
+        if "feed" in status:
+            feed = status["feed"]
+            yield CounterMetricFamily("button_feed_messages", "Messages of the feed", feed["messages"])
+            yield GaugeMetricFamily("button_feed_series", "Series that the graph shows", feed["series"])
+            dropped = CounterMetricFamily(
+                "button_feed_dropped", "Messages of the feed that were malformed", labels=["reason"]
+            )
+            for reason, number in feed["dropped"].items():
+                dropped.add_metric([reason], number)
+            yield dropped
         up = time.monotonic() - self._parts.started
         yield GaugeMetricFamily("button_uptime_seconds", "Seconds since the start", round(up, 1))
 

@@ -22,6 +22,13 @@ def countdown() -> Any:
     return _public("countdown.html")
 
 
+@pages.get("/graph")
+def graph() -> Any:
+    series = parts().samples()
+    newest = {name: samples[-1] for name, samples in series.items()}
+    return _public("graph.html", newest=newest)
+
+
 @pages.get("/static/<path:name>")
 def static(name: str) -> Any:
     return _serve(name)
@@ -54,15 +61,16 @@ def _serve(name: str) -> flask.Response:
     return answer
 
 
-def _public(template: str) -> flask.Response:
-    """A page that shows the count: rendered and compressed once for each state of it."""
+def _public(template: str, **shown: Any) -> flask.Response:
+    """A page that shows the count, and `shown`: rendered and compressed once for each state of them."""
     kept = parts().rendered
     state = parts().store.current
-    if template not in kept or kept[template][0] != state.seq:
+    key = (state.seq, shown)
+    if template not in kept or kept[template][0] != key:
         body = flask.render_template(
-            template, state=state, title=parts().title(), config_title=parts().settings.title
+            template, state=state, title=parts().title(), config_title=parts().settings.title, **shown
         ).encode()
-        kept[template] = (state.seq, body, gzip.compress(body, 6, mtime=0))
+        kept[template] = (key, body, gzip.compress(body, 6, mtime=0))
     _, body, zipped = kept[template]
     use_zipped = flask.request.accept_encodings["gzip"] > 0
     answer = flask.Response(zipped if use_zipped else body, mimetype="text/html")

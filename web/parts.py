@@ -26,13 +26,15 @@ class Parts:
     accounts: Accounts
     #: The health of each part: a name, and what tells it.
     status: dict[str, Callable[[], dict[str, Any]]]
+    #: The newest samples of each series of the feed, pairs of x (milliseconds since 1970) and y.
+    samples: Callable[[], dict[str, list[tuple[float, float]]]] = dict
     #: To be called when sessions may have ended.
     sessions_changed: Callable[[], None] = lambda: None
     started: float = field(default_factory=time.monotonic)
     metrics: Metrics = field(default_factory=Metrics)
     assets: dict[str, Asset] = field(default_factory=load_assets)
-    #: Public pages as last rendered: the seq they show, plain, gzipped.
-    rendered: dict[str, tuple[int, bytes, bytes]] = field(default_factory=dict)
+    #: Public pages as last rendered: the state they show, plain, gzipped.
+    rendered: dict[str, tuple[Any, bytes, bytes]] = field(default_factory=dict)
     throttle: Throttle = field(default_factory=Throttle)
     #: The addresses whose password waits to be hashed.
     hashing: set[str] = field(default_factory=set)

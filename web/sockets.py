@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -29,13 +30,16 @@ CHECK_SESSIONS_EVERY = 10.0
 LINES_A_SECOND = 10
 
 COOKIE = "button_session"
+#: The namespace of the samples.
+GRAPH = "/graph"
 
 
 class Sockets:
-    """The clients of namespace `/`: tells each the count on connect and at every change.
+    """The clients: tells those of `/` the count, those of `/graph` the samples, on connect and when new.
 
-    `announce(event)` is for the store's announcer, `connected(sid, namespace)` for the manager of
-    Socket.IO, `run_info()` and `run_sessions()` for a greenlet each.
+    `announce(event)` is for the store's announcer, `tell_samples(series)` for the feed,
+    `connected(sid, namespace)` for the manager of Socket.IO, `run_info()` and `run_sessions()` for a
+    greenlet each.
     """
 
     def __init__(self, parts: Parts, socketio: flask_socketio.SocketIO) -> None:
@@ -50,13 +54,15 @@ class Sockets:
         self._known: set[str] = set()  # the digests among them that were found to be sessions
         self._lines = Flow(LINES_A_SECOND)
         # On python-socketio's server: Flask-SocketIO would build a request context for each event.
-        for event, handler in {
-            "connect": self._connect,
-            "disconnect": self._disconnect,
-            "press": self._press,
-            "*": self._unexpected,
-        }.items():
-            socketio.server.on(event, handler)
+        for namespace, event, handler in (
+            ("/", "connect", self._connect),
+            ("/", "disconnect", self._disconnect),
+            ("/", "press", self._press),
+            ("/", "*", functools.partial(self._unexpected, "/")),
+            (GRAPH, "connect", self._connect_graph),
+            (GRAPH, "*", functools.partial(self._unexpected, GRAPH)),
+        ):
+            socketio.server.on(event, handler, namespace)
 
     def announce(self, event: Event) -> None:
         """Tell every screen of an event; does not block."""
@@ -64,9 +70,15 @@ class Sockets:
             self._socketio.emit("count", event.as_count())
         self._changed.set()
 
+    def tell_samples(self, series: dict[str, Any]) -> None:
+        """Tell every graph of new samples; does not block."""
+        self._socketio.emit("samples", {"series": series}, namespace=GRAPH)
+
     def connected(self, sid: str, namespace: str) -> None:
         """Tell a client that has just connected the state; does not block."""
-        if namespace == "/":
+        if namespace == GRAPH:
+            self._socketio.emit("samples", {"series": self._parts.samples()}, namespace=GRAPH, to=sid)
+        else:
             state = self._parts.store.current.as_count("connect")
             self._socketio.emit("count", state, to=sid)
             if self._tally_of == self._now():
@@ -120,16 +132,23 @@ class Sockets:
 
     def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         """Runs before the client is told that it is connected, so it must not wait for anything."""
-        token = auth.get("token") if isinstance(auth, dict) else None
         session = session_of(environ)
-        if token:
-            if not is_token(self._parts.settings.api_token, token):
-                raise ConnectionRefusedError("unauthorized")
+        if self._has_token(auth):
             self._cookies[sid] = ""  # the token itself opens
         elif session:
             self._cookies[sid] = digest(session)
             self._check.set()
         self._lines.log("Client %s connected", environ.get("REMOTE_ADDR"))
+
+    def _connect_graph(self, _sid: str, _environ: dict[str, Any], auth: Any = None) -> None:
+        self._has_token(auth)
+
+    def _has_token(self, auth: Any) -> bool:
+        """Whether a client came with the API token; one that came with a wrong one is refused."""
+        token = auth.get("token") if isinstance(auth, dict) else None
+        if token and not is_token(self._parts.settings.api_token, token):
+            raise ConnectionRefusedError("unauthorized")
+        return bool(token)
 
     def _disconnect(self, sid: str, _reason: str) -> None:
         self._cookies.pop(sid, None)
@@ -150,14 +169,14 @@ class Sockets:
             return _refusal("unavailable", str(unavailable))
         return {"ok": True, **answer.event.as_count()}
 
-    def _unexpected(self, _event: str, sid: str, *_data: Any) -> None:
+    def _unexpected(self, namespace: str, _event: str, sid: str, *_data: Any) -> None:
         self._parts.metrics.reject("unknown_event")
         self._lines.log("A client was closed: it sent an unknown event")
-        self._close(sid)
+        self._close(sid, namespace)
 
-    def _close(self, sid: str) -> None:
+    def _close(self, sid: str, namespace: str = "/") -> None:
         server = self._socketio.server
-        client = server.manager.eio_sid_from_sid(sid, "/")
+        client = server.manager.eio_sid_from_sid(sid, namespace)
         if client is not None:  # None would end them all
             server.eio.disconnect(client)
 

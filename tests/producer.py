@@ -1,0 +1,28 @@
+"""The producer of "WebSockets to Socket.io" (2011), written anew with plain pyzmq: a program of its own.
+
+`producer.py ENDPOINT` sends a sine, a sample every 50 ms. `producer.py ENDPOINT RATE SECONDS` floods instead.
+"""
+
+import json
+import math
+import sys
+import time
+
+import zmq
+
+
+def main(endpoint, rate=20.0, seconds=math.inf):
+    publisher = zmq.Context().socket(zmq.PUB)
+    publisher.connect(endpoint)
+    begun, sent = time.monotonic(), 0
+    while (passed := time.monotonic() - begun) < seconds:
+        while sent < passed * rate:
+            x = time.time() * 1000
+            publisher.send(json.dumps({"x": x, "y": 2.5 * (1 + math.sin(x / 500))}).encode())
+            sent += 1
+        time.sleep(min(0.05, 1 / rate) if rate < 1000 else 0.001)
+    publisher.close(linger=1000)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(float, sys.argv[2:]))

@@ -1,0 +1,397 @@
+"""The feed: what is a sample and what is not, what is kept, and how it comes to the screens."""
+
+import contextlib
+import json
+import pickle
+import re
+import socket as sockets
+import subprocess
+import sys
+import threading
+import time
+
+import hypothesis.strategies as some
+import pytest
+import requests
+import socketio
+import zmq
+from hypothesis import given
+from running import DEADLINE, ROOT, TRANSPORTS, until
+
+import feed
+from feed import MOST_SAMPLES, MOST_SERIES, Malformed, Recent, Sample, parse
+
+NOW = 1763760000123.5
+
+
+@pytest.fixture
+def publish():
+    """Publishers of plain pyzmq; they end with the test."""
+    context, publishers = zmq.Context(), []
+
+    def publish(server):
+        publisher = context.socket(zmq.XPUB)  # a PUB that hears of its subscribers
+        publisher.setsockopt(zmq.LINGER, 0)
+        publisher.connect(endpoint_of(server))
+        assert publisher.poll(DEADLINE * 1000) and publisher.recv() == b"\x01"
+        publishers.append(publisher)
+        return publisher
+
+    yield publish
+    for publisher in publishers:
+        publisher.close()
+    context.term()
+
+
+class Graph:
+    """A client of `/graph`: `events` are the samples as they came, `series` the newest hundred of each."""
+
+    def __init__(self, server, name="websocket"):
+        self.events = []
+        self.series = {}
+        self.client = socketio.Client(reconnection=False)
+        self.client.on("samples", self._take, namespace="/graph")
+        self.client.connect(
+            server.url, transports=TRANSPORTS[name], namespaces=["/graph"], wait_timeout=DEADLINE
+        )
+        until(lambda: self.events, "the first samples")
+
+    def _take(self, event):
+        for series, samples in event["series"].items():
+            self.series[series] = (self.series.get(series, []) + samples)[-MOST_SAMPLES:]
+        self.events.append((time.monotonic(), event["series"]))
+
+    def values(self, series="Value"):
+        return [y for _, y in self.series.get(series, [])]
+
+    def close(self):
+        threading.Thread(target=self.client.disconnect, daemon=True).start()
+
+
+@pytest.fixture
+def watch_graph():
+    graphs = []
+
+    def watch_graph(*arguments):
+        graphs.append(Graph(*arguments))
+        return graphs[-1]
+
+    yield watch_graph
+    for graph in graphs:
+        graph.close()
+
+
+def endpoint_of(server):
+    return next(found[1] for line in server.log if (found := re.search(r"Feed listens at (\S+)", line)))
+
+
+def dropped(server):
+    return server.health().json()["feed"]["dropped"]
+
+
+def free_port():
+    with sockets.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def message(**keys):
+    return [json.dumps(keys).encode()]
+
+
+GOOD = [
+    (message(x=1763760000123, y=2.5), ("Value", 1763760000123, 2.5)),
+    (message(x=0, y=-3), ("Value", 0, -3)),
+    (message(x=8.64e15, y=1e308), ("Value", 8.64e15, 1e308)),
+    (message(y=1), ("Value", NOW, 1)),
+    (message(x=1, y=2, series="Tea", more=[1]), ("Tea", 1, 2)),
+    ([b"Topic", *message(x=1, y=2)], ("Topic", 1, 2)),
+    ([b"Topic", *message(x=1, y=2, series="Tea")], ("Tea", 1, 2)),
+    ([b"", *message(x=1, y=2)], ("Value", 1, 2)),
+    (message(x=1, y=2, series="x" * 64), ("x" * 64, 1, 2)),
+    (message(x=1, y=2, series="<b>Ünïcode 🎺"), ("<b>Ünïcode 🎺", 1, 2)),
+    (message(x=1, y=2**70), ("Value", 1, float(2**70))),
+    ([b" " * (4096 - 14) + b'{"x":1, "y":2}'], ("Value", 1, 2)),
+]
+
+BAD = [
+    ([b""], "not_json"),
+    ([b"{"], "not_json"),
+    ([b'{"y": NaN}'], "not_json"),
+    ([b'{"y": -Infinity}'], "not_json"),
+    ([b"[" * 4000], "not_json"),
+    ([b"\xff\xfe{}"], "not_utf8"),
+    ([b"\xff", b'{"y": 1}'], "not_utf8"),
+    ([pickle.dumps({"y": 1})], "not_utf8"),
+    ([b"[1, 2]"], "not_object"),
+    ([b"5"], "not_object"),
+    (message(x=1), "invalid_y"),
+    (message(y="1"), "invalid_y"),
+    (message(y=True), "invalid_y"),
+    (message(y=None), "invalid_y"),
+    ([b'{"y": 1e999}'], "invalid_y"),
+    ([b'{"y": 1' + b"0" * 400 + b"}"], "invalid_y"),
+    (message(x=-1, y=1), "invalid_x"),
+    (message(x=8.65e15, y=1), "invalid_x"),
+    (message(x="1", y=1), "invalid_x"),
+    (message(x=False, y=1), "invalid_x"),
+    (message(x=None, y=1), "invalid_x"),
+    (message(y=1, series=""), "invalid_series"),
+    (message(y=1, series="x" * 65), "invalid_series"),
+    (message(y=1, series="a\nb"), "invalid_series"),
+    (message(y=1, series="\x85"), "invalid_series"),
+    (message(y=1, series=5), "invalid_series"),
+    ([b'{"y": 1, "series": "\\ud800"}'], "invalid_series"),
+    ([b"x" * 65, *message(y=1)], "invalid_series"),
+    ([b" " * 4096 + b'{"y": 1}'], "too_long"),
+    ([b"x" * 1_000_000], "too_long"),
+    ([b"a", b"b", *message(y=1)], "frames"),
+    ([b"", b"", b"", b"", b""], "frames"),
+]
+
+
+@pytest.mark.parametrize(("frames", "sample"), GOOD)
+def test_a_message_is_a_sample(frames, sample):
+    assert parse(frames, NOW) == sample
+
+
+@pytest.mark.parametrize(("frames", "reason"), BAD)
+def test_what_is_no_sample_is_named(frames, reason):
+    with pytest.raises(Malformed) as error:
+        parse(frames, NOW)
+    assert error.value.reason == reason
+    assert "\n" not in str(error.value)
+
+
+@given(some.lists(some.one_of(some.integers(0, 30), some.none()), max_size=400))
+def test_what_is_told_is_what_came_in_order_but_for_the_bounds(steps):
+    """A number adds a sample to that series; None has what is new told."""
+    recent, told, came = Recent(), {}, {}
+    for number, step in enumerate([*steps, None]):
+        if step is None:
+            for name, samples in recent.take().items():
+                told.setdefault(name, []).extend(samples)
+        else:
+            recent.add(Sample(str(step), number, step))
+            came.setdefault(str(step), []).append((number, step))
+    kept = recent.told()
+    assert len(kept) <= MOST_SERIES
+    latest = sorted(came, key=lambda name: came[name][-1])[-MOST_SERIES:]
+    assert sorted(kept) == sorted(latest)
+    for name in kept:
+        assert told[name][-len(kept[name]) :] == kept[name]
+        assert kept[name][-1] == came[name][-1]
+
+
+def test_of_a_flood_the_newest_hundred_of_each_series_are_told():
+    recent = Recent()
+    for number in range(1000):
+        recent.add(Sample("Value", number, 0))
+    assert recent.told() == {}
+    assert [x for x, _ in recent.take()["Value"]] == list(range(900, 1000))
+    assert recent.take() == {}
+    assert len(recent.told()["Value"]) == MOST_SAMPLES
+
+
+def test_a_new_client_hears_at_once_that_there_is_nothing(watch_graph, server):
+    assert watch_graph(server).events[0][1] == {}
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_samples_reach_every_screen_once_and_in_order(watch_graph, publish, server, name):
+    publisher, early = publish(server), watch_graph(server, name)
+    for number in range(250):
+        publisher.send_json({"x": number, "y": number})
+        if number % 50 == 0:
+            until(lambda number=number: number in early.values(), f"sample {number}")
+    until(lambda: 249 in early.values(), "the last sample")
+    got = [y for _, series in early.events for _, y in series.get("Value", [])]
+    assert got == sorted(set(got))
+    late = watch_graph(server, name)
+    assert late.values() == list(range(150, 250))
+
+
+def test_a_new_client_gets_no_sample_twice_while_they_come(watch_graph, publish, server):
+    publisher, stop = publish(server), threading.Event()
+
+    def go_on():
+        number = 0
+        while not stop.wait(0.002):
+            publisher.send_json({"x": number, "y": number})
+            number += 1
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    for _ in range(10):
+        graph = watch_graph(server)
+        until(lambda graph=graph: len(graph.events) > 4, "some events")
+        got = [y for _, series in graph.events for _, y in series.get("Value", [])]
+        assert got == list(range(int(got[0]), int(got[-1]) + 1)) if got else True
+    stop.set()
+    thread.join()
+
+
+def test_a_client_of_the_graph_may_send_nothing(watch_graph, server):
+    graph = watch_graph(server)
+    graph.client.emit("samples", {}, namespace="/graph")
+    until(lambda: not graph.client.connected, "the end of it")
+
+
+def test_whatever_is_malformed_is_counted_and_harms_nothing(watch_graph, publish, server):
+    graph, publisher = watch_graph(server), publish(server)
+    publisher.send_json({"y": 1})
+    until(lambda: graph.values() == [1], "the first")
+    sent = [(frames, reason) for frames, reason in BAD if sum(map(len, frames)) < 60000]
+    for frames, _ in sent:
+        publisher.send_multipart(frames)
+    publisher.send_json({"y": 2})
+    until(lambda: graph.values() == [1, 2], "the last")
+    reasons = [reason for _, reason in sent]
+    assert dropped(server) == {reason: reasons.count(reason) for reason in reasons}
+    assert sum("feed dropped" in line for line in server.log) == 1
+    assert 'button_feed_dropped_total{reason="invalid_y"}' in metrics(server)
+    assert server.press()["count"] == 19
+
+
+def metrics(server):
+    return requests.get(server.url + "/metrics", timeout=DEADLINE).text
+
+
+def test_a_megabyte_costs_its_publisher_at_most_the_connection(watch_graph, publish, server):
+    graph = watch_graph(server)
+    publish(server).send(b"x" * 1_000_000)
+    publisher = publish(server)
+    publisher.send_json({"y": 7})
+    until(lambda: graph.values() == [7], "a value of another")
+
+
+def test_of_forty_series_the_newest_sixteen_stay(watch_graph, publish, server):
+    graph, publisher = watch_graph(server), publish(server)
+    for number in range(40):
+        publisher.send_json({"y": number, "series": f"S{number}"})
+    until(lambda: "S39" in graph.series, "the last")
+    assert sorted(watch_graph(server).series) == sorted(f"S{number}" for number in range(24, 40))
+
+
+def test_a_publisher_may_die_and_return_and_the_server_too(watch_graph, publish, start):
+    port = free_port()
+    server = start(feed=f"tcp://127.0.0.1:{port}")
+    graph = watch_graph(server)
+    first = publish(server)
+    first.send_json({"y": 1})
+    until(lambda: graph.values() == [1], "the first publisher")
+    first.close()
+    again = publish(server)
+    again.send_json({"y": 2})
+    until(lambda: graph.values() == [1, 2], "the second publisher")
+    server.restart()
+    graph = watch_graph(server)
+
+    def arrived():
+        again.send_json({"y": 3})
+        return graph.values()
+
+    until(arrived, "the publisher that stayed")
+
+
+def test_the_server_may_connect_to_a_publisher_that_binds(watch_graph, start):
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    server = start(feed=f"connect:{endpoint},tcp://127.0.0.1:*")
+    graph = watch_graph(server)
+    with zmq.Context() as context, context.socket(zmq.PUB) as publisher:
+        publisher.setsockopt(zmq.LINGER, 0)
+        publisher.bind(endpoint)
+
+        def arrived():
+            publisher.send_json({"y": 1})
+            return graph.values()
+
+        until(arrived, "a value")
+
+
+def start_in_vain(start, **settings):
+    with pytest.raises(AssertionError) as error:
+        start(**settings)
+    return str(error.value).splitlines()[-1]
+
+
+def test_a_named_endpoint_that_is_taken_ends_the_start(start, server):
+    line = start_in_vain(start, feed=endpoint_of(server), database="sqlite:///other.db", simulated_pin=None)
+    assert re.match(r"BUTTON_FEED: tcp://127.0.0.1:\d+: Address already in use", line)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "tcp://",
+        "5555",
+        "tcp://127.0.0.1:99999",
+        "http://a:1",
+        "off,tcp://127.0.0.1:1",
+        "tcp://a:1,",
+        "inproc://a",
+    ],
+)
+def test_a_feed_that_is_no_endpoint_is_a_clear_error(start, value):
+    assert start_in_vain(start, feed=value).startswith("BUTTON_FEED: expected off, or ZeroMQ endpoints")
+
+
+def test_the_default_endpoint_in_use_is_only_a_warning(start):
+    with zmq.Context() as context, context.socket(zmq.SUB) as other:
+        with contextlib.suppress(zmq.ZMQError):  # somebody has it already: as good
+            other.bind(feed.DEFAULT)
+        server = start(feed=None)
+        assert server.health().json()["warnings"] == [
+            "feed: another program has the default endpoint, so no values arrive"
+        ]
+        assert server.health().status_code == 200
+        assert "5555" not in server.health().text
+        assert start_in_vain(
+            start, feed=feed.DEFAULT, database="sqlite:///other.db", simulated_pin=None
+        ).startswith("BUTTON_FEED: tcp://127.0.0.1:5555")
+
+
+def test_without_a_feed_the_rest_runs(watch_graph, start):
+    server = start(feed="off")
+    assert watch_graph(server).events[0][1] == {}
+    assert server.health().json()["warnings"] == []
+
+
+def test_a_flood_reaches_the_screens_twenty_times_a_second_and_no_press_is_lost(watch_graph, watch, server):
+    graph, screen = watch_graph(server), watch(server)
+    flood = subprocess.Popen([sys.executable, ROOT / "tests/producer.py", endpoint_of(server), "20000", "3"])
+    until(lambda: len(graph.events) > 5, "the flood")
+    for _ in range(10):
+        server.press()
+    flood.wait(DEADLINE)
+    assert screen.wait_for(10)["count"] == 10
+    assert server.health().json()["feed"]["messages"] > 20_000
+    times = [at for at, _ in graph.events[1:]]
+    assert len(times) <= 20 * (times[-1] - times[0]) + 2
+    assert all(len(samples) <= MOST_SAMPLES for _, event in graph.events for samples in event.values())
+
+
+def test_the_demo_publishes_a_sine_over_a_real_socket(watch_graph, start):
+    graph = watch_graph(start(arguments=["--demo"]))
+    until(lambda: len(graph.values()) > 20, "the sine")
+    assert all(0 <= y <= 5 for y in graph.values())
+    assert len(set(graph.values())) > 10
+
+
+@pytest.mark.parametrize("language", ["python", "js"])
+def test_the_publishers_of_the_document_publish(watch_graph, server, tmp_path, language):
+    program = re.search(rf"```{language}\n(.*?)```", (ROOT / "docs/feed.md").read_text(), re.S)[1]
+    assert len(program.splitlines()) <= 6
+    program = program.replace(feed.DEFAULT, endpoint_of(server))
+    graph = watch_graph(server)
+    if language == "python":
+        command, series = [sys.executable, "-c", program], "Coffee"
+    else:
+        command, series = ["node", "-e", program], "Tea"
+    running = subprocess.Popen(command, cwd=ROOT)
+    try:
+        until(lambda: graph.values(series) == [2.5, 2.5], "two values")
+        assert abs(graph.series[series][-1][0] / 1000 - time.time()) < 60
+    finally:
+        running.kill()
+        running.wait()
