@@ -5,18 +5,19 @@
   var AGAIN = 60000, SELDOM = 3600000; // ms until WebSocket is tried again, doubled each time it failed
   var SOONEST = 500, LATEST = 4000; // ms until a new attempt, halved or doubled by chance
 
-  // Connects to `namespace` and calls `told(count, isFirst)` for each count, `info(facts)` for each
-  // info, `changed(state, transport)` when the connection comes or goes. `state` is connecting (only
-  // before the first connection), connected or closed.
-  button.connect = function (namespace, on) {
-    var socket = io(namespace, {
+  // Connects and calls `told(count, isFirst)` for each count that is news: the first after each connect
+  // as it comes, then those with a higher seq. Calls `info(facts)` for each info, `changed(state,
+  // transport)` when the connection comes or goes. `state` is connecting (only before the first
+  // connection), connected or closed. Returns the socket.
+  button.connect = function (on) {
+    var socket = io('/', {
       transports: ['polling', 'websocket'],
       reconnectionDelay: SOONEST,
       reconnectionDelayMax: LATEST,
       randomizationFactor: 0.5,
       timeout: 8000
     });
-    var manager = socket.io, watch = null, fresh = true, pause = AGAIN;
+    var manager = socket.io, watch = null, fresh = true, last = -1, pause = AGAIN;
 
     function calm() { clearTimeout(watch); watch = null; }
 
@@ -58,10 +59,24 @@
       // The server or we ourselves ended it: the client would stay away.
       if (reason === 'io server disconnect' || reason === 'io client disconnect') { socket.connect(); }
     });
-    socket.on('count', function (count) { var first = fresh; fresh = false; on.told(count, first); });
-    if (on.info) { socket.on('info', on.info); }
+    socket.on('count', function (count) {
+      var first = fresh;
+      if (!first && count.seq <= last) { return; }
+      fresh = false;
+      last = count.seq;
+      on.told(count, first);
+    });
+    socket.on('info', on.info);
     tell('connecting');
     return socket;
+  };
+
+  // What an `info` says, in #facts.
+  button.showFacts = function (info) {
+    var words = info.today + ' today · ' + info.week + ' this week';
+    if (info.pressed_at !== null) { words += ' · last ' + button.clock(new Date(info.pressed_at * 1000)); }
+    words += ' · ' + (info.screens === 1 ? '1 screen' : info.screens + ' screens');
+    button.setText(button.byId('facts'), words);
   };
 
   // The status line: #status with its lamp and words.

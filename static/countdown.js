@@ -38,7 +38,6 @@
   function told(count, first) {
     var before = shown;
     since = new Date();
-    if (!first && before && count.seq <= before.seq) { return; }
     shown = count;
     button.setText(number, count.count);
     button.mark(body, 'done', count.count === 0);
@@ -58,19 +57,12 @@
     ring.dim(stale);
   }
 
-  function facts(info) {
-    var words = info.today + ' today · ' + info.week + ' this week';
-    if (info.pressed_at !== null) { words += ' · last ' + button.clock(new Date(info.pressed_at * 1000)); }
-    words += ' · ' + (info.screens === 1 ? '1 screen' : info.screens + ' screens');
-    button.setText(byId('facts'), words);
-  }
-
   layout();
   window.onresize = layout;
   button.onTheme(layout);
-  button.connect('/', {
+  button.connect({
     told: told,
-    info: facts,
+    info: button.showFacts,
     changed: function (state, transport) {
       button.showStatus(state, transport, since && button.clock(since));
       fresh();

@@ -1,7 +1,9 @@
-"""Fixtures: a server for one test, one that many tests share, and screens that watch them."""
+"""Fixtures: a server for one test, one that many tests share, screens and browsers that watch them."""
 
 import hypothesis
 import pytest
+from browsers import ARGUMENTS, PLAY
+from playwright.sync_api import sync_playwright
 from running import TRANSPORTS, Screen, Server
 
 # The same examples each time: a test that fails here fails everywhere.
@@ -49,3 +51,38 @@ def watch():
     yield watch
     for screen in screens:
         screen.close()
+
+
+@pytest.fixture(scope="session")
+def playwright():
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright):
+    """Chromium as a kiosk starts it: sound without a click."""
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, PLAY])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Opens pages, each in a browser profile of its own; a script error fails the test."""
+    contexts, errors = [], []
+
+    def open_page(server, path="/", init=None, **options):
+        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 720}} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        if init:
+            page.add_init_script(init)
+        page.goto(server.url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []

@@ -4,12 +4,9 @@ import re
 import signal
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from browsers import ARGUMENTS, connected, shows
+from playwright.sync_api import expect
 from running import PASSWORD, ROOT, until
-
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-quic", "--no-first-run"]
-PLAY = "--autoplay-policy=no-user-gesture-required"
-
 
 FROZEN = """
   window.WebSocket = undefined;
@@ -17,50 +14,6 @@ FROZEN = """
     this.open = this.send = this.setRequestHeader = this.abort = function () {};
   };
 """
-
-
-@pytest.fixture(scope="module")
-def playwright():
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright):
-    """Chromium as a kiosk starts it: sound without a click."""
-    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, PLAY])
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
-def open_page(chromium):
-    """Opens pages, each in a browser profile of its own; a script error fails the test."""
-    contexts, errors = [], []
-
-    def open_page(server, path="/", init=None, **options):
-        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 720}} | options))
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        if init:
-            page.add_init_script(init)
-        page.goto(server.url + path)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
-
-
-def connected(page):
-    expect(page.locator("#status")).to_have_attribute("data-state", "connected")
-    return page
-
-
-def shows(page, number):
-    expect(page.locator("#count")).to_have_text(str(number))
 
 
 def colour(page, wedge, goal=20):
@@ -280,7 +233,7 @@ def test_axe_finds_nothing(open_page, server, scheme):
     server.api("undo")
     page = connected(open_page(server, color_scheme=scheme))
     shows(page, 18)
-    for path in ("/", "/admin/login", "/nowhere", "/admin"):
+    for path in ("/", "/graph", "/admin/login", "/nowhere", "/admin"):
         if path != "/":
             page.goto(server.url + path)
         if path == "/admin":

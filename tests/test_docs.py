@@ -24,7 +24,9 @@ def test_the_readme_holds_the_table_of_settings():
     assert written() == README
 
 
-@pytest.mark.parametrize("path", ["/admin", "/api/count", "/api/openapi.json", "/healthz", "/metrics"])
+@pytest.mark.parametrize(
+    "path", ["/graph", "/admin", "/api/count", "/api/openapi.json", "/healthz", "/metrics"]
+)
 def test_the_readme_names_the_ways_in(path):
     assert path in README
 

@@ -1,8 +1,14 @@
 """Takes the pictures in docs/screenshots, of the real pages in the real browser, so that they never lie."""
 
+import subprocess
+import sys
+
 import pytest
+from engines import Phantom
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 from running import ROOT, Server, until
+from test_feed import endpoint_of
 
 PICTURES = ROOT / "docs/screenshots"
 KIOSK = ["--no-sandbox", "--disable-background-networking", "--autoplay-policy=no-user-gesture-required"]
@@ -69,6 +75,45 @@ def test_the_countdown_without_javascript(browser, server):
     page.goto(server.url)
     shoot(page, "countdown-noscript")
     context.close()
+
+
+@pytest.fixture
+def sine(server):
+    """The original's producer, at work for the server."""
+    process = subprocess.Popen([sys.executable, ROOT / "tests/producer.py", endpoint_of(server)])
+    yield
+    process.kill()
+    process.wait()
+
+
+def press_and_wait_for_a_full_graph(server):
+    for _ in range(7):
+        server.press()
+    until(lambda: server.health().json()["feed"]["messages"] > 105, "the sine")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SIZES)
+def test_the_graph(browser, server, sine, kind):
+    press_and_wait_for_a_full_graph(server)
+    page = view(browser, kind)
+    page.goto(server.url + "/graph")
+    until(lambda: page.text_content("#today-sum") == "7 presses", "the presses")
+    until(lambda: page.locator("#legend li").count() == 1, "the sine")
+    shoot(page, "graph" + kind, full_page=kind == "-phone")
+    page.context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "name"), [("/", "countdown-2011"), ("/graph", "graph-2011")])
+def test_the_engine_of_2011(server, sine, path, name):
+    press_and_wait_for_a_full_graph(server)
+    phantom = Phantom(server.url + path)
+    phantom.shows(count="13", state="connected", green=lambda number: number > 500)
+    if path == "/graph":
+        phantom.shows(blue=lambda number: number > 1000)
+    with Image.open(phantom.picture()) as picture:
+        picture.convert("RGB").save(PICTURES / f"{name}.jpg", quality=88)
 
 
 @pytest.mark.slow

@@ -1,0 +1,202 @@
+// The live graph: the newest hundred samples of each series, drawn as they come. ES5.
+(function (button) {
+  var MOST = 100, MOST_SERIES = 16;
+  var LEAST_SPAN = 5000; // ms that the time axis spans at least, until a series is full
+  var LIVE = 10000; // ms without a sample after which a series no longer moves the axis
+  var SCROLL = 1500; // ms that the axis runs on after the newest sample at least
+  var COLOURS = {
+    light: ['#1d55dd', '#12803c', '#b45309', '#a21caf', '#b91c1c', '#0e7490', '#4d5a72', '#6d28d9'],
+    dark: ['#7ea4ff', '#34c26f', '#f4b41f', '#e879f9', '#ff8a8a', '#38c6dd', '#b7c4d8', '#b197fc']
+  };
+  var MARKERS = ['●', '■', '▲', '◆'];
+  var byId = button.byId, canvas = byId('graph'), plot = button.plot(canvas), legend = byId('legend');
+  var all = [], pointer = null, labelled = 0, names = 0; // all: {name, slot, points, at, value}
+
+  function find(name) {
+    for (var i = 0; i < all.length; i += 1) { if (all[i].name === name) { return all[i]; } }
+    return null;
+  }
+
+  // The series of that name; a new one gets the lowest free place, if need be of the one silent longest.
+  function series(name) {
+    var found = find(name), taken = {}, slot = 0, i;
+    if (found) { return found; }
+    if (all.length === MOST_SERIES) {
+      all.sort(function (a, b) { return a.at - b.at; });
+      legend.removeChild(all.shift().row);
+    }
+    for (i = 0; i < all.length; i += 1) { taken[all[i].slot] = true; }
+    while (taken[slot]) { slot += 1; }
+    found = { name: name, slot: slot, points: [], at: 0, row: document.createElement('li') };
+    found.mark = document.createElement('i');
+    found.value = document.createElement('b');
+    button.setText(found.mark, MARKERS[(slot + Math.floor(slot / 8)) % 4]);
+    button.setText(found.value, '–');
+    found.row.appendChild(found.mark);
+    found.row.appendChild(document.createTextNode(name));
+    found.row.appendChild(found.value);
+    legend.appendChild(found.row);
+    all.push(found);
+    names += 1;
+    return found;
+  }
+
+  function colour(one) { return COLOURS[button.dark() ? 'dark' : 'light'][one.slot % 8]; }
+
+  // Takes samples, `first` after a connect; returns whether the names have changed.
+  function take(event, first) {
+    var name, one, points, before = names;
+    if (first) { all = []; legend.innerHTML = ''; names += 1; }
+    for (name in event.series) {
+      if (Object.prototype.hasOwnProperty.call(event.series, name)) {
+        one = series(name);
+        points = one.points.concat(event.series[name]);
+        one.points = points.slice(Math.max(0, points.length - MOST));
+        one.at = +new Date();
+      }
+    }
+    want();
+    return names !== before;
+  }
+
+  function newest(one) { return one.points[one.points.length - 1][0]; }
+
+  // How long a series takes, in ms.
+  function span(one) {
+    var lasts = newest(one) - one.points[0][0];
+    return one.points.length === MOST && lasts > 0 ? lasts : Math.max(LEAST_SPAN, lasts);
+  }
+
+  // What the time axis shows now, and whether it is to move on.
+  function window_(now) {
+    var to = -1, wide = 0, moving = false, i, one, ahead, most, live = [];
+    for (i = 0; i < all.length; i += 1) { if (now - all[i].at < LIVE) { live.push(all[i]); } }
+    if (!live.length) { live = all; }
+    for (i = 0; i < live.length; i += 1) {
+      one = live[i];
+      most = Math.max(SCROLL, 2 * span(one) / one.points.length);
+      ahead = button.still() ? 0 : Math.max(0, Math.min(most, now - one.at));
+      moving = moving || (ahead > 0 && ahead < most) || now === one.at;
+      to = Math.max(to, newest(one) + ahead);
+      wide = Math.max(wide, span(one));
+    }
+    return { from: to - wide, to: to, moving: moving };
+  }
+
+  // The values that the axis shows: from 0 to 5, and beyond, to round numbers, as the samples in view are.
+  function range(view) {
+    var low = 0, high = 5, i, j, points, step;
+    for (i = 0; i < all.length; i += 1) {
+      points = all[i].points;
+      for (j = 0; j < points.length; j += 1) {
+        if (points[j][0] >= view.from && points[j][0] <= view.to) {
+          low = Math.min(low, points[j][1]);
+          high = Math.max(high, points[j][1]);
+        }
+      }
+    }
+    if (Math.max(high, -low) > 1e300) { return { low: low, high: high, step: 0 }; } // no room for a scale
+    step = plot.step(low, high);
+    return { low: Math.floor(low / step) * step, high: high > 5 ? Math.ceil(high / step) * step : 5, step: step };
+  }
+
+  // The sample of a series nearest to a time; null if it is out of view.
+  function nearest(one, time, view) {
+    var best = null, i, point;
+    for (i = 0; i < one.points.length; i += 1) {
+      point = one.points[i];
+      if (point[0] >= view.from && point[0] <= view.to && (!best || Math.abs(point[0] - time) <= Math.abs(best[0] - time))) {
+        best = point;
+      }
+    }
+    return best;
+  }
+
+  function trace(pen, points, x, y) {
+    pen.beginPath();
+    for (var i = 0; i < points.length; i += 1) { pen[i ? 'lineTo' : 'moveTo'](x(points[i][0]), y(points[i][1])); }
+  }
+
+  function drawSeries(one, x, y, thin) {
+    var pen = plot.pen, points = one.points;
+    trace(pen, points, x, y);
+    pen.strokeStyle = pen.fillStyle = colour(one);
+    pen.lineWidth = plot.font / 6;
+    pen.stroke();
+    pen.lineTo(x(newest(one)), y(0));
+    pen.lineTo(x(points[0][0]), y(0));
+    pen.closePath();
+    pen.globalAlpha = 0.16 / thin;
+    pen.fill();
+    pen.globalAlpha = 1;
+  }
+
+  function drawMark(one, point, x, y) {
+    if (point) { plot.text(MARKERS[(one.slot + Math.floor(one.slot / 8)) % 4], x(point[0]), y(point[1]), 'center', colour(one)); }
+  }
+
+  // Values beside the names: those under the pointer, else the newest.
+  function tell(view, time) {
+    var words = [], i, one, point;
+    for (i = 0; i < all.length; i += 1) {
+      one = all[i];
+      point = time === null ? one.points[one.points.length - 1] : nearest(one, time, view);
+      one.mark.style.color = colour(one);
+      button.setText(one.value, point ? button.figure(point[1]) : '–');
+      words.push(one.name + ' ' + (point ? button.figure(point[1]) : 'nothing'));
+    }
+    if (new Date() - labelled > 1000) {
+      labelled = +new Date();
+      canvas.setAttribute('aria-label', words.length ? 'Live values: ' + words.join(', ') : 'Live values: none yet');
+    }
+  }
+
+  function draw(now) {
+    var pen = plot.pen, view, values, k, x, y, time = null, i;
+    if (!pen) { return; }
+    var look = plot.begin();
+    button.mark(byId('waiting'), 'unseen', all.length > 0);
+    view = all.length ? window_(now) : { from: now - LEAST_SPAN, to: now, moving: false };
+    values = range(view);
+    k = values.step ? 1 : 1e-10; // the difference of two huge doubles may be none
+    x = function (at) { return plot.left + (at - view.from) / (view.to - view.from) * plot.width; };
+    y = function (value) {
+      return plot.top + (values.high * k - value * k) / (values.high * k - values.low * k) * plot.height;
+    };
+    plot.times(view.from, view.to, x, look);
+    if (values.step) { plot.values(values.low, values.high, values.step, y, look); }
+    pen.save();
+    pen.beginPath();
+    pen.rect(plot.left, 0, plot.width + plot.font, plot.top + plot.height);
+    pen.clip();
+    for (i = 0; i < all.length; i += 1) { drawSeries(all[i], x, y, Math.max(1, all.length / 2)); }
+    if (pointer !== null && all.length) {
+      time = view.from + (pointer - plot.left) / plot.width * (view.to - view.from);
+      time = Math.max(view.from, Math.min(view.to, time));
+      plot.rule(x(time), plot.top, x(time), plot.top + plot.height, look.text, 1);
+    }
+    for (i = 0; i < all.length; i += 1) {
+      drawMark(all[i], time === null ? all[i].points[all[i].points.length - 1] : nearest(all[i], time, view), x, y);
+    }
+    pen.restore();
+    if (time !== null) {
+      plot.text(button.moment(time, 1), Math.max(plot.left + 4 * plot.font, Math.min(plot.left + plot.width - 3 * plot.font, x(time))), plot.font * 0.6, 'center', look.text);
+    }
+    tell(view, time);
+    if (view.moving) { want(); }
+  }
+
+  var want = button.painter(draw);
+
+  function point(event) {
+    var at = event || window.event, touch = at.touches && at.touches[0];
+    pointer = (touch || at).clientX - canvas.getBoundingClientRect().left;
+    want();
+  }
+
+  canvas.onmousemove = canvas.ontouchstart = canvas.ontouchmove = point;
+  canvas.onmouseout = canvas.ontouchend = canvas.ontouchcancel = function () { pointer = null; want(); };
+
+  // The chart for the page: `take(event, isFirst)` samples, `size(width, height)`, `want()` a drawing soon.
+  button.graph = { take: take, size: plot.size, want: want, draw: draw };
+})(window.theButton);

@@ -1,0 +1,50 @@
+// Drives PhantomJS, whose WebKit is of 2011: `phantomjs phantom.js URL WIDTH HEIGHT PICTURE`.
+// Prints a line of JSON whenever the page's state changes, and each script error; once PICTURE.now is
+// there it takes the picture and ends.
+var page = require('webpage').create(), system = require('system'), args = system.args, fs = require('fs');
+var told = '';
+
+function say(line) {
+  system.stdout.writeLine(line);
+  system.stdout.flush(); // console.log keeps it, where it goes into a pipe
+}
+
+function look() {
+  function attribute(id, name) {
+    var found = document.getElementById(id);
+    return found ? found.getAttribute(name) : null;
+  }
+  function text(id) {
+    var found = document.getElementById(id);
+    return found ? found.textContent : null;
+  }
+  // How many pixels of a canvas are of a colour, by its strongest part; -1: there is no such canvas.
+  function pixels(id, strongest) {
+    var canvas = document.getElementById(id), data, i, number = 0, others = [[1, 2], [0, 2], [0, 1]][strongest];
+    if (!canvas || !canvas.width) { return -1; }
+    data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    for (i = 0; i < data.length; i += 4) {
+      if (data[i + 3] > 200 && data[i + strongest] > data[i + others[0]] + 40 && data[i + strongest] > data[i + others[1]] + 40) {
+        number += 1;
+      }
+    }
+    return number;
+  }
+  return {
+    count: text('count'), words: text('status'), state: attribute('status', 'data-state'),
+    transport: attribute('status', 'data-transport'), label: attribute('ring', 'aria-label'),
+    legend: text('legend'), green: pixels('ring', 1), blue: pixels('graph', 2),
+    horns: window.theButton ? window.theButton.horns : -1
+  };
+}
+
+page.viewportSize = { width: +args[2], height: +args[3] };
+page.onError = function (message, trace) {
+  say(JSON.stringify({ error: message + (trace && trace[0] ? ' at ' + trace[0].file + ':' + trace[0].line : '') }));
+};
+page.open(args[1]); // what it calls back waits for the long poll
+setInterval(function () {
+  var state = JSON.stringify(page.evaluate(look));
+  if (state !== told) { told = state; say(state); }
+  if (fs.exists(args[4] + '.now')) { page.render(args[4]); phantom.exit(0); }
+}, 50);

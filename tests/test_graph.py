@@ -1,0 +1,225 @@
+"""The graph page: the original's producer drives it, in every browser; the presses of the day beneath."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from browsers import connected, shows
+from engines import Phantom
+from playwright.sync_api import expect
+from running import ROOT, until
+from test_feed import endpoint_of, publish  # noqa: F401 - a fixture
+
+POLLING = "window.WebSocket = undefined;"
+PIXELS = """([id, red, green, blue]) => {
+  const canvas = document.getElementById(id);
+  const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  let number = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    const away = Math.abs(data[i] - red) + Math.abs(data[i + 1] - green) + Math.abs(data[i + 2] - blue);
+    if (data[i + 3] > 200 && away < 40) number += 1;
+  }
+  return number;
+}"""
+BLUE, GREEN = (0x1D, 0x55, 0xDD), (0x12, 0x80, 0x3C)
+
+
+@pytest.fixture
+def produce():
+    """Starts the original's producer, a process of its own; it ends with the test."""
+    running = []
+
+    def produce(server):
+        command = [sys.executable, ROOT / "tests/producer.py", endpoint_of(server)]
+        running.append(subprocess.Popen(command))
+
+    yield produce
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def drawn(page, colour, canvas="graph"):
+    return page.evaluate(PIXELS, [canvas, *colour])
+
+
+def legend(page):
+    return page.locator("#legend li").all_text_contents()
+
+
+@pytest.mark.parametrize(("transport", "init"), [("websocket", ""), ("polling", POLLING)])
+def test_the_originals_producer_drives_the_page(open_page, produce, server, transport, init):
+    page = connected(open_page(server, "/graph", init=init))
+    expect(page.locator("#status")).to_have_attribute("data-transport", transport)
+    expect(page.locator("#status")).to_have_text(f"Connected: {transport}")
+    assert drawn(page, BLUE) == 0
+    produce(server)
+    until(lambda: drawn(page, BLUE) > 1000, "the line")
+    first = legend(page)
+    assert re.fullmatch(r"●Value\d(\.\d+)?", first[0])
+    until(lambda: legend(page) != first, "the next value")
+    assert "Live values: Value" in page.get_attribute("#graph", "aria-label")
+
+
+def test_the_engine_of_2011_draws_it_too(produce, server):
+    produce(server)
+    server.press()
+    phantom = Phantom(server.url + "/graph")
+    try:
+        phantom.shows(count="19", transport="polling", blue=lambda number: number > 1000)
+        server.press()
+        phantom.shows(count="18", words="Connected: polling")
+        assert phantom.errors == []
+    finally:
+        phantom.close()
+
+
+def test_names_are_drawn_as_text_and_values_as_they_are(open_page, publish, server):  # noqa: F811
+    publisher, page = publish(server), connected(open_page(server, "/graph"))
+    for name in ("<img src=x onerror=alert(1)>", "__proto__", "constructor", "b\u202e"):
+        publisher.send_json({"y": 1e308, "series": name})
+        publisher.send_json({"y": -1e308, "series": name})
+        publisher.send_json({"y": 0.000012345, "series": name})
+    until(lambda: len(legend(page)) == 4, "the names")
+    until(lambda: all(text.endswith("1.23e-5") for text in legend(page)), "the values")
+    assert legend(page)[0] == "●<img src=x onerror=alert(1)>1.23e-5"
+    assert page.locator("#legend img").count() == 0
+
+
+def test_of_many_series_those_of_the_server_are_shown(open_page, publish, server):  # noqa: F811
+    publisher, page = publish(server), connected(open_page(server, "/graph"))
+    for number in range(40):
+        publisher.send_json({"y": number, "series": f"S{number}"})
+    until(lambda: any("S39" in text for text in legend(page)), "the last")
+    assert len(legend(page)) == 16
+    page.reload()
+    until(lambda: len(legend(page)) == 16, "them again")
+    marks = [text[0] + colour for text, colour in zip(legend(page), colours(page), strict=True)]
+    assert len(set(marks)) == 16, "no two look the same"
+
+
+def colours(page):
+    until(lambda: page.locator("#legend i").last.get_attribute("style"), "the colours")
+    return page.locator("#legend i").evaluate_all("all => all.map(each => each.style.color)")
+
+
+def test_the_value_under_the_mouse_is_told(open_page, publish, server):  # noqa: F811
+    publisher, page = publish(server), connected(open_page(server, "/graph"))
+    for second in range(11):
+        publisher.send_json({"x": 1763760000000 + second * 1000, "y": second % 5})
+    until(lambda: legend(page) == ["●Value0"], "the newest")
+    box = page.locator("#graph").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    until(lambda: legend(page) != ["●Value0"], "an older one")
+    page.mouse.move(1, 1)
+    until(lambda: legend(page) == ["●Value0"], "the newest again")
+
+
+def test_nothing_is_drawn_while_nobody_looks(open_page, produce, server):
+    page = connected(open_page(server, "/graph"))
+    produce(server)
+    until(lambda: drawn(page, BLUE) > 1000, "the line")
+    page.evaluate("""() => {
+      Object.defineProperty(document, 'hidden', {get: () => window.away === true, configurable: true});
+      window.away = true;
+      document.dispatchEvent(new Event('visibilitychange'));
+    }""")
+    page.wait_for_timeout(150)  # a drawing that was under way
+    before = legend(page)
+    page.wait_for_timeout(400)
+    assert legend(page) == before
+    page.evaluate("() => { window.away = false; document.dispatchEvent(new Event('visibilitychange')); }")
+    until(lambda: legend(page) != before, "a drawing")
+
+
+def test_it_is_redrawn_every_fifty_milliseconds_at_most(open_page, produce, server):
+    counting = """
+      const clear = CanvasRenderingContext2D.prototype.clearRect;
+      window.drawings = [];
+      CanvasRenderingContext2D.prototype.clearRect = function (...where) {
+        if (this.canvas.id === 'graph') drawings.push(performance.now());
+        return clear.apply(this, where);
+      };
+    """
+    page = connected(open_page(server, "/graph", init=counting))
+    produce(server)
+    until(lambda: drawn(page, BLUE) > 1000, "the line")
+    times = page.evaluate("drawings.splice(0), new Promise(done => setTimeout(() => done(drawings), 2000))")
+    assert 10 < len(times) <= 42
+
+
+def sums(page):
+    return page.text_content("#round-sum"), page.text_content("#today-sum")
+
+
+@pytest.mark.parametrize("init", ["", POLLING])
+def test_the_presses_of_the_round_and_the_day_are_live_and_durable(open_page, server, init):
+    for _ in range(3):
+        server.press()
+    page = connected(open_page(server, "/graph", init=init))
+    until(lambda: sums(page) == ("3 of 20", "3 presses"), "those before")
+    until(lambda: drawn(page, GREEN, "round") > 100, "the line")
+    server.press()
+    until(lambda: sums(page) == ("4 of 20", "4 presses"), "the press")
+    server.api("undo")
+    until(lambda: sums(page) == ("3 of 20", "3 presses"), "the undo")
+    server.restart()
+    expect(page.locator("#status")).to_have_attribute("data-state", "closed")
+    connected(page)
+    server.press()
+    until(lambda: sums(page) == ("4 of 20", "4 presses"), "the press after the restart")
+    shows(page, 16)
+    assert "Presses today: 4; 4 from " in page.get_attribute("#today", "aria-label")
+
+
+def test_a_round_begins_with_its_opening_press_and_a_reset_begins_one(open_page, start):
+    server = start(goal=3)
+    page = connected(open_page(server, "/graph"))
+    for _ in range(5):
+        server.press()
+    until(lambda: sums(page) == ("1 of 3", "5 presses"), "the second round")
+    until(lambda: page.get_attribute("#round", "aria-label") == "This round: 1 of 3 made", "the label")
+    server.api("reset")
+    until(lambda: page.get_attribute("#round", "aria-label") == "This round: 0 of 3 made", "the reset")
+
+
+def test_a_long_history_is_read_in_pages(open_page, start):
+    server = start(goal=1000)
+    for _ in range(1100):
+        server.press()
+    page = connected(open_page(server, "/graph"))
+    until(lambda: sums(page) == ("99 of 1000", "1100 presses"), "all of them")
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 720), (1920, 1080), (320, 568)])
+def test_the_charts_fit_the_screen(open_page, produce, server, width, height):
+    produce(server)
+    page = connected(open_page(server, "/graph", viewport={"width": width, "height": height}))
+    until(lambda: drawn(page, BLUE) > 300, "the line")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if width > height:
+        assert page.evaluate("document.documentElement.scrollHeight") <= height
+
+
+def test_without_javascript_there_is_a_table(chromium, publish, server):  # noqa: F811
+    publish(server).send_json({"y": 2.5, "series": "<i>Tea</i>"})
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+
+    def table():
+        page.goto(server.url + "/graph")
+        return page.locator("noscript td").all_text_contents()
+
+    until(lambda: table() == ["<i>Tea</i>", "2.5"], "the value")
+    assert page.locator('noscript meta[http-equiv="refresh"]').count() == 1
+    context.close()
+
+
+def test_the_page_is_drawn_with_what_the_server_sent_before(open_page, publish, server):  # noqa: F811
+    publisher = publish(server)
+    for number in range(150):
+        publisher.send(json.dumps({"x": 1763760000000 + number, "y": number}).encode())
+    page = connected(open_page(server, "/graph"))
+    until(lambda: legend(page) == ["●Value149"], "the newest value")
