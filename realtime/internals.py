@@ -2,10 +2,10 @@
 
 Read in gevent 26.9.0, python-engineio 4.15.1, python-socketio 5.18.1, Flask-SocketIO 5.7.0:
 
-- gevent.pywsgi.WSGIHandler: handle, handle_one_request, read_request, headers, rfile, socket,
+- gevent.pywsgi.WSGIHandler: handle, handle_one_request, MessageClass, headers, rfile, socket,
   close_connection, headers_sent, finalize_headers, response_headers, response_use_chunked, _sendall,
-  _handle_client_error, handle_error, get_environ. `server.py` overrides them; a handler whose socket is
-  None leaves the connection alone.
+  _handle_client_error, handle_error, get_environ, log_request. `server.py` overrides them; a handler
+  whose socket is None leaves the connection alone.
 - gevent.socket.socket: `_sock`, the plain socket beneath, which does not block.
 - engineio.Server: `sockets`, `handlers`, `_async`, `_cors_headers`. `engine.py` answers every request
   itself; the instance that Flask-SocketIO made is given our class.
@@ -25,10 +25,11 @@ _NAMES: dict[type, tuple[str, ...]] = {
     pywsgi.WSGIHandler: (
         "handle",
         "handle_one_request",
-        "read_request",
+        "MessageClass",
         "finalize_headers",
         "get_environ",
         "handle_error",
+        "log_request",
         "_write_with_headers",
         "_sendall",
         "_handle_client_error",

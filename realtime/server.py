@@ -15,6 +15,7 @@ from gevent import pywsgi
 
 from . import packets
 from .engine import Engine
+from .head import Head
 from .polling import FastLane, ParkedPoll
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,9 @@ class Handler(pywsgi.WSGIHandler):
             data = b"%x\r\n%b\r\n" % (len(data), data)
         self._sendall(answer + data)
 
+    def log_request(self) -> None:
+        """Log nothing: pywsgi makes a line of each request though nobody wants it."""
+
     def wait_for_request(self) -> None:
         """Give the connection so long as it may be idle."""
         self._within(IDLE_WITHIN)
@@ -142,13 +146,9 @@ class Handler(pywsgi.WSGIHandler):
         self.server.rejected("request", str(error) or type(error).__name__)
         return "400", self.server.refusal("400 Bad Request")
 
-    def read_request(self, line: str) -> bool:
-        """Read the head; two lengths of one body are how requests are smuggled past proxies."""
-        good: bool = super().read_request(line)
-        names = [header.partition(":")[0].strip().lower() for header in self.headers.headers]
-        if names.count("content-length") + names.count("transfer-encoding") > 1:
-            raise ValueError("more than one length of the body")
-        return good
+    def MessageClass(self, rfile: Any, _seekable: int) -> Head:
+        """Read the header lines of a request."""
+        return Head(rfile)
 
     def handle_error(self, kind: Any, error: Any, traceback: Any) -> None:
         """An application that failed, or a peer that went while it was answered."""

@@ -402,7 +402,19 @@ def test_a_namespace_may_be_left_and_entered_again(shared):
         b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"POST /api/press HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"POST /api/press HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+        b"POST /api/press HTTP/1.1\r\nHost: x\r\nContent-Length: 1_0\r\n\r\n0123456789",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
         b"POST /api/press HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"POST /api/press HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n folded\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\rB: c\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 17000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 101 + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n",
         b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
     ids=lambda request_: repr(request_[:40]),
@@ -412,6 +424,13 @@ def test_a_request_that_is_none_gets_a_400_and_no_traceback(wire, request_):
     wire.socket.shutdown(1)
     answer = wire.ended()
     assert answer.split(b" ")[1][:1] == b"4" or answer == b""
+
+
+def test_a_head_of_unusual_but_good_lines_is_understood(wire):
+    head = ["X-Empty:", "x!#$%&'*+.^_`|~-9:\ta: b \t", "accept: a", "Accept: b", "Cookie: \xff"]
+    for ending in ("\r\n", "\n"):
+        wire.send((ending.join(["GET /api/count HTTP/1.1", "host: x", *head]) + ending * 2).encode("latin-1"))
+        assert wire.answer()[0] == 200
 
 
 def test_what_is_refused_is_counted_by_its_kind(server):
