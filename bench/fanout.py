@@ -129,6 +129,31 @@ def polling(known, clients=400, times=25):
     return {name: statistics.median(values) for name, values in figures.items()}
 
 
+def ajax(clients=200, seconds=5):
+    """CPU a client and second of pages that ask for the count once a second on kept-alive connections."""
+    server = Peer._start([sys.executable, str(PEERS / "ajax.py")])
+    address = ("127.0.0.1", int(Peer._read(server).split()[1]))
+    pages = [socket.create_connection(address) for _ in range(clients)]
+    before = cpu_seconds(server.pid)
+    for _ in range(seconds):
+        begun = time.monotonic()
+        for page in pages:
+            page.sendall(b"GET /count HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        for page in pages:
+            got = b""
+            while b'"seq"' not in got:
+                got += page.recv(4096)
+        time.sleep(max(0, begun + 1 - time.monotonic()))
+    used = cpu_seconds(server.pid) - before
+    for page in pages:
+        page.close()
+    server.kill()
+    server.wait()
+    server.stdin.close()
+    server.stdout.close()
+    return used / clients / seconds
+
+
 def nine_thousand(known):
     """9,000 clients through two heartbeats: growth of memory, clients dropped, CPU a heartbeat."""
     command, how = known["The Button"]
@@ -195,6 +220,7 @@ def main():
         names = ["C send() loop", "The Button", "Node ws", "Node socket.io"]
         five, more = broadcast(known, names, 5000, 60)
         polls = polling(known)
+        asked = ajax()
         growth, dropped, heartbeat = nine_thousand(known)
         print(f"{growth:.0f} MiB, {dropped} dropped, {heartbeat * 1e6:.1f} us a heartbeat", flush=True)
         stale, kept, newest, beside = stalled(known)
@@ -213,6 +239,7 @@ def main():
         ("CPU a WebSocket connect, 5,000 of them", f"{more[ours][0] * 1e6:.0f} µs", f"{more[ours][0] / more[node][0]:.2f} of Node's"),
         ("CPU a heartbeat", f"{heartbeat * 1e6:.1f} µs", "9,000 clients"),
         ("CPU a count by long-polling", f"{polls[ours] * 1e6:.0f} µs", f"{polls[ours] / polls[node]:.2f} of Node's"),
+        ("the first version's AJAX, asking once a second", f"{asked * 1e6:.0f} µs a client and second", "whether anything happens or not; ours: a heartbeat every 10 s"),
         ("9,000 clients through two heartbeats", f"+{growth:.0f} MiB, {dropped} dropped", "above the idle server"),
         ("a stalled client, 20,000 changes", f"{stale} stale counts, {kept / 1024:.0f} kB in all", "newest among them" if newest else "newest MISSING"),
         ("a broadcast beside 20 stalled clients", f"{beside:.2f} ×", "of one without them"),

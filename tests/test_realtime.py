@@ -1,11 +1,13 @@
 """From the store to every screen: the right count, in order, at once, on each transport."""
 
+import json
 import signal
+import subprocess
 import threading
 
 import pytest
 import requests
-from running import DEADLINE, TRANSPORTS, Screen, until
+from running import DEADLINE, ROOT, TOKEN, TRANSPORTS, Screen, until
 
 ALL = list(TRANSPORTS)
 
@@ -189,3 +191,20 @@ def test_kill_nine_in_a_burst_loses_nothing_that_was_announced(server, watch):
         events = server.history()
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
         assert len(events) >= max(seqs(screen) + answered)
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_the_javascript_library_watches_and_presses(server, name):
+    command = ["node", ROOT / "tests/client.js", server.url, TOKEN, *TRANSPORTS[name]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=True)
+    heard = [json.loads(line) for line in done.stdout.splitlines()]
+    counts = [count["count"] for what, count in heard if what == "count"]
+    answers = [answer["seq"] for what, answer in heard if what == "answer" and answer["ok"]]
+    assert (counts, answers) == ([20, 19, 18], [1, 2, 2])
+    assert heard[-1] == ["transport", "polling" if name == "polling" else "websocket"]
+
+
+def test_the_javascript_library_hears_why_it_is_refused(server):
+    command = ["node", ROOT / "tests/client.js", server.url, "wrong", "websocket"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=True)
+    assert done.stdout == '["error","unauthorized"]\n'
