@@ -32,7 +32,7 @@ import web.api
 import web.health
 import web.pages
 from feed import Feed, FeedError
-from hardware import Button, HardwareError, SimulatedPin, open_pins, tap_on_enter
+from hardware import Button, HardwareError, Led, SimulatedPin, open_led, open_pins, tap_on_enter
 from realtime import Server, bind, create_socketio
 from settings import SettingError, Settings, table
 from storage import Accounts, DatabaseError, Event, SqliteDatabase, Store, Unavailable, sqlite_file
@@ -111,6 +111,7 @@ def create_app(settings: Settings, database: SqliteDatabase, feed: Feed) -> flas
 
     def announce(event: Event) -> None:
         sockets.announce(event)
+        parts.announced(event)
         log.info(
             "%s by %s: %d of %d to go (seq %d)", event.kind, event.source, event.count, event.goal, event.seq
         )
@@ -158,6 +159,7 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     pins = open_pins(settings.hardware, settings.pin, settings.simulated_pin)
+    light = None if settings.led_pin is None else open_led(settings.hardware, settings.led_pin)
     try:
         listener = bind(settings.host, settings.port)
     except OSError as error:
@@ -167,8 +169,11 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     database = SqliteDatabase(database_path(settings), settings.goal)
     app = create_app(settings, database, feed)
     parts: Parts = app.extensions["button"]
-    button = Button(_sources(settings, pins), parts.store.press, spawn)
+    finger = Finger(parts.store)
+    sources = _sources(settings, pins)
+    button = Button(sources, finger.pressed, spawn, finger.held, settings.hold)
     parts.status["hardware"] = button.status
+    led = _light(light, parts)
     made = parts.accounts.ensure_password(settings.admin_password)
     button.start()
     server = Server(app, listener, spawn, security_headers("localhost"))
@@ -184,10 +189,60 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     log.info("Stopping")
     server.refuse()
     button.stop()
+    if led is not None:
+        led.close()
     feed.close()
     parts.store.stop(within=2.0)
     server.close()
     database.close()
+
+
+class Finger:
+    """What the button does to the count: a press, and if it is held, its undo."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._keys: dict[str, str | None] = {}  # of the last press of each source
+
+    def pressed(self, source: str) -> None:
+        """Record a press."""
+        self._keys[source] = self._store.press(source)
+
+    def held(self, source: str) -> None:
+        """Take the press back that is still held, once it is on disk; does not block."""
+        if key := self._keys.get(source):
+            gevent.spawn(self._take_back, source, key)
+
+    def _take_back(self, source: str, key: str) -> None:
+        try:
+            taken = self._store.take_back(source, key, by="hold")
+        except Unavailable as error:
+            log.error("The press of %s that is held cannot be taken back: %s", source, error)
+        else:
+            if taken is None:
+                log.info("%s is held, but the count has changed since: its press stays", source)
+
+
+def _light(pin: Any, parts: Parts) -> Led | None:
+    """The LED on `pin` (None: there is none), at work."""
+    if pin is None:
+        return None
+
+    def state() -> str:
+        status = parts.ask()
+        if status["database"]["trouble"]:
+            return "fast"
+        return "slow" if status["hardware"]["stuck"] or not status["clients"]["screens"] else "rest"
+
+    def announced(event: Event) -> None:
+        if event.kind in ("press", "undo"):
+            led.blink(1 if event.kind == "press" else 2)
+
+    led = Led(pin, state)
+    parts.announced = announced
+    parts.status["led"] = led.status
+    spawn(led.run)
+    return led
 
 
 def _sources(settings: Settings, pins: list[Any]) -> dict[str, Any]:

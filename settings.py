@@ -11,6 +11,8 @@ GPIO_PINS = (3, 5, 7, 8, 10, 11, 12, 13, 15, 16, 18, 19, 21, 22, 23, 24, 26, 29,
              37, 38, 40)  # fmt: skip
 
 MAX_GOAL = 1000
+#: Seconds that a button may have to be held at most.
+MAX_HOLD = 60
 
 
 class SettingError(ValueError):
@@ -57,6 +59,17 @@ def _pins(text: str) -> tuple[int, ...]:
     if len(set(pins)) < len(pins) or not set(pins) <= set(GPIO_PINS):
         raise ValueError
     return pins
+
+
+def _pin(text: str) -> int:
+    (pin,) = _pins(text)
+    return pin
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", text) or float(text) > MAX_HOLD:
+        raise ValueError
+    return float(text)
 
 
 def _origins(text: str) -> tuple[str, ...]:
@@ -121,6 +134,16 @@ class Settings:
         Kind(_pins, "physical pin numbers that are GPIO, such as 11 or 11,13"),
         "physical pin of the button, which connects it to ground; several: `11,13`",
     )
+    led_pin: int | None = _setting(
+        None,
+        Kind(_pin, "one physical pin number that is GPIO, such as 12"),
+        "physical pin of the button's LED",
+    )
+    hold: float = _setting(
+        "0",
+        Kind(_seconds, f"seconds from 0 to {MAX_HOLD}"),
+        "seconds held until the press that it began is taken back; 0 = never",
+    )
     simulated_pin: str | None = _setting(
         None,
         _text(1000),
@@ -168,7 +191,12 @@ class Settings:
                 if environ.get(name):
                     values[row.name] = _read(name, environ[name], row.metadata["kind"])
                     break
-        return cls(**values)
+        settings = cls(**values)
+        if settings.led_pin in settings.pin:
+            raise SettingError(
+                f"BUTTON_LED_PIN: expected another pin than BUTTON_PIN, got {settings.led_pin!r}"
+            )
+        return settings
 
 
 def variable(row: "Field[Any]") -> str:

@@ -2,7 +2,18 @@
 
 from .button import Button
 from .debounce import Debouncer
-from .pin import HardwareError, Pin, open_pins
+from .led import Led
+from .pin import HardwareError, Pin, open_led, open_pins
 from .simulated import SimulatedPin, tap_on_enter
 
-__all__ = ["Button", "Debouncer", "HardwareError", "Pin", "SimulatedPin", "open_pins", "tap_on_enter"]
+__all__ = [
+    "Button",
+    "Debouncer",
+    "HardwareError",
+    "Led",
+    "Pin",
+    "SimulatedPin",
+    "open_led",
+    "open_pins",
+    "tap_on_enter",
+]

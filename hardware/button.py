@@ -37,7 +37,8 @@ class Button:
     """One or several physical buttons.
 
     `pins` maps a source's name (`button`, `button-11`) to its pin. `pressed(source)` is called in a
-    greenlet, once for each press, in their order.
+    greenlet, once for each press, in their order; `held(source)` after that, if the press lasts `hold`
+    seconds (0: never).
 
         Button({"button": SimulatedPin()}, pressed=print).start()
 
@@ -51,17 +52,21 @@ class Button:
         pins: dict[str, Pin],
         pressed: Callable[[str], Any],
         spawn: Callable[[Callable[[], None]], gevent.Greenlet] = gevent.spawn,
+        held: Callable[[str], Any] = lambda source: None,
+        hold: float = 0.0,
     ) -> None:
-        self._watched: Sequence[_Watched] = [_Watched(*item, Debouncer()) for item in pins.items()]
-        self._pressed = pressed
+        self._watched: Sequence[_Watched] = [_Watched(*item, Debouncer(hold)) for item in pins.items()]
+        self._handlers = {"pressed": pressed, "held": held}
         self._spawn = spawn
-        self._events: deque[str] = deque()
+        self._events: deque[tuple[str, str]] = deque()
         self._stopping = False
         self._failure: BaseException | None = None
         self._last_sample = time.monotonic()
         self._long_gaps = 0
         self._worst_gap = 0.0
         self._notable_gap = 0.0
+        self._last_gap: tuple[float, float] | None = None  # the last long one: seconds, when it ended
+        self._presses = 0
         self._last_press: float | None = None
 
     def start(self) -> None:
@@ -95,9 +100,12 @@ class Button:
             "sources": [watched.source for watched in self._watched],
             "trouble": "the pin is no longer sampled" if stopped else None,
             "stuck": [watched.source for watched in self._watched if watched.debouncer.is_stuck(now)],
+            "presses": self._presses,
             "bounces": sum(watched.debouncer.bounces for watched in self._watched),
             "long_gaps": self._long_gaps,
             "worst_gap": round(self._worst_gap, 4),
+            "last_gap": self._last_gap and round(self._last_gap[0], 4),
+            "last_gap_at": self._last_gap and self._last_gap[1],
             "pressed_at": self._last_press,
         }
 
@@ -113,8 +121,9 @@ class Button:
                     self._note_gap(now - last)
                 self._last_sample = last = now
                 for source, read, update in watched:
-                    if update(read(), now) == "pressed":
-                        self._events.append(source)
+                    event = update(read(), now)
+                    if event is not None and event != "released":
+                        self._events.append((event, source))
                         self._wake.send()
         except BaseException as error:
             self._failure = error
@@ -122,7 +131,9 @@ class Button:
                 self._wake.send()
 
     def _note_gap(self, gap: float) -> None:
-        self._long_gaps += gap > LONG_GAP
+        if gap > LONG_GAP:
+            self._long_gaps += 1
+            self._last_gap = gap, time.time()
         self._worst_gap = max(self._worst_gap, gap)
         self._notable_gap = min(self._worst_gap, LONG_GAP)
 
@@ -131,7 +142,10 @@ class Button:
             self._signal.wait()
             self._signal.clear()
             while self._events:
-                self._last_press = time.time()
-                self._pressed(self._events.popleft())
+                event, source = self._events.popleft()
+                if event == "pressed":
+                    self._presses += 1
+                    self._last_press = time.time()
+                self._handlers[event](source)
             if self._failure is not None:
                 raise RuntimeError("the sampler of the pin has died") from self._failure

@@ -24,13 +24,15 @@ class Debouncer:
     connects it to ground), with the time in seconds of any steady clock:
 
         debouncer = Debouncer()
-        event = debouncer.update(0, 12.345)    # "pressed", "released" or None
+        event = debouncer.update(0, 12.345)    # "pressed", "held", "released" or None
 
     A level is believed once it has lasted. A pin that is low at the start waits for a release first:
-    nobody is known to have pressed it.
+    nobody is known to have pressed it. A press is "held" once, after `hold` seconds; 0: never.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hold: float = 0.0) -> None:
+        self._hold = hold
+        self._held = False  # the press that lasts was told to be held
         self._level = 1
         self._sampled: float | None = None
         self._pressed = False
@@ -51,7 +53,16 @@ class Debouncer:
         passed, self._sampled = now - self._sampled, now
         changed, self._level = level != self._level, level
         event = self._release(level, changed, passed) if self._pressed else None
+        if event is None and self._pressed:
+            return self._hold_on(level, now)
         return event or (None if self._pressed else self._press(level, changed, now))
+
+    def _hold_on(self, level: int, now: float) -> str | None:
+        # Only while the pin is low: a finger that has just let go holds no more.
+        if level or self._held or not self._hold or not self._seen or self._high:
+            return None
+        self._held = now - self._began >= self._hold
+        return "held" if self._held else None
 
     def _press(self, level: int, changed: bool, now: float) -> str | None:
         if level:
@@ -62,7 +73,7 @@ class Debouncer:
         self._lows += 1
         if self._lows < LEAST_SAMPLES or now - self._began < PRESS_AFTER:
             return None
-        self._pressed, self._seen, self._high = True, True, 0.0
+        self._pressed, self._seen, self._held, self._high = True, True, False, 0.0
         return "pressed"
 
     def _release(self, level: int, changed: bool, passed: float) -> str | None:

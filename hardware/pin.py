@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from gevent import monkey
 
-from .simulated import SimulatedPin
+from .led import OutputPin
+from .simulated import SimulatedOutput, SimulatedPin
 
 
 class HardwareError(Exception):
@@ -67,14 +68,35 @@ class GpioPin:
         self._gpio.cleanup(self._number)
 
 
+class GpioOutput:
+    """A pin of the Raspberry Pi's header that is set, for an LED and its resistor. Raises `HardwareError`."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._gpio = _library()
+        try:
+            self._gpio.setwarnings(False)
+            self._gpio.setmode(self._gpio.BOARD)
+            self._gpio.setup(number, self._gpio.OUT, initial=1)
+        except Exception as error:  # each library raises its own kinds
+            raise HardwareError(_why(number, error)) from error
+
+    def write(self, level: int) -> None:
+        """Set the level: 1 is 3.3 V."""
+        self._gpio.output(self._number, level)
+
+    def close(self) -> None:
+        """Give the pin back, as an input, so that the light goes out."""
+        self._gpio.cleanup(self._number)
+
+
 def open_pins(hardware: str, numbers: Sequence[int], fifo: str | None) -> list[Pin]:
     """The pins of `numbers` (physical), as the setting `hardware` wants them; none: an empty list.
 
     `auto` is `gpio` on a Raspberry Pi and `simulated` elsewhere. `fifo` is the path of the FIFO that
     drives the first simulated pin. Raises `HardwareError`; never falls back to another kind.
     """
-    if hardware == "auto":
-        hardware = "gpio" if is_raspberry_pi() else "simulated"
+    hardware = _kind(hardware)
     if hardware == "gpio":
         return [GpioPin(number) for number in numbers]
     if hardware == "simulated":
@@ -83,6 +105,23 @@ def open_pins(hardware: str, numbers: Sequence[int], fifo: str | None) -> list[P
         except OSError as error:
             raise HardwareError(f"BUTTON_SIMULATED_PIN: {fifo}: {error.strerror}") from error
     return []
+
+
+def open_led(hardware: str, number: int) -> OutputPin | None:
+    """The pin of the LED (physical number); None where the setting `hardware` is none.
+
+    Raises `HardwareError`.
+    """
+    hardware = _kind(hardware)
+    if hardware == "gpio":
+        return GpioOutput(number)
+    return SimulatedOutput() if hardware == "simulated" else None
+
+
+def _kind(hardware: str) -> str:
+    if hardware == "auto":
+        return "gpio" if is_raspberry_pi() else "simulated"
+    return hardware
 
 
 def is_raspberry_pi() -> bool:
@@ -134,8 +173,12 @@ def _library() -> Any:
 def _why(number: int, error: Exception) -> str:
     if isinstance(error, PermissionError) or "No access to /dev/mem" in str(error):
         return f"Pin {number}: no right to use GPIO; add the user to the group gpio ({_line(error)})"
+    if "peripheral base" in str(error):
+        return (
+            "RPi.GPIO does not run on a Raspberry Pi 5: install rpi-lgpio in its place, as `make setup` does"
+        )
     if "busy" in str(error).lower():
-        mend = "stop that one or choose another BUTTON_PIN"
+        mend = "stop that one or choose another pin"
         return f"Pin {number}: another program uses it; {mend} ({_line(error)})"
     return f"Pin {number}: {_line(error)}"
 

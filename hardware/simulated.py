@@ -71,6 +71,21 @@ class SimulatedPin:
         os.close(fd)
 
 
+class SimulatedOutput:
+    """An output pin without a Pi: `level` is what was written last."""
+
+    def __init__(self) -> None:
+        self.level = 1
+
+    def write(self, level: int) -> None:
+        """Set the level."""
+        self.level = level
+
+    def close(self) -> None:
+        """Let it go out."""
+        self.level = 0
+
+
 def _open(path: str) -> int:
     try:
         os.mkfifo(path, 0o600)

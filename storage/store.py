@@ -118,18 +118,33 @@ class Store:
                 self._queue.remove(item)
             raise Unavailable("the database does not answer") from None
 
-    def press(self, source: str) -> bool:
+    def press(self, source: str) -> str | None:
         """Record a press of the pin as soon as the database takes it; never blocks.
 
-        False: a thousand presses wait already, and this one is refused.
+        Returns its key, by which `take_back` knows it. None: a thousand presses wait already, and this
+        one is refused.
         """
         if sum(item.answer is None for item in self._queue) >= MOST_WAITING:
             self._refused_presses += 1
             log.error("Press of %s refused: %d presses wait for the database", source, MOST_WAITING)
-            return False
-        self._queue.append(_Item(Change("press", source, key=secrets.token_hex(12)), None))
+            return None
+        press = Change("press", source, key=secrets.token_hex(12))
+        self._queue.append(_Item(press, None))
         self._work.set()
-        return True
+        return press.key
+
+    def take_back(self, source: str, key: str, by: str) -> Answer | None:
+        """Take the press of the pin back that has this key, if nothing else has changed since.
+
+        `by` is the source of the undo. None: something has. Raises `Unavailable` as `submit` does.
+        """
+        press = self.submit(Change("press", source, key=key)).event  # asked again, it tells what it was
+        if press.seq != self.current.seq:
+            return None
+        try:
+            return self.submit(Change("undo", by, seq=press.seq))
+        except Refused:
+            return None
 
     def stuck(self) -> bool:
         """Whether the database has been writing for longer than it may."""

@@ -64,6 +64,12 @@ class Finger:
         index = bisect.bisect_right(self._begins, time) - 1
         return 1 - level if index >= 0 and time < self.glitches[index][1] else level
 
+    def edges_with_glitches(self):
+        """All changes of the pin, for who moves a real one: pairs of time and level."""
+        times = [time for time, _ in self.edges] + [time for glitch in self.glitches for time in glitch]
+        levels = [(time, self.level(time)) for time in sorted(times)]
+        return [now for before, now in zip([(0, 1), *levels], levels, strict=False) if now[1] != before[1]]
+
     def sample(self, debouncer, stall=0.0):
         """Sample every 2 ms and a little, with now and then a stall; returns when presses were seen."""
         seen, time = [], 0.0

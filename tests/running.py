@@ -35,7 +35,7 @@ def until(condition, what="it", deadline=DEADLINE):
 class Server:
     """The Button, served from `folder`; settings are given without BUTTON_ and in small letters."""
 
-    def __init__(self, folder, arguments=(), prefix=(), environ=None, **settings):
+    def __init__(self, folder, arguments=(), prefix=(), environ=None, program=None, **settings):
         self.folder = Path(folder)
         self.fifo = self.folder / "pin"
         self.database = self.folder / "button.db"
@@ -54,7 +54,7 @@ class Server:
             f"BUTTON_{key.upper()}": str(value) for key, value in settings.items() if value is not None
         }
         self.environ |= environ or {}
-        self.arguments = [*prefix, sys.executable, str(ROOT / "app.py"), *arguments]
+        self.arguments = [*prefix, sys.executable, str(program or ROOT / "app.py"), *arguments]
         self.process = None
         self.start()
 

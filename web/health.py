@@ -76,6 +76,12 @@ class Collector:
                 hardware["long_gaps"],
             )
             yield GaugeMetricFamily(
+                "button_sampler_last_long_gap_seconds", "The last of these gaps", hardware["last_gap"] or 0
+            )
+            yield CounterMetricFamily(
+                "button_pin_presses", "Presses that the pins have seen", hardware["presses"]
+            )
+            yield GaugeMetricFamily(
                 "button_sampler_worst_gap_seconds", "The longest gap so far", hardware["worst_gap"]
             )
             yield CounterMetricFamily(

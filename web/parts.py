@@ -8,7 +8,7 @@ from typing import Any
 import flask
 
 from settings import Settings
-from storage import Accounts, SqliteDatabase, Store
+from storage import Accounts, Event, SqliteDatabase, Store
 
 from .assets import Asset, load_assets
 from .health import Collector, Metrics
@@ -28,6 +28,8 @@ class Parts:
     status: dict[str, Callable[[], dict[str, Any]]]
     #: The newest samples of each series of the feed, pairs of x (milliseconds since 1970) and y.
     samples: Callable[[], dict[str, list[tuple[float, float]]]] = dict
+    #: To be called with each event that every screen has been told of; must not block.
+    announced: Callable[[Event], None] = lambda event: None
     #: To be called when sessions may have ended.
     sessions_changed: Callable[[], None] = lambda: None
     started: float = field(default_factory=time.monotonic)

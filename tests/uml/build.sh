@@ -1,0 +1,43 @@
+#!/bin/sh
+# Builds a User-Mode Linux kernel with gpio-sim from Debian's source, once for each version of it, and prints its
+# path. Takes 3 to 5 minutes on 2 cores; as root it installs what it needs. User-Mode Linux exists on x86; on other
+# machines use qemu-system with Debian's own kernel, whose gpio-sim is a module, and init.sh as its init.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/the-button
+
+case $(uname -m) in x86_64) ;; *)
+    echo "User-Mode Linux is for x86 machines; build.sh says what to do on others" >&2
+    exit 1
+    ;;
+esac
+for tool in flex bison bc gcc make xz dpkg-deb; do
+    command -v $tool >/dev/null && continue
+    [ "$(id -u)" = 0 ] || {
+        echo "Missing packages; as root: apt-get install flex bison bc gcc make xz-utils libc6-dev" >&2
+        exit 1
+    }
+    apt-get update -qq >&2
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        flex bison bc gcc make xz-utils libc6-dev >/dev/null
+    break
+done
+package=$(apt-cache depends linux-source | sed -n 's/.*Depends: //p' | head -1)
+version=$(apt-cache policy "$package" | sed -n 's/.*Candidate: //p')
+kernel=$cache/linux-um-$version-$(cksum <"$here/config" | cut -d' ' -f1)
+if [ ! -x "$kernel" ]; then
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    cd "$work"
+    apt-get download -qq "$package" >&2
+    dpkg-deb --fsys-tarfile "$package"_*.deb | tar xO "./usr/src/$package.tar.xz" | tar xJ
+    # User-Mode Linux takes all its interrupt numbers for itself; the simulated line needs some.
+    sed -i 's/#define NR_IRQS\t\t\tUM_LAST_SIGNAL_IRQ$/#define NR_IRQS\t\t\t(UM_LAST_SIGNAL_IRQ + 64)/' \
+        "$package/arch/um/include/asm/irq.h"
+    KCONFIG_ALLCONFIG=$here/config make -s -C "$package" ARCH=um O="$work/out" allnoconfig >&2
+    make -s -C "$package" ARCH=um O="$work/out" -j"$(nproc)" linux >&2
+    mkdir -p "$cache"
+    mv out/linux "$kernel.new"
+    mv "$kernel.new" "$kernel"
+fi
+echo "$kernel"

@@ -1,0 +1,24 @@
+#!/bin/sh
+# The first process of the rig's kernel: mounts what Linux needs, makes GPIO17 a simulated line, runs the command
+# that the kernel was given, and switches off.
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+mkdir -p /dev/shm
+mount -t tmpfs shm /dev/shm
+mount -t tmpfs run /run # the rest of the host's file system stays as it is, read-only
+mount -t configfs config /sys/kernel/config
+bank=/sys/kernel/config/gpio-sim/pi/bank0
+mkdir -p $bank/line17
+echo 54 >$bank/num_lines
+echo pinctrl-bcm2711 >$bank/label
+echo GPIO17 >$bank/line17/name
+echo 1 >$bank/../live
+ip link set lo up || ifconfig lo up
+export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/run TMPDIR=/run
+read -r options </proc/cmdline
+command=$(echo "$options" | sed -n 's/.*rig=\([^ ]*\).*/\1/p' | tr ',' ' ')
+cd /run || exit
+$command
+echo o >/proc/sysrq-trigger
+sleep 5

@@ -1,0 +1,42 @@
+"""The Button, with a fault that VARIANT names: for tests that must see a difference, or see none."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import gevent
+from gevent import monkey
+
+import app  # patches this process
+from hardware import debounce
+
+_sleep = monkey.get_original("time", "sleep")
+
+
+def block_the_hub():
+    """What a careless greenlet does to all others: 250 ms of each 550."""
+    while True:
+        gevent.sleep(0.3)
+        _sleep(0.25)
+
+
+def keep_the_hub_busy():
+    """The same by computing, which takes the interpreter from the sampler, too."""
+    while True:
+        gevent.sleep(0.01)
+        end = time.monotonic() + 0.2
+        while time.monotonic() < end:
+            sum(range(1000))
+
+
+if os.environ["VARIANT"] == "blocked":
+    gevent.spawn(block_the_hub)
+elif os.environ["VARIANT"] == "busy":
+    gevent.spawn(keep_the_hub_busy)
+elif os.environ["VARIANT"] == "broken":
+    debounce.PRESS_AFTER = debounce.READY_AFTER = 0.0
+    debounce.LEAST_SAMPLES = 1
+sys.exit(app.main())
