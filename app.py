@@ -48,8 +48,9 @@ LONGEST_BODY = 16384
 HEARTBEAT = 10
 #: Seconds that a busy hub keeps the interpreter to itself: else samples of the pin come late.
 SWITCH_INTERVAL = 0.0005
-#: Events with samples that wait for a slow client at most: two seconds of them.
-SAMPLES_WAIT = 40
+#: Events with samples that wait for a slow client at most: half a second of them, so that a count that
+#: waits behind them comes soon.
+SAMPLES_WAIT = 10
 #: Descriptors kept for the database, the pins and the clients that are told to come later.
 RESERVED_DESCRIPTORS = 256
 

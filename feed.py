@@ -1,5 +1,6 @@
 """ZeroMQ in, the newest samples out: any program's values on their way to the graph."""
 
+import contextlib
 import json
 import logging
 import math
@@ -24,12 +25,13 @@ MOST_SERIES = 16
 LONGEST_NAME = 64
 #: Newest samples of a series that are kept, and that one event holds.
 MOST_SAMPLES = 100
+MOST_FRAMES = 2
 #: Bytes of a message that are read at most; from the second on libzmq parts with the publisher.
 LONGEST_MESSAGE, LONGEST_FRAME = 4096, 65536
 #: Messages that wait in libzmq for each publisher at most; more are dropped, as PUB and SUB do.
 HIGH_WATER = 1000
-#: Messages taken in one go, and seconds that the hub then has for everything else. A batch is 1.5 ms.
-AT_ONCE, PAUSE = 100, 0.002
+#: Seconds for which messages are taken in one go, and seconds that the hub then has for everything else.
+AT_ONCE, PAUSE = 0.0015, 0.002
 #: Seconds between two events to the screens: not quite 20 a second, whatever the feed does.
 TELL_EVERY = 0.051
 #: Seconds between two log lines about messages that were dropped.
@@ -67,19 +69,19 @@ def parse(frames: Sequence[bytes], now_ms: float) -> Sample:
 
     `now_ms` stands for an x that is missing. Raises `Malformed`.
     """
-    if len(frames) > 2:
-        raise Malformed("frames", f"expected one frame, or a topic and one, got {len(frames)}")
+    if len(frames) > MOST_FRAMES:
+        raise Malformed("frames", "expected one frame, or a topic and one")
     if sum(map(len, frames)) > LONGEST_MESSAGE:
         raise Malformed("too_long", f"expected at most {LONGEST_MESSAGE} bytes")
     try:
         body = _decoder.decode(frames[-1].decode())
-        topic = frames[0].decode() if len(frames) == 2 else ""
+        if not isinstance(body, dict):
+            raise Malformed("not_object", 'expected a JSON object such as {"y": 2.5}')
+        topic = frames[0].decode() if len(frames) == 2 and "series" not in body else ""
     except UnicodeDecodeError:
         raise Malformed("not_utf8", "expected UTF-8") from None
     except (ValueError, RecursionError):
         raise Malformed("not_json", "expected JSON, without NaN and Infinity") from None
-    if not isinstance(body, dict):
-        raise Malformed("not_object", 'expected a JSON object such as {"y": 2.5}')
     x, y = _number(body.get("x", now_ms)), _number(body.get("y"))
     if x is None or not 0 <= x <= LATEST_X:
         raise Malformed("invalid_x", "x: expected milliseconds since 1970")
@@ -146,11 +148,11 @@ class Recent:
         new.append((sample.x, sample.y))
 
     def take(self) -> Series:
-        """What is new since the last call."""
+        """What is new since the last call; the series that had the newest sample comes last."""
         new, self._new = self._new, {}
         for name, samples in new.items():
             self._told[name].extend(samples)
-        return {name: list(samples) for name, samples in new.items()}
+        return {name: list(new[name]) for name in self._told if name in new}
 
     def told(self) -> Series:
         """The newest samples that `take` has given out so far, by series."""
@@ -198,6 +200,8 @@ class Feed:
             self._warnings = ["another program has the default endpoint, so no values arrive"]
 
     def _open(self, endpoint: str) -> None:
+        if "[" in endpoint:
+            self._socket.set(zmq.IPV6, 1)
         if endpoint.startswith("connect:"):
             self._socket.connect(endpoint.removeprefix("connect:"))
             log.info("Feed connects to %s", endpoint.removeprefix("connect:"))
@@ -242,21 +246,34 @@ class Feed:
     def _receive(self) -> None:
         while True:
             try:
-                frames = self._socket.recv_multipart()
+                first = self._socket.recv()
             except zmq.ZMQError:
                 if self._socket.closed:
                     return
                 raise
-            try:
-                for _ in range(AT_ONCE):
-                    self._take(frames)
-                    frames = _next(self._socket)
-            except zmq.Again:
-                pass
-            else:
-                self._take(frames)
+            begun = time.monotonic()
+            with contextlib.suppress(zmq.Again):
+                while True:
+                    self._take(self._rest(first))
+                    if time.monotonic() - begun > AT_ONCE:
+                        break
+                    # Not by way of zmq.green, which looks at the socket's state after each, at twice the
+                    # price; the wait for the first of a batch does that, and so none is missed.
+                    first = PlainSocket.recv(self._socket, zmq.NOBLOCK)
             self._news.set()
-            gevent.sleep(PAUSE)
+            gevent.sleep(max(PAUSE, time.monotonic() - begun))  # at most half of the hub is ours
+
+    def _rest(self, first: bytes) -> list[bytes]:
+        """A whole message, of which the first frame has come; of one with too many frames the first few."""
+        frames, number = [first], 1
+        while PlainSocket.get(self._socket, zmq.RCVMORE):
+            frame = PlainSocket.recv(self._socket, zmq.NOBLOCK)
+            number += 1
+            if number <= MOST_FRAMES + 1:
+                frames.append(frame)
+            elif number % 100 == 0:
+                gevent.sleep(PAUSE)  # there may be a million
+        return frames
 
     def _take(self, frames: list[bytes]) -> None:
         self._messages += 1
@@ -276,15 +293,3 @@ class Feed:
             if new := self._recent.take():
                 tell(new)
                 gevent.sleep(TELL_EVERY)
-
-
-def _next(socket: zmq.Socket) -> list[bytes]:
-    """The next message that is there already; raises `zmq.Again` if none is.
-
-    Not by way of `zmq.green`, which looks at the socket's state after each, at twice the price; the
-    wait for the first message of a batch does that, and so none is missed.
-    """
-    frames = [PlainSocket.recv(socket, zmq.NOBLOCK)]
-    while PlainSocket.get(socket, zmq.RCVMORE):
-        frames.append(PlainSocket.recv(socket, zmq.NOBLOCK))
-    return frames

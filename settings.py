@@ -80,8 +80,9 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+# A Unix socket only to connect to: to bind one, libzmq removes whatever has its path.
 _ENDPOINT = re.compile(
-    r"(connect:)?(tcp://[^\s,:/]*(\[[0-9a-fA-F:.%\w]+\])?:([0-9]{1,5}|\*)|ipc://[^\s,]{1,100})"
+    r"(connect:)?tcp://([^\s,:/]*|\[[0-9a-fA-F:.%\w]+\]):(?P<port>[0-9]{1,5}|\*)|connect:ipc://[^\s,]{1,100}"
 )
 
 
@@ -91,7 +92,7 @@ def _endpoints(text: str) -> tuple[str, ...]:
     endpoints = tuple(part.strip() for part in text.split(","))
     for endpoint in endpoints:
         found = _ENDPOINT.fullmatch(endpoint)
-        if not found or int((found[4] or "0").replace("*", "0")) > 65535:
+        if not found or int((found["port"] or "0").replace("*", "0")) > 65535:
             raise ValueError
     return endpoints
 

@@ -38,7 +38,7 @@ def create_socketio(
     """A Flask-SocketIO for `app`, on gevent, to be served by `serve`.
 
     `newest_only` names the events of which a client that cannot keep up needs only the newest, or maps
-    their names to how many of the newest it needs.
+    their names to how many of the newest it needs; long polls are answered five times a second for such.
     `connected(sid, namespace)`, if not None, is called once a client has been told that it is connected;
     it may emit to it and must not block. One client more than `max_clients` is told to come later (503).
     Input that is refused is logged, ten lines a second at most; `rejected(what)` hears of each.

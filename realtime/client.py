@@ -50,6 +50,7 @@ class Client:
         "probe",
         "sid",
         "unread",
+        "urgent",
         "waiting",
         "websocket",
     )
@@ -66,6 +67,7 @@ class Client:
         self.probe: WebSocket | None = None  # while it upgrades
         self.poll: Poll | None = None
         self.waiting: dict[Hashable, Packet] = {}
+        self.urgent = False  # whether something waits that a long poll is answered for at once
         self.unread: deque[str | bytes] | None = None
         self.namespaces: tuple[str, ...] = ()  # that it is connected to, for the manager
         self.direct = False  # whether the manager may write to its WebSocket itself
@@ -101,11 +103,15 @@ class Client:
             return
         if self.websocket is not None and self.websocket.idle:
             self.websocket.write(packet.frame)
-        elif self.websocket is None and self.poll is not None and not self.waiting:
+        elif self.poll is None or self.websocket is not None:
+            self.wait(packet)
+        elif self.waiting or packet.patient:
+            self.wait(packet)
+            if self.urgent:
+                self.answer_poll()
+        else:
             poll, self.poll = self.poll, None
             poll.answer([packet])
-        else:
-            self.wait(packet)
 
     def wait(self, packet: Packet) -> None:
         """Keep a packet until the client can take it."""
@@ -114,14 +120,34 @@ class Client:
             key = next(_numbers)
         else:
             self.waiting.pop(key, None)
+        if packet.patient:
+            self.engine.heartbeat.later(self)
+        else:
+            self.urgent = True
+            if packet.key is not None and self.websocket is not None:
+                self._pass_over_patient()
         self.waiting[key] = packet
         if len(self.waiting) > MOST_WAITING:
             self.close("transport error", tell=False)
 
+    def _pass_over_patient(self) -> None:
+        """Of a client that stalls, leave the patient packets out, which the newest would come after."""
+        for key in [key for key, packet in self.waiting.items() if packet.patient]:
+            del self.waiting[key]
+
+    def answer_poll(self) -> None:
+        """Answer the long poll that is there with what waits; else the next one will be."""
+        self.urgent = bool(self.waiting)
+        if self.urgent and self.poll is not None:
+            poll, self.poll = self.poll, None
+            poll.answer(self.take())
+
     def take(self) -> list[Packet]:
         """What waits, as much as one answer may hold, which is then the caller's to deliver."""
         keys = list(itertools.islice(self.waiting, MOST_IN_AN_ANSWER))
-        return [self.waiting.pop(key) for key in keys]
+        taken = [self.waiting.pop(key) for key in keys]
+        self.urgent = bool(self.waiting)
+        return taken
 
     def received(self, message: str | bytes) -> None:
         """Take a message of the client; may be called from the hub. Handled in order, in a greenlet."""

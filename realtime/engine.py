@@ -210,7 +210,7 @@ class Engine(engineio.Server):
         if client.poll is not None:
             client.close(self.reason.TRANSPORT_ERROR, tell=False)
             raise Refusal(3, "Bad request")
-        if client.waiting:
+        if client.urgent:
             return self._text(client.take())
         if "realtime.connection" not in environ:
             raise Refusal(3, "this server cannot wait; use realtime.serve")

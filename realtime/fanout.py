@@ -143,6 +143,7 @@ class Manager(socketio.Manager):
                 # A packet takes the place of the one so many emits before it, if that still waits.
                 self._turns[event] += 1
                 packets[0].key = (namespace, event, self._turns[event] % self._newest_only[event])
+                packets[0].patient = self._newest_only[event] > 1
             self._broadcast(packets[0], namespace)
             return
         for _, client in self._addressed(namespace, to, skip_sid):

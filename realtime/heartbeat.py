@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a ping may be late, so that many leave together.
 GRAIN = 0.1
+#: Seconds between answers to a long poll for packets that are patient: five polls a second.
+PATIENCE = 0.2
 #: So many pings are sent before others may run.
 BATCH = 100
 #: Seconds that the end of a connection may take, from our last byte to the peer's.
@@ -33,6 +35,8 @@ class Heartbeat:
         self._due: deque[tuple[float, Client]] = deque()
         self._asked: deque[tuple[float, Client]] = deque()
         self._ending: deque[tuple[float, Client]] = deque()
+        self._patient: set[Client] = set()
+        self._look_at_patient = 0.0
 
     def watch(self, client: "Client") -> None:
         """Ping `client` from now on."""
@@ -48,12 +52,21 @@ class Heartbeat:
         """Give the peer a moment to end the connection, then cut it."""
         self._ending.append((time.monotonic() + LINGER, client))
 
+    def later(self, client: "Client") -> None:
+        """Answer the client's long poll soon, if by then nothing else has."""
+        self._patient.add(client)
+
     def run(self) -> None:
         """Never returns."""
         while True:
             gevent.sleep(GRAIN)
             now = time.monotonic()
             self._ping(now)
+            if now >= self._look_at_patient:
+                self._look_at_patient = now + PATIENCE - GRAIN / 2
+                patient, self._patient = self._patient, set()
+                for client in patient:
+                    client.answer_poll()
             while self._asked and self._asked[0][0] <= now - self._timeout:
                 asked, client = self._asked.popleft()
                 if client.asked == asked and not client.closed:

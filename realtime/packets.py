@@ -15,14 +15,15 @@ class Packet:
     """An Engine.IO packet, encoded: text with its type in front, or the bytes of a binary message.
 
     `key`, if not None, names a slot: of the packets with the same key that wait for a slow client, only
-    the newest is kept.
+    the newest is kept. One that is `patient` is of many: long polls are not answered for each of them.
     """
 
-    __slots__ = ("_answer", "_frame", "key", "payload")
+    __slots__ = ("_answer", "_frame", "key", "patient", "payload")
 
-    def __init__(self, payload: str | bytes, key: Hashable = None) -> None:
+    def __init__(self, payload: str | bytes, key: Hashable = None, patient: bool = False) -> None:
         self.payload = payload
         self.key = key
+        self.patient = patient
         self._frame: bytes | None = None
         self._answer: bytes | None = None
 

@@ -129,7 +129,7 @@ class FastLane:
             return False
         handler.rfile.read(end + 4)
         poll = ParkedPoll(handler, client)
-        if client.waiting:
+        if client.urgent:
             poll.answer(client.take())
         else:
             client.poll = handler.parked = poll

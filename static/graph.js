@@ -2,7 +2,8 @@
 (function (button) {
   var MOST = 100, MOST_SERIES = 16;
   var LEAST_SPAN = 5000; // ms that the time axis spans at least, until a series is full
-  var LIVE = 10000; // ms without a sample after which a series no longer moves the axis
+  var FULL_SPAN = 100; // ms that it spans at least then
+  var LIVE = 10000; // ms without a sample after which a series no longer moves the axis, or three intervals
   var SCROLL = 1500; // ms that the axis runs on after the newest sample at least
   var COLOURS = {
     light: ['#1d55dd', '#12803c', '#b45309', '#a21caf', '#b91c1c', '#0e7490', '#4d5a72', '#6d28d9'],
@@ -10,21 +11,23 @@
   };
   var MARKERS = ['●', '■', '▲', '◆'];
   var byId = button.byId, canvas = byId('graph'), plot = button.plot(canvas), legend = byId('legend');
-  var all = [], pointer = null, labelled = 0, names = 0; // all: {name, slot, points, at, value}
+  var all = [], pointer = null, touched = 0, label = '', labelling = null, names = 0; // all: {name, slot, points, at, value}
 
   function find(name) {
     for (var i = 0; i < all.length; i += 1) { if (all[i].name === name) { return all[i]; } }
     return null;
   }
 
-  // The series of that name; a new one gets the lowest free place, if need be of the one silent longest.
+  // The series of that name, which is now the one that was heard last; a new one gets the lowest free
+  // place, if need be of the one silent longest, which is the first of `all`.
   function series(name) {
     var found = find(name), taken = {}, slot = 0, i;
-    if (found) { return found; }
-    if (all.length === MOST_SERIES) {
-      all.sort(function (a, b) { return a.at - b.at; });
-      legend.removeChild(all.shift().row);
+    if (found) {
+      for (i = 0; all[i] !== found; i += 1) { /* its place */ }
+      all.push(all.splice(i, 1)[0]);
+      return found;
     }
+    if (all.length === MOST_SERIES) { legend.removeChild(all.shift().row); }
     for (i = 0; i < all.length; i += 1) { taken[all[i].slot] = true; }
     while (taken[slot]) { slot += 1; }
     found = { name: name, slot: slot, points: [], at: 0, row: document.createElement('li') };
@@ -33,7 +36,9 @@
     button.setText(found.mark, MARKERS[(slot + Math.floor(slot / 8)) % 4]);
     button.setText(found.value, '–');
     found.row.appendChild(found.mark);
-    found.row.appendChild(document.createTextNode(name));
+    found.label = document.createElement('span');
+    button.setText(found.label, name);
+    found.row.appendChild(found.label);
     found.row.appendChild(found.value);
     legend.appendChild(found.row);
     all.push(found);
@@ -63,24 +68,26 @@
 
   // How long a series takes, in ms.
   function span(one) {
-    var lasts = newest(one) - one.points[0][0];
-    return one.points.length === MOST && lasts > 0 ? lasts : Math.max(LEAST_SPAN, lasts);
+    return Math.max(one.points.length === MOST ? FULL_SPAN : LEAST_SPAN, newest(one) - one.points[0][0]);
   }
 
-  // What the time axis shows now, and whether it is to move on.
+  // What the time axis shows now; `pause` is in how many ms it will have moved by a pixel, 0 for never.
   function window_(now) {
-    var to = -1, wide = 0, moving = false, i, one, ahead, most, live = [];
-    for (i = 0; i < all.length; i += 1) { if (now - all[i].at < LIVE) { live.push(all[i]); } }
+    var to = -1, wide = 0, moving = false, i, one, each, ahead, most, live = [];
+    for (i = 0; i < all.length; i += 1) {
+      if (now - all[i].at < Math.max(LIVE, 3 * span(all[i]) / all[i].points.length)) { live.push(all[i]); }
+    }
     if (!live.length) { live = all; }
     for (i = 0; i < live.length; i += 1) {
       one = live[i];
-      most = Math.max(SCROLL, 2 * span(one) / one.points.length);
+      each = span(one);
+      most = Math.min(Math.max(SCROLL, 2 * each / one.points.length), each / 4); // no line runs out of view
       ahead = button.still() ? 0 : Math.max(0, Math.min(most, now - one.at));
-      moving = moving || (ahead > 0 && ahead < most) || now === one.at;
+      moving = moving || (ahead < most && !button.still());
       to = Math.max(to, newest(one) + ahead);
-      wide = Math.max(wide, span(one));
+      wide = Math.max(wide, each);
     }
-    return { from: to - wide, to: to, moving: moving };
+    return { from: to - wide, to: to, pause: moving ? wide / plot.width : 0 };
   }
 
   // The values that the axis shows: from 0 to 5, and beyond, to round numbers, as the samples in view are.
@@ -145,10 +152,11 @@
       button.setText(one.value, point ? button.figure(point[1]) : '–');
       words.push(one.name + ' ' + (point ? button.figure(point[1]) : 'nothing'));
     }
-    if (new Date() - labelled > 1000) {
-      labelled = +new Date();
-      canvas.setAttribute('aria-label', words.length ? 'Live values: ' + words.join(', ') : 'Live values: none yet');
-    }
+    label = words.length ? 'Live values: ' + words.join(', ') : 'Live values: none yet';
+    labelling = labelling || setTimeout(function () {
+      labelling = null;
+      canvas.setAttribute('aria-label', label);
+    }, 1000);
   }
 
   function draw(now) {
@@ -156,13 +164,14 @@
     if (!pen) { return; }
     var look = plot.begin();
     button.mark(byId('waiting'), 'unseen', all.length > 0);
-    view = all.length ? window_(now) : { from: now - LEAST_SPAN, to: now, moving: false };
+    view = all.length ? window_(now) : { from: now - LEAST_SPAN, to: now, pause: 0 };
     values = range(view);
     k = values.step ? 1 : 1e-10; // the difference of two huge doubles may be none
     x = function (at) { return plot.left + (at - view.from) / (view.to - view.from) * plot.width; };
     y = function (value) {
       return plot.top + (values.high * k - value * k) / (values.high * k - values.low * k) * plot.height;
     };
+    if (values.step) { plot.room(values.low, values.high, values.step); }
     plot.times(view.from, view.to, x, look);
     if (values.step) { plot.values(values.low, values.high, values.step, y, look); }
     pen.save();
@@ -183,19 +192,26 @@
       plot.text(button.moment(time, 1), Math.max(plot.left + 4 * plot.font, Math.min(plot.left + plot.width - 3 * plot.font, x(time))), plot.font * 0.6, 'center', look.text);
     }
     tell(view, time);
-    if (view.moving) { want(); }
+    if (view.pause) { want(view.pause); }
   }
 
   var want = button.painter(draw);
 
   function point(event) {
     var at = event || window.event, touch = at.touches && at.touches[0];
+    if (!touch && new Date() - touched < 1000) { return; } // the mouse that a browser makes of a finger
     pointer = (touch || at).clientX - canvas.getBoundingClientRect().left;
     want();
   }
 
+  function leave(event) {
+    if (event && /^touch/.test(event.type)) { touched = +new Date(); }
+    pointer = null;
+    want();
+  }
+
   canvas.onmousemove = canvas.ontouchstart = canvas.ontouchmove = point;
-  canvas.onmouseout = canvas.ontouchend = canvas.ontouchcancel = function () { pointer = null; want(); };
+  canvas.onmouseout = canvas.ontouchend = canvas.ontouchcancel = leave;
 
   // The chart for the page: `take(event, isFirst)` samples, `size(width, height)`, `want()` a drawing soon.
   button.graph = { take: take, size: plot.size, want: want, draw: draw };

@@ -10,7 +10,7 @@
 
   // Takes `draw` on as what is to be done soon: at most every 50 ms, and never while nobody looks.
   button.painter = function (draw) {
-    var EVERY = 50, last = 0, timer = null;
+    var EVERY = 50, last = 0, due = 0, timer = null;
     var frame = window.requestAnimationFrame || function (work) { work(); };
 
     function hidden() { return !!(document.hidden || document.webkitHidden); }
@@ -20,30 +20,38 @@
       draw(last);
     }
 
-    function want() {
-      if (timer || hidden()) { return; }
+    // `pause`: ms that the drawing may wait besides, if nothing more urgent comes.
+    function want(pause) {
+      var now = +new Date(), at = Math.max(last + EVERY, now + (pause > 0 ? pause : 0));
+      if (hidden() || (timer && due <= at)) { return; }
+      clearTimeout(timer);
+      due = at;
       timer = setTimeout(function () {
         timer = null;
         if (!hidden()) { frame(paint); }
-      }, Math.max(0, Math.min(EVERY, last + EVERY - new Date())));
+      }, Math.max(0, Math.min(at - now, 60000)));
     }
 
+    function look() { want(0); }
+
     if (document.addEventListener) {
-      document.addEventListener('visibilitychange', want, false);
-      document.addEventListener('webkitvisibilitychange', want, false);
+      document.addEventListener('visibilitychange', look, false);
+      document.addEventListener('webkitvisibilitychange', look, false);
     }
     return want;
   };
 
-  // A value in at most four digits that count.
+  // A value with the digits that count: four, six of thousands.
   button.figure = function (value) {
     var size = Math.abs(value);
-    return size !== 0 && (size >= 1e6 || size < 1e-3) ? value.toExponential(2) : String(+value.toPrecision(4));
+    if (size !== 0 && (size >= 1e6 || size < 1e-3)) { return value.toExponential(2).replace(/\.?0+e/, 'e'); }
+    return String(+value.toPrecision(size < 1000 ? 4 : 6));
   };
 
   // A time (ms since 1970) as HH:MM:SS, with ms where `step` (seconds) is below one; from a minute on HH:MM,
   // from a day on the date.
   button.moment = function (x, step) {
+    if (isNaN(new Date(x))) { return ''; } // beyond the last date there is
     var when = new Date(x), text = two(when.getHours()) + ':' + two(when.getMinutes());
     if (step >= 86400) { return when.getDate() + '.' + (when.getMonth() + 1) + '.'; }
     if (step >= 60) { return text; }
@@ -101,6 +109,16 @@
       var ten = Math.pow(10, Math.floor(Math.log(rough) / Math.LN10)), times = rough / ten;
       var step = ten * (times > 5 ? 10 : times > 2 ? 5 : times > 1 ? 2 : 1);
       return whole ? Math.max(1, step) : step;
+    };
+
+    // Makes room on the left for these numbers.
+    plot.room = function (low, high, step) {
+      var wide = plot.font * 1.6, i;
+      for (i = Math.ceil(low / step - 1e-6); i <= Math.floor(high / step + 1e-6); i += 1) {
+        wide = Math.max(wide, pen.measureText(button.figure(i * step)).width);
+      }
+      plot.left = wide + plot.font;
+      plot.width = full.width - plot.left - plot.font;
     };
 
     // Lines and numbers at these distances; `y(value)` is where one is.

@@ -1,9 +1,9 @@
 // The presses as they are recorded: this round, and today by the hour; right after a restart, too. ES5.
 (function (button) {
-  var PAGE = 1000, MOST_PAGES = 5;
+  var PAGE = 1000, MOST_PAGES = 20, MOST_KEPT = 25000;
   var byId = button.byId;
   var round = button.plot(byId('round')), today = button.plot(byId('today'));
-  var known = null, stack = [], state = null, busy = false; // stack: changes that were not taken back
+  var known = null, stack = [], state = null, busy = false, anew = false; // stack: changes that were not taken back
 
   function midnight() {
     var now = new Date();
@@ -14,6 +14,7 @@
 
   function fold(event) {
     if (event.kind === 'undo') { stack.pop(); } else { stack.push(event); }
+    if (stack.length > MOST_KEPT) { stack = stack.slice(PAGE); }
     known = event.seq;
   }
 
@@ -49,27 +50,31 @@
     });
   }
 
+  function start() {
+    busy = true;
+    anew = false;
+    back(Math.max(0, state.seq - PAGE), [], 1);
+  }
+
   // Reads what has been recorded since.
   function forward() {
+    if (anew) { start(); return; }
     if (known >= state.seq) { busy = false; want(); return; }
     ask(known, function (events) {
       for (var i = 0; i < events.length; i += 1) { fold(events[i]); }
-      if (events.length) { forward(); } else { known = state.seq; forward(); }
+      if (!events.length) { known = state.seq; }
+      forward();
     });
   }
 
-  // A count has come; `first` after a connect, when the database may be another one.
+  // A count has come; `first` after a connect, when the database may be another one: all is read anew.
   function take(count, first) {
     state = count;
-    if (busy) { return; }
-    if (!first && known !== null && count.seq === known + 1) {
-      fold({ seq: count.seq, at: count.at, kind: count.cause, count: count.count, goal: count.goal });
-      want();
-      return;
-    }
-    if (first && known === count.seq) { want(); return; }
-    busy = true;
-    if (known === null || count.seq < known || count.seq - known > PAGE) { back(Math.max(0, count.seq - PAGE), [], 1); } else { forward(); }
+    if (busy) { anew = anew || first; return; }
+    if (first || count.seq <= known || count.seq - known > PAGE) { start(); return; }
+    if (count.seq > known + 1) { busy = true; forward(); return; }
+    fold({ seq: count.seq, at: count.at, kind: count.cause, count: count.count, goal: count.goal });
+    want();
   }
 
   // The changes of this round, the one that opened it first.
@@ -87,6 +92,7 @@
     to = Math.max(now, from + 60000, events.length ? events[events.length - 1].at * 1000 : 0);
     x = function (at) { return round.left + (at - from) / (to - from) * round.width; };
     y = function (made) { return round.top + (1 - made / goal) * round.height; };
+    round.room(0, goal, round.step(0, goal, true));
     round.times(from, to, x, look);
     round.values(0, goal, round.step(0, goal, true), y, look);
     round.rule(round.left, y(goal), round.left + round.width, y(goal), look.green, 2);
@@ -130,6 +136,7 @@
     }
     step = today.step(0, most, true);
     most = Math.ceil(most / step) * step;
+    today.room(0, most, step);
     wide = today.width / (last - first + 1);
     x = function (at) { return today.left + (at - first) * wide; };
     y = function (value) { return today.top + (1 - value / most) * today.height; };
@@ -157,7 +164,7 @@
   }
 
   var want = button.painter(draw);
-  setInterval(want, 60000); // time passes, and a day ends
+  setInterval(function () { want(); }, 60000); // time passes, and a day ends
 
   // The charts for the page: `take(count, isFirst)`, `size` of each, `want()` a drawing.
   button.rounds = { take: take, round: round, today: today, want: want };

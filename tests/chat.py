@@ -122,6 +122,14 @@ def ticks(times):
         socketio.emit("price", number)
 
 
+@socketio.on("tick on")
+def tick_on(times):
+    """Broadcast so many ticks, one each 50 ms."""
+    for number in range(times):
+        socketio.emit("tick", number)
+        gevent.sleep(0.05)
+
+
 @socketio.on("clients")
 def clients():
     manager = socketio.server.manager

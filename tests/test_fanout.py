@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -194,3 +195,36 @@ def test_of_an_event_as_many_of_the_newest_wait_as_are_wanted(chat, enter):
         until(lambda: ("price", 99) in other.heard, "the last one")
         packets = slow.poll()[1].decode().split("\x1e")
         assert packets == [f'42["tick",{number}]' for number in range(95, 100)] + ['42["price",99]']
+
+
+def test_what_only_the_newest_matters_of_passes_over_the_many(chat, enter):
+    """Of a stalled WebSocket, ticks that wait are left out for a price, which is never put off by them."""
+    other = enter()
+    with Wire(chat, receive_buffer=4096) as slow:
+        slow.open_websocket()
+        slow.say("40")
+        slow.text()
+        other.emit("ticks", 3000)
+        until(lambda: ("price", 2999) in other.heard, "the last one")
+        told = []
+        while told[-1:] != [2999]:
+            name, number = json.loads(slow.text()[2:])
+            told += [number] if name == "price" else []
+        assert told == sorted(set(told))
+
+
+def test_a_long_poll_is_answered_five_times_a_second_for_the_many_and_at_once_for_the_rest(chat, enter):
+    other = enter()
+    with Wire(chat) as poller:
+        poller.open_polling()
+        poller.post("40")
+        poller.poll_for(b"40")
+        other.emit("tick on", 30)
+        answers = []
+        while b'"tick",29' not in b"".join(answers):
+            answers.append(poller.poll()[1])
+        numbers = re.findall(rb'"tick",(\d+)', b"".join(answers))
+        assert [int(number) for number in numbers] == list(range(30))
+        assert len(answers) <= 10, "thirty of them took a second and a half"
+        other.emit("ticks", 1)
+        assert poller.poll()[1].decode().split("\x1e") == ['42["tick",0]', '42["price",0]']

@@ -32,6 +32,7 @@ def publish():
     def publish(server):
         publisher = context.socket(zmq.XPUB)  # a PUB that hears of its subscribers
         publisher.setsockopt(zmq.LINGER, 0)
+        publisher.setsockopt(zmq.IPV6, "[" in endpoint_of(server))
         publisher.connect(endpoint_of(server))
         assert publisher.poll(DEADLINE * 1000) and publisher.recv() == b"\x01"
         publishers.append(publisher)
@@ -108,6 +109,7 @@ GOOD = [
     ([b"Topic", *message(x=1, y=2)], ("Topic", 1, 2)),
     ([b"Topic", *message(x=1, y=2, series="Tea")], ("Tea", 1, 2)),
     ([b"", *message(x=1, y=2)], ("Value", 1, 2)),
+    ([b"\xff", *message(x=1, y=2, series="Tea")], ("Tea", 1, 2)),
     (message(x=1, y=2, series="x" * 64), ("x" * 64, 1, 2)),
     (message(x=1, y=2, series="<b>Ünïcode 🎺"), ("<b>Ünïcode 🎺", 1, 2)),
     (message(x=1, y=2**70), ("Value", 1, float(2**70))),
@@ -265,6 +267,16 @@ def test_a_megabyte_costs_its_publisher_at_most_the_connection(watch_graph, publ
     until(lambda: graph.values() == [7], "a value of another")
 
 
+def test_a_million_frames_in_one_message_hold_nobody_up(watch_graph, publish, server):
+    graph, publisher = watch_graph(server), publish(server)
+    publisher.send_multipart([b"x"] * 100_000)
+    publisher.send_json({"y": 1})
+    for _ in range(20):
+        server.press()  # answered while the frames are thrown away
+    until(lambda: graph.values() == [1], "the next message")
+    assert dropped(server) == {"frames": 1}
+
+
 def test_of_forty_series_the_newest_sixteen_stay(watch_graph, publish, server):
     graph, publisher = watch_graph(server), publish(server)
     for number in range(40):
@@ -292,6 +304,18 @@ def test_a_publisher_may_die_and_return_and_the_server_too(watch_graph, publish,
         return graph.values()
 
     until(arrived, "the publisher that stayed")
+
+
+def test_it_listens_on_ipv6_too(watch_graph, publish, start):
+    with sockets.socket(sockets.AF_INET6) as one:
+        try:
+            one.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    server = start(feed="tcp://[::1]:*")
+    graph = watch_graph(server)
+    publish(server).send_json({"y": 1})
+    until(lambda: graph.values() == [1], "a value")
 
 
 def test_the_server_may_connect_to_a_publisher_that_binds(watch_graph, start):

@@ -60,7 +60,7 @@ def test_the_originals_producer_drives_the_page(open_page, produce, server, tran
     first = legend(page)
     assert re.fullmatch(r"●Value\d(\.\d+)?", first[0])
     until(lambda: legend(page) != first, "the next value")
-    assert "Live values: Value" in page.get_attribute("#graph", "aria-label")
+    until(lambda: "Live values: Value" in page.get_attribute("#graph", "aria-label"), "the label")
 
 
 def test_the_engine_of_2011_draws_it_too(produce, server):
@@ -223,3 +223,5 @@ def test_the_page_is_drawn_with_what_the_server_sent_before(open_page, publish, 
         publisher.send(json.dumps({"x": 1763760000000 + number, "y": number}).encode())
     page = connected(open_page(server, "/graph"))
     until(lambda: legend(page) == ["●Value149"], "the newest value")
+    page.wait_for_timeout(2500)
+    assert drawn(page, BLUE) > 300, "a short line stays in view when nothing more comes"

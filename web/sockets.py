@@ -140,8 +140,9 @@ class Sockets:
             self._check.set()
         self._lines.log("Client %s connected", environ.get("REMOTE_ADDR"))
 
-    def _connect_graph(self, _sid: str, _environ: dict[str, Any], auth: Any = None) -> None:
+    def _connect_graph(self, _sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         self._has_token(auth)
+        self._lines.log("Client %s connected to the graph", environ.get("REMOTE_ADDR"))
 
     def _has_token(self, auth: Any) -> bool:
         """Whether a client came with the API token; one that came with a wrong one is refused."""
