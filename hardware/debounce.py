@@ -58,8 +58,9 @@ class Debouncer:
         return event or (None if self._pressed else self._press(level, changed, now))
 
     def _hold_on(self, level: int, now: float) -> str | None:
-        # Only while the pin is low: a finger that has just let go holds no more.
-        if level or self._held or not self._hold or not self._seen or self._high:
+        # Only while the pin stays low: a finger that has just let go holds no more.
+        self._lows = 0 if level else self._lows + 1
+        if self._lows < LEAST_SAMPLES or self._held or not self._hold or not self._seen or self._high:
             return None
         self._held = now - self._began >= self._hold
         return "held" if self._held else None

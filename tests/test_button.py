@@ -10,7 +10,7 @@ import pytest
 from bounce import Finger
 from running import until
 
-from hardware import Button, HardwareError, SimulatedPin, open_pins
+from hardware import Button, HardwareError, Led, SimulatedPin, open_pins
 
 
 def play(finger, path, done):
@@ -131,3 +131,74 @@ def test_a_tap_is_a_press_and_a_release():
     pin.tap()
     assert pin.read() == 0
     until(lambda: pin.read() == 1, "the release")
+
+
+def test_a_press_that_is_held_is_taken_back(start, watch):
+    server = start(hold=0.5)
+    screen = watch(server)
+    server.push()
+    server.push(held=0.9)
+    assert screen.wait_for(3)["count"] == 19
+    assert [(event["kind"], event["source"]) for event in server.history()] == [
+        ("press", "button"), ("press", "button"), ("undo", "hold"),
+    ]  # fmt: skip
+
+
+def test_a_press_that_is_held_stays_if_the_count_has_changed_since(start):
+    server = start(hold=1)
+    server.set_level("0")
+    until(lambda: server.count()["seq"] == 1, "the press")
+    server.api("press")
+    server.api("undo")
+    until(lambda: any("is held" in line for line in server.log), "the log's word for it")
+    server.set_level("1")
+    assert [event["source"] for event in server.history()] == ["button", "api", "api"]
+
+
+@pytest.mark.parametrize("setting", [{"led_pin": 11}, {"led_pin": "12,13"}, {"hold": "-1"}, {"hold": "61"}])
+def test_a_bad_light_or_hold_is_a_clear_error(start, setting):
+    (name,) = setting
+    with pytest.raises(AssertionError, match=f"BUTTON_{name.upper()}: expected "):
+        start(**setting)
+
+
+class Paper:
+    """An output pin that writes down what it was set to."""
+
+    def __init__(self):
+        self.levels = []
+
+    def write(self, level):
+        self.levels.append(level)
+
+    def close(self):
+        self.levels.append("closed")
+
+
+def test_the_light_is_on_at_rest_and_blinks_as_often_as_told():
+    paper = Paper()
+    led = Led(paper, lambda: "rest")
+    greenlet = gevent.spawn(led.run)
+    gevent.sleep(0)
+    led.blink(1)
+    led.blink(2)
+    with gevent.Timeout(10):
+        while paper.levels.count(0) < 3 or paper.levels[-1] == 0:
+            gevent.sleep(0.01)
+    led.close()
+    greenlet.join(10)
+    assert paper.levels[:7] == [1, 0, 1, 0, 1, 0, 1]
+    assert paper.levels[-1] == "closed"
+
+
+@pytest.mark.parametrize("state", ["slow", "fast"])
+def test_the_light_flashes_while_something_is_the_matter(state):
+    paper = Paper()
+    led = Led(paper, lambda: state)
+    greenlet = gevent.spawn(led.run)
+    with gevent.Timeout(20):
+        while paper.levels != [0, 1, 0, 1]:
+            gevent.sleep(0.01)
+    assert led.status() == {"shows": state}
+    led.close()
+    greenlet.join(10)

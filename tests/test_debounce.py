@@ -103,3 +103,24 @@ def test_the_model_catches_a_broken_debouncer(broken):
             now += 0.002
     lost, extra, _ = finger.judge(seen)
     assert lost + extra > 0, debouncer
+
+
+def spans(*parts):
+    """Levels, each for so many seconds, as samples."""
+    return "".join(level * round(seconds / 0.002) for level, seconds in parts)
+
+
+def test_a_press_that_lasts_is_held_once_and_a_short_one_is_not():
+    levels = spans(("1", 0.5), ("0", 0.3), ("1", 0.5), ("0", 5), ("1", 0.5))
+    held = [(event, round(at, 1)) for event, at in feed(Debouncer(hold=2), levels)]
+    assert held == [("pressed", 0.5), ("released", 0.8), ("pressed", 1.3), ("held", 3.3), ("released", 6.3)]
+    assert [event for event, _ in feed(Debouncer(), levels)] == ["pressed", "released"] * 2
+
+
+def test_a_pin_that_is_low_at_the_start_is_held_by_nobody():
+    assert feed(Debouncer(hold=1), spans(("0", 5), ("1", 0.5))) == []
+
+
+def test_a_finger_that_lets_go_while_it_bounces_holds_no_more():
+    levels = spans(("1", 0.02), ("0", 0.99), ("1", 0.01), ("0", 0.004), ("1", 1))
+    assert [event for event, _ in feed(Debouncer(hold=1), levels)] == ["pressed", "released"]
