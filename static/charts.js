@@ -62,6 +62,7 @@
     fresh = false;
   });
 
+  button.keepAwake();
   layout();
   window.onresize = layout;
   button.onTheme(layout);

@@ -13,10 +13,10 @@ window.theButton = { horns: 0 };
 (function (button) {
   var root = document.documentElement;
 
-  // ?name=value of the page's address, or null.
+  // ?name=value of the page's address, '' without a value, or null.
   button.query = function (name) {
-    var found = new RegExp('[?&]' + name + '=([^&]*)').exec(location.search);
-    return found ? decodeURIComponent(found[1]) : null;
+    var found = new RegExp('[?&]' + name + '(=([^&]*))?(&|$)').exec(location.search);
+    return found ? decodeURIComponent(found[2] || '') : null;
   };
 
   // What this browser remembers, if it remembers anything.
@@ -45,6 +45,18 @@ window.theButton = { horns: 0 };
   // A moment (a Date) as HH:MM.
   button.clock = function (date) {
     return ('0' + date.getHours()).slice(-2) + ':' + ('0' + date.getMinutes()).slice(-2);
+  };
+
+  // Keeps the screen on, where the browser lets a page do so (over https, and on the machine itself).
+  button.keepAwake = function () {
+    function ask() {
+      if (document.hidden) { return; }
+      try { navigator.wakeLock.request('screen')['catch'](function () { /* refused: then it is not to be */ }); } catch (error) { /* none */ }
+    }
+    if (navigator.wakeLock && document.addEventListener) {
+      document.addEventListener('visibilitychange', ask, false); // it is lost while nobody looks
+      ask();
+    }
   };
 
   // Calls `draw` when the theme changes; `button.dark()` tells it.

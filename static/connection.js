@@ -3,7 +3,9 @@
 (function (button) {
   var WATCH = 4000; // ms on polling with an upgrade neither done nor failed
   var AGAIN = 60000, SELDOM = 3600000; // ms until WebSocket is tried again, doubled each time it failed
-  var SOONEST = 500, LATEST = 4000; // ms until a new attempt, halved or doubled by chance
+  // ms until a new attempt, by chance from a tenth to nearly twice of it: the ten thousand screens of a
+  // server that starts anew must not come in one second.
+  var AGAIN_IN = 2500, AGAIN_WITHIN = 5000, CHANCE = 0.9;
 
   // Connects and calls `told(count, isFirst)` for each count that is news: the first after each connect
   // as it comes, then those with a higher seq. Calls `info(facts)` for each info, `changed(state,
@@ -12,12 +14,12 @@
   button.connect = function (on) {
     var socket = io('/', {
       transports: ['polling', 'websocket'],
-      reconnectionDelay: SOONEST,
-      reconnectionDelayMax: LATEST,
-      randomizationFactor: 0.5,
+      reconnectionDelay: AGAIN_IN,
+      reconnectionDelayMax: AGAIN_WITHIN,
+      randomizationFactor: CHANCE,
       timeout: 8000
     });
-    var manager = socket.io, watch = null, fresh = true, last = -1, pause = AGAIN;
+    var manager = socket.io, watch = null, fresh = true, last = -1, pause = AGAIN, version = null;
 
     function calm() { clearTimeout(watch); watch = null; }
 
@@ -66,9 +68,38 @@
       last = count.seq;
       on.told(count, first);
     });
-    socket.on('info', on.info);
+    socket.on('info', function (info) {
+      if (version !== null && info.version !== version) { location.reload(); } // its pages are newer, too
+      version = info.version;
+      on.info(info);
+    });
+    if (button.query('debug') !== null) { button.showDelays(socket); }
     tell('connecting');
     return socket;
+  };
+
+  // A badge, for ?debug: how long a request takes, and how long after it was recorded a count came (by the
+  // clocks of two machines).
+  button.showDelays = function (socket) {
+    var badge = document.createElement('p'), trip = '?', after = '?';
+    badge.className = 'debug';
+    document.body.appendChild(badge);
+    function show() { button.setText(badge, 'round trip ' + trip + ' ms · count after ' + after + ' ms'); }
+    function ask() {
+      var request = new XMLHttpRequest(), begun = +new Date();
+      request.open('GET', '/api/count');
+      request.onreadystatechange = function () {
+        if (request.readyState !== 4) { return; }
+        trip = request.status === 200 ? new Date() - begun : '?';
+        show();
+        setTimeout(ask, 5000);
+      };
+      request.send(null);
+    }
+    socket.on('count', function (count) {
+      if (count.cause !== 'connect') { after = Math.round(new Date() - count.at * 1000); show(); }
+    });
+    ask();
   };
 
   // What an `info` says, in #facts.

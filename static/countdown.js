@@ -29,6 +29,23 @@
     button.setText(title, text);
   }
 
+  // The number on the cap as the tab's icon, for who has the page in the background.
+  function badge(number) {
+    var icon = document.createElement('canvas'), pen = icon.getContext && icon.getContext('2d'), link = byId('icon');
+    if (!pen || !icon.toDataURL) { return; }
+    icon.width = icon.height = 64;
+    pen.beginPath();
+    pen.arc(32, 32, 31, 0, Math.PI * 2, false);
+    pen.fillStyle = number === 0 ? '#f4b41f' : '#1d55dd';
+    pen.fill();
+    pen.fillStyle = number === 0 ? '#3a2500' : '#ffffff';
+    pen.font = 'bold ' + [44, 44, 38, 28, 22][String(number).length] + 'px Arial, sans-serif';
+    pen.textAlign = 'center';
+    pen.textBaseline = 'middle';
+    pen.fillText(number, 32, 34);
+    try { link.href = icon.toDataURL('image/png'); } catch (error) { /* it keeps the icon it has */ }
+  }
+
   function sentence(count) {
     if (count.cause === 'press' && count.count === 0) { return 'Goal reached.'; }
     if (count.cause === 'press' && count.count === count.goal) { return 'The next round begins: ' + deals(count.goal) + ' to go.'; }
@@ -46,7 +63,11 @@
     document.title = count.count + ' · ' + title.firstChild.nodeValue;
     ring.show(count.goal, count.goal - count.count, !first && count.cause === 'press');
     if (!first) { button.setText(byId('sentence'), sentence(count)); }
-    if (!first && count.cause === 'press') { button.soundHorn(); }
+    badge(count.count);
+    if (!first && count.cause === 'press') {
+      button.soundHorn(count.count === 0);
+      if (count.count === 0) { button.celebrate(); }
+    }
     fresh();
   }
 
@@ -57,6 +78,7 @@
     ring.dim(stale);
   }
 
+  button.keepAwake();
   layout();
   window.onresize = layout;
   button.onTheme(layout);

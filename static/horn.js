@@ -1,7 +1,7 @@
 // The air horn and its toggle: for presses only, remembered per browser. ES5.
 (function (button) {
   var toggle = button.byId('sound'), note = button.byId('sound-note'), files = button.byId('horn');
-  var wish = button.query('sound'), on = true, refused = false, horn = null;
+  var wish = button.query('sound'), on = true, refused = false, horn = null, longHorn = null;
 
   if (wish === 'off' || (wish !== 'on' && button.remember('sound') === 'off')) { on = false; }
 
@@ -12,20 +12,27 @@
     button.mark(toggle, 'wanted', on && refused);
   }
 
-  try {
-    horn = new Audio();
-    horn.preload = 'auto';
-    horn.src = files.getAttribute(horn.canPlayType('audio/mpeg') ? 'data-mp3' : 'data-wav');
-  } catch (error) { horn = null; /* an engine without sound */ }
+  // The sound `name`, as mp3 or wav; null in an engine without.
+  function load(name) {
+    try {
+      var sound = new Audio();
+      sound.preload = 'auto';
+      sound.src = files.getAttribute('data-' + name + (sound.canPlayType('audio/mpeg') ? '-mp3' : '-wav'));
+      return sound;
+    } catch (error) { return null; }
+  }
+
+  horn = load('horn');
+  longHorn = load('long');
 
   // Plays, and takes note if the browser refuses until somebody clicks.
-  function play(volume) {
+  function play(sound, volume) {
     var playing;
-    if (!horn) { return; }
+    if (!sound) { return; }
     try {
-      horn.volume = volume;
-      horn.currentTime = 0;
-      playing = horn.play();
+      sound.volume = volume;
+      sound.currentTime = 0;
+      playing = sound.play();
     } catch (error) { return; /* not loaded yet, or an engine that cannot */ }
     if (playing && playing.then) {
       playing.then(function () { refused = false; show(); }, function (error) {
@@ -34,21 +41,21 @@
     }
   }
 
-  // A press: sounds the horn unless it is muted.
-  button.soundHorn = function () {
+  // A press: sounds the horn unless it is muted; `goal`: its long version, for that was the last deal.
+  button.soundHorn = function (goal) {
     if (!on) { return; }
     button.horns += 1;
-    play(1);
+    play(goal ? longHorn : horn, 1);
   };
 
   toggle.onclick = function () {
-    if (on && refused) { play(1); return; }
+    if (on && refused) { play(horn, 1); return; }
     on = !on;
     button.remember('sound', on ? 'on' : 'off');
     show();
-    if (on) { play(0); }
+    if (on) { play(horn, 0); }
   };
 
   show();
-  if (on) { play(0); } // without a sound: tells whether the browser wants a click
+  if (on) { play(horn, 0); } // without a sound: tells whether the browser wants a click
 })(window.theButton);

@@ -4,6 +4,7 @@ import os
 import stat
 import threading
 import time
+from pathlib import Path
 
 import gevent
 import pytest
@@ -202,3 +203,9 @@ def test_the_light_flashes_while_something_is_the_matter(state):
     assert led.status() == {"shows": state}
     led.close()
     greenlet.join(10)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may go first")
+def test_the_server_goes_before_other_programs_if_it_may(server):
+    tasks = Path(f"/proc/{server.process.pid}/task").iterdir()
+    assert {(task / "stat").read_text().rsplit(")")[1].split()[16] for task in tasks} == {"-10"}

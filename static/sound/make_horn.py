@@ -1,4 +1,6 @@
-"""Makes the air horn: `python static/sound/make_horn.py` writes horn.wav and horn.mp3 beside itself.
+"""Makes the air horn: `python static/sound/make_horn.py` writes horn and long, as wav and mp3, beside itself.
+
+The long one, for the last deal, is two short blasts and one that lasts.
 
 The mp3 needs `pip install lameenc`. An air horn is a membrane that slaps shut some hundred times a
 second behind a flare: here three bright, slightly mistuned pulse trains a third apart, a pitch that
@@ -14,15 +16,17 @@ from pathlib import Path
 
 RATE = 22050
 SECONDS = 1.7
+#: The blasts of the long one: seconds when each begins, and how long it lasts.
+LONG = ((0.0, 0.45), (0.55, 0.45), (1.1, 3.2))
 #: Hz of the three trumpets, and how loud each is.
 TRUMPETS = ((311.1, 1.0), (392.0, 0.8), (466.2, 0.6))
 HARMONICS = 18
 
 
-def samples() -> array.array:
-    """The horn as 16-bit samples."""
+def samples(lasts: float) -> array.array:
+    """A blast of the horn as 16-bit samples."""
     air = random.Random(20)  # noqa: S311 - no secret: the same horn each time
-    sound = [0.0] * int(RATE * SECONDS)
+    sound = [0.0] * int(RATE * lasts)
     for hertz, loud in TRUMPETS:
         for mistuned in (0.997, 1.004):
             phase = 0.0
@@ -35,7 +39,7 @@ def samples() -> array.array:
         dry += air.uniform(-0.5, 0.5)
         low += 0.45 * band
         band += 0.45 * (dry - low - 0.7 * band)
-        sound[index] = math.tanh(0.30 * (0.55 * dry + band)) * _envelope(index / RATE)
+        sound[index] = math.tanh(0.30 * (0.55 * dry + band)) * _envelope(index / RATE, lasts)
     loudest = max(abs(value) for value in sound)
     return array.array("h", (int(32000 * value / loudest) for value in sound))
 
@@ -46,19 +50,27 @@ def _pulse(phase: float, hertz: float) -> float:
     return sum(math.sin(2 * math.pi * n * phase) / n**0.7 for n in range(1, most + 1)) / 2.5
 
 
-def _envelope(seconds: float) -> float:
+def _envelope(seconds: float, lasts: float) -> float:
     rise = min(1.0, seconds / 0.025)
-    fall = min(1.0, (SECONDS - seconds) / 0.28)
+    fall = min(1.0, (lasts - seconds) / 0.28)
     return rise * fall**1.5
 
 
-def main() -> None:
-    """Write both files."""
-    folder = Path(__file__).parent
-    horn = samples()
+def long_samples() -> array.array:
+    """The blasts of the long one, one after the other."""
+    begins, lasts = LONG[-1]
+    sound = array.array("h", bytes(2 * int(RATE * (begins + lasts))))
+    for begins, lasts in LONG:
+        blast = samples(lasts)
+        sound[int(RATE * begins) : int(RATE * begins) + len(blast)] = blast
+    return sound
+
+
+def write(path: Path, horn: array.array) -> None:
+    """Write both files of a sound; `path` is without a suffix."""
     if sys.byteorder == "big":
         horn.byteswap()
-    with wave.open(str(folder / "horn.wav"), "wb") as file:
+    with wave.open(str(path.with_suffix(".wav")), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
@@ -70,8 +82,10 @@ def main() -> None:
     encoder.set_in_sample_rate(RATE)
     encoder.set_channels(1)
     encoder.set_quality(2)
-    (folder / "horn.mp3").write_bytes(bytes(encoder.encode(horn.tobytes()) + encoder.flush()))
+    path.with_suffix(".mp3").write_bytes(bytes(encoder.encode(horn.tobytes()) + encoder.flush()))
 
 
 if __name__ == "__main__":
-    main()
+    folder = Path(__file__).parent
+    write(folder / "horn", samples(SECONDS))
+    write(folder / "long", long_samples())
