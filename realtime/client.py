@@ -47,6 +47,7 @@ class Client:
         "engine",
         "namespaces",
         "poll",
+        "polled",
         "probe",
         "sid",
         "unread",
@@ -66,6 +67,7 @@ class Client:
         self.websocket: WebSocket | None = None  # once it has upgraded, or from the start
         self.probe: WebSocket | None = None  # while it upgrades
         self.poll: Poll | None = None
+        self.polled = 0.0  # when it came (monotonic)
         self.waiting: dict[Hashable, Packet] = {}
         self.urgent = False  # whether something waits that a long poll is answered for at once
         self.unread: deque[str | bytes] | None = None

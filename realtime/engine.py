@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -23,7 +24,9 @@ log = logging.getLogger(__name__)
 UPGRADE_WITHIN = 10.0
 #: Seconds after which a poll is answered with nothing while an upgrade is under way, again and again:
 #: at once would be a storm of 48,000 polls a minute.
-POLL_WHILE_PROBED = 0.25
+POLL_WHILE_PROBED = 0.5
+#: Seconds from the client's probe to the release of its poll, which it waits for.
+RELEASE_AFTER = 0.025
 
 Answer = tuple[str, list[tuple[str, str]], bytes]
 
@@ -65,7 +68,7 @@ class Engine(engineio.Server):
         engine.open_websockets = 0
         engine.max_clients = max_clients
         engine.rejected = rejected
-        engine.heartbeat = Heartbeat(engine.ping_interval, engine.ping_timeout)
+        engine.heartbeat = Heartbeat(engine.ping_interval, engine.ping_timeout, engine.sockets)
         return engine
 
     # --- what python-socketio asks of it ---
@@ -198,7 +201,7 @@ class Engine(engineio.Server):
     def probed(self, client: Client) -> None:
         """The client's probe arrived: release its poll, for it waits for that."""
         if client.poll is not None:
-            gevent.spawn_later(POLL_WHILE_PROBED / 10, self._release, client, client.poll)
+            gevent.spawn_later(RELEASE_AFTER, self._release, client, client.poll)
 
     def _release(self, client: Client, poll: Poll) -> None:
         """Answer a poll with nothing, if it still waits."""
@@ -215,7 +218,7 @@ class Engine(engineio.Server):
         if "realtime.connection" not in environ:
             raise Refusal(3, "this server cannot wait; use realtime.serve")
         poll = WaitingPoll(environ["realtime.connection"].socket)
-        client.poll = poll
+        client.poll, client.polled = poll, time.monotonic()
         if client.probe is not None:
             gevent.spawn_later(POLL_WHILE_PROBED, self._release, client, poll)
         try:

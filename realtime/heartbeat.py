@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import gevent
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 GRAIN = 0.1
 #: Seconds between answers to a long poll for packets that are patient: five polls a second.
 PATIENCE = 0.2
+#: Seconds for which a long poll waits at most: there are proxies that cut what takes longer than 5 s.
+POLL_WITHIN = 4.0
 #: So many pings are sent before others may run.
 BATCH = 100
 #: Seconds that the end of a connection may take, from our last byte to the peer's.
@@ -26,17 +29,19 @@ class Heartbeat:
     One that is connected to no namespace by then is ended, too.
 
     Clients wait in two queues that time alone orders, so that nothing is searched and a heartbeat costs
-    two appends. `watch(client)` begins; `answered(client)` is for its pong.
+    two appends. `watch(client)` begins; `answered(client)` is for its pong. Of `clients`, by their sid, it
+    also sees that no long poll waits for too long.
     """
 
-    def __init__(self, interval: float, timeout: float) -> None:
+    def __init__(self, interval: float, timeout: float, clients: Mapping[str, "Client"]) -> None:
+        self._clients = clients
         self._interval = interval
         self._timeout = timeout
         self._due: deque[tuple[float, Client]] = deque()
         self._asked: deque[tuple[float, Client]] = deque()
         self._ending: deque[tuple[float, Client]] = deque()
         self._patient: set[Client] = set()
-        self._look_at_patient = 0.0
+        self._look_at_patient = self._look_at_polls = 0.0
 
     def watch(self, client: "Client") -> None:
         """Ping `client` from now on."""
@@ -67,12 +72,20 @@ class Heartbeat:
                 patient, self._patient = self._patient, set()
                 for client in patient:
                     client.answer_poll()
+            if now >= self._look_at_polls:
+                self._look_at_polls = now + 1.0
+                self._end_long_polls(now - POLL_WITHIN + 1.0)
             while self._asked and self._asked[0][0] <= now - self._timeout:
                 asked, client = self._asked.popleft()
                 if client.asked == asked and not client.closed:
                     client.close("ping timeout")
             while self._ending and self._ending[0][0] <= now:
                 self._ending.popleft()[1].cut()
+
+    def _end_long_polls(self, before: float) -> None:
+        for client in list(self._clients.values()):
+            if client.poll is not None and client.polled < before:
+                client.send(packets.NOOP)
 
     def _ping(self, now: float) -> None:
         sent = 0

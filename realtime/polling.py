@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import time
 from socket import MSG_PEEK
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,7 @@ class FastLane:
             poll.answer(client.take())
         else:
             client.poll = handler.parked = poll
+            client.polled = time.monotonic()
             handler.deadline = None  # the heartbeat watches it
         return True
 

@@ -114,7 +114,7 @@
   button.showStatus = function (state, transport, since) {
     var line = button.byId('status');
     var words = state === 'connected' ? 'Connected: ' + transport
-      : state === 'connecting' ? 'Connecting' : 'Trying to reconnect' + (since ? ' · as of ' + since : '');
+      : state === 'connecting' ? 'Connecting' : 'Reconnecting' + (since ? ' · as of ' + since : '');
     line.setAttribute('data-state', state);
     line.setAttribute('data-transport', transport);
     button.setText(button.byId('words'), words);

@@ -14,6 +14,7 @@
     stage.style.width = stage.style.height = number.style.lineHeight = side + 'px';
     stage.style.left = Math.floor((width - side) / 2) + 'px';
     stage.style.top = Math.floor(top + (size - side) / 2) + 'px';
+    stage.style.visibility = 'visible';
     fit();
     ring.resize(side);
   }

@@ -1,4 +1,5 @@
-// Drives PhantomJS, whose WebKit is of 2011: `phantomjs phantom.js URL WIDTH HEIGHT PICTURE`.
+// Drives PhantomJS, whose WebKit is of 2011: `phantomjs phantom.js URL WIDTH HEIGHT PICTURE
+// [COOKIE VALUE]`.
 // Prints a line of JSON whenever the page's state changes, and each script error; once PICTURE.now is
 // there it takes the picture and ends.
 var page = require('webpage').create(), system = require('system'), args = system.args, fs = require('fs');
@@ -42,6 +43,7 @@ page.viewportSize = { width: +args[2], height: +args[3] };
 page.onError = function (message, trace) {
   say(JSON.stringify({ error: message + (trace && trace[0] ? ' at ' + trace[0].file + ':' + trace[0].line : '') }));
 };
+if (args[5]) { phantom.addCookie({ name: args[5], value: args[6], domain: '127.0.0.1', path: '/' }); }
 page.open(args[1]); // what it calls back waits for the long poll
 setInterval(function () {
   var state = JSON.stringify(page.evaluate(look));

@@ -4,9 +4,10 @@ import re
 import signal
 
 import pytest
+import requests
 from browsers import ARGUMENTS, connected, shows
 from playwright.sync_api import expect
-from running import PASSWORD, ROOT, until
+from running import DEADLINE, PASSWORD, ROOT, until
 
 FROZEN = """
   window.WebSocket = undefined;
@@ -243,3 +244,85 @@ def test_axe_finds_nothing(open_page, server, scheme):
         page.evaluate(axe)
         found = page.evaluate("axe.run()")["violations"]
         assert [(path, each["id"], each["nodes"][0]["html"]) for each in found] == []
+
+
+def test_the_goal_is_celebrated_and_the_party_ends_by_itself(open_page, start):
+    server = start(goal=2)
+    played = """
+      window.played = [];
+      HTMLMediaElement.prototype.play = function () {
+        if (this.volume) played.push(this.src.replace(/.*sound.|[.].*/g, ''));
+        return Promise.resolve();
+      };
+    """
+    page = connected(open_page(server, init=played))
+    server.push()
+    shows(page, 1)
+    assert page.locator("#party").count() == 0
+    server.push()
+    shows(page, 0)
+    expect(page.locator("#party")).to_have_count(1)
+    assert page.evaluate("played") == ["horn", "long"]
+    assert page.evaluate("theButton.horns") == 2
+    expect(page.locator("#party")).to_have_count(0, timeout=20_000)
+
+
+def test_who_wants_no_motion_gets_no_party(open_page, start):
+    server = start(goal=1)
+    page = connected(open_page(server, reduced_motion="reduce"))
+    server.push()
+    shows(page, 0)
+    assert page.locator("#party").count() == 0
+
+
+def test_the_tab_shows_the_number(open_page, server):
+    page = connected(open_page(server))
+    first = page.get_attribute("#icon", "href")
+    assert first.startswith("data:image/png")
+    server.push()
+    shows(page, 19)
+    assert page.get_attribute("#icon", "href") != first
+    assert page.title().startswith("19 · ")
+
+
+def test_a_newer_server_has_the_page_loaded_anew_once(open_page, server):
+    loads = "sessionStorage.loads = Number(sessionStorage.loads || 0) + 1;"
+    other = """
+      const parse = JSON.parse;
+      JSON.parse = (text, ...more) => {
+        const data = parse(text, ...more);
+        if (window.later && data[0] === 'info') data[1].version = '9.9.9';
+        return data;
+      };
+    """
+    page = connected(open_page(server, init=loads + other))
+    expect(page.locator("#facts")).to_contain_text("1 screen")
+    page.evaluate("window.later = true")
+    with page.expect_event("load"):
+        server.restart()
+    connected(page)
+    expect(page.locator("#facts")).to_contain_text("1 screen")
+    assert page.evaluate("sessionStorage.loads") == "2"
+
+
+def test_debug_shows_the_delays(open_page, server):
+    page = connected(open_page(server, "/?debug"))
+    server.push()
+    shows(page, 19)
+    expect(page.locator(".debug")).to_have_text(re.compile(r"round trip \d+ ms · count after \d+ ms"))
+
+
+@pytest.mark.parametrize(("path", "most"), [("/", 25_000), ("/graph", 31_000)])
+def test_the_pages_are_light(open_page, shared, path, most):
+    """The first paint takes 14 kB at most, all scripts what the one for Socket.IO takes and a little."""
+    sizes = {}
+    html = requests.get(shared.url + path, stream=True, timeout=DEADLINE)
+    sizes["html"] = len(html.raw.read(decode_content=False))
+    text = requests.get(shared.url + path, timeout=DEADLINE).text
+    for found in re.findall(r'(?:src|href)="(/static/[^"]+\.(?:js|css)\?[^"]+)"', text):
+        answer = requests.get(shared.url + found, stream=True, timeout=DEADLINE)
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        sizes[found] = len(answer.raw.read(decode_content=False))
+    scripts = sum(size for name, size in sizes.items() if ".js" in name)
+    assert scripts <= most
+    assert sum(sizes.values()) - scripts <= 14_000

@@ -1,14 +1,16 @@
 """Takes the pictures in docs/screenshots, of the real pages in the real browser, so that they never lie."""
 
+import re
 import subprocess
 import sys
 
 import pytest
+import requests
 from engines import Phantom
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from running import ROOT, Server, until
-from test_feed import endpoint_of
+from running import PASSWORD, ROOT, Server, until
+from test_feed import endpoint_of, publish  # noqa: F401 - a fixture
 
 PICTURES = ROOT / "docs/screenshots"
 KIOSK = ["--no-sandbox", "--disable-background-networking", "--autoplay-policy=no-user-gesture-required"]
@@ -53,27 +55,53 @@ def test_the_countdown(browser, server, kind):
 
 
 @pytest.mark.slow
-def test_the_countdown_at_the_goal_and_offline(browser, start):
-    server = start(goal=20)
+@pytest.mark.parametrize(("path", "name"), [("/", "countdown"), ("/graph", "graph")])
+def test_the_goal_and_a_lost_server(browser, server, path, name):
     for _ in range(20):
         server.press()
     page = view(browser, "")
-    page.goto(server.url)
+    page.goto(server.url + path)
     expect(page.locator("#count")).to_have_text("0")
-    shoot(page, "countdown-goal")
+    expect(page.locator("#status")).to_have_attribute("data-transport", "websocket")
+    shoot(page, f"{name}-goal")
     server.stop()
     expect(page.locator("#status")).to_have_attribute("data-state", "closed")
-    shoot(page, "countdown-offline")
+    shoot(page, f"{name}-offline")
     page.context.close()
 
 
 @pytest.mark.slow
-def test_the_countdown_without_javascript(browser, server):
-    server.press()
-    context = browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 720})
+def test_the_party(browser, start):
+    server = start(goal=1)
+    context = browser.new_context(viewport={"width": 1920, "height": 1080})
     page = context.new_page()
     page.goto(server.url)
-    shoot(page, "countdown-noscript")
+    expect(page.locator("#status")).to_have_attribute("data-state", "connected")
+    server.press()
+    page.wait_for_timeout(2200)
+    shoot(page, "countdown-party")
+    context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/", "countdown"), ("/graph", "graph"), ("/admin/login", "login"), ("/admin", "admin")],
+)
+def test_without_javascript(browser, server, publish, path, name):  # noqa: F811
+    server.press()
+    publisher = publish(server)
+    publisher.send_json({"y": 2.5, "series": "Coffee"})
+    publisher.send_json({"y": 21.25, "series": "Temperature"})
+    until(lambda: server.health().json()["feed"]["messages"] == 2, "the values")
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    page.goto(server.url + path)
+    if path == "/admin":
+        page.fill("#password", PASSWORD)
+        page.click("button.main")
+        expect(page.locator("h1")).to_have_text("19 of 20 deals to go")
+    shoot(page, f"{name}-noscript")
     context.close()
 
 
@@ -100,6 +128,7 @@ def test_the_graph(browser, server, sine, kind):
     page.goto(server.url + "/graph")
     until(lambda: page.text_content("#today-sum") == "7 presses", "the presses")
     until(lambda: page.locator("#legend li").count() == 1, "the sine")
+    expect(page.locator("#status")).to_have_attribute("data-transport", "websocket")
     shoot(page, "graph" + kind, full_page=kind == "-phone")
     page.context.close()
 
@@ -112,12 +141,33 @@ def test_the_engine_of_2011(server, sine, path, name):
     phantom.shows(count="13", state="connected", green=lambda number: number > 500)
     if path == "/graph":
         phantom.shows(blue=lambda number: number > 1000)
+    keep(phantom, name)
+
+
+@pytest.mark.slow
+def test_the_admin_page_in_the_engine_of_2011(server):
+    server.press()
+    form = requests.Session()
+    token = re.search(r'csrf_token" value="([^"]+)"', form.get(server.url + "/admin/login").text)[1]
+    form.post(server.url + "/admin/login", data={"password": PASSWORD, "csrf_token": token})
+    cookie = ("button_session", form.cookies["button_session"])
+    for path, name in (("/admin", "admin-2011"), ("/admin/login", "login-2011")):
+        phantom = Phantom(server.url + path, cookie=cookie if path == "/admin" else ())
+        until(lambda phantom=phantom: phantom.states, "the page")
+        if path == "/admin":
+            phantom.shows(count="19")
+        keep(phantom, name)
+        assert phantom.errors == []
+
+
+def keep(phantom, name):
+    """Keep the picture that PhantomJS takes."""
     with Image.open(phantom.picture()) as picture:
         picture.convert("RGB").save(PICTURES / f"{name}.jpg", quality=88)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["", "-phone", "-dark"])
+@pytest.mark.parametrize("kind", SIZES)
 def test_the_admin_page(browser, tmp_path, kind):
     server = Server(tmp_path, admin_password=None)
     password = next(line.split()[-1] for line in server.log if "Admin password:" in line)
