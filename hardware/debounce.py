@@ -39,6 +39,8 @@ class Debouncer:
         self._seen = False  # the press that lasts was one: it began before our eyes
         self._began = 0.0  # when the present run of low samples began
         self._lows = 0  # samples in it
+        #: Whether the pin is low and it is not certain yet what of: to be sampled soon.
+        self.undecided = False
         self._high = 0.0  # seconds of high since the press, less what bounces took back
         #: Changes of level that led to nothing: bounces and glitches.
         self.bounces = 0
@@ -66,6 +68,7 @@ class Debouncer:
         return "held" if self._held else None
 
     def _press(self, level: int, changed: bool, now: float) -> str | None:
+        self.undecided = False
         if level:
             self.bounces += changed
             return None
@@ -73,6 +76,7 @@ class Debouncer:
             self._began, self._lows = now, 0
         self._lows += 1
         if self._lows < LEAST_SAMPLES or now - self._began < PRESS_AFTER:
+            self.undecided = True
             return None
         self._pressed, self._seen, self._held, self._high = True, True, False, 0.0
         return "pressed"
