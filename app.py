@@ -34,10 +34,21 @@ import web.health
 import web.pages
 from feed import Feed, FeedError
 from hardware import Button, HardwareError, Led, SimulatedPin, open_led, open_pins, tap_on_enter
-from realtime import Server, bind, create_socketio
+from realtime import SHED_WITHIN, Server, bind, create_socketio
 from settings import SettingError, Settings, table
-from storage import Accounts, DatabaseError, Event, SqliteDatabase, Store, Unavailable, sqlite_file
-from web import Gate, Parts, Sockets, is_api, origin_allowed, security_headers
+from storage import (
+    Accounts,
+    Database,
+    DatabaseError,
+    Event,
+    Spool,
+    Store,
+    Unavailable,
+    open_database,
+    sqlite_file,
+    sqlite_path,
+)
+from web import Gate, Parts, Remote, Sockets, is_api, is_url, origin_allowed, security_headers
 
 __version__ = "0.1.0"
 
@@ -53,6 +64,8 @@ SWITCH_INTERVAL = 0.0005
 #: pin else come up to 80 ms late, and a press may fall into that. To raise the sampler alone is no help: what
 #: holds the interpreter must run, too.
 NICENESS = -10
+#: Seconds that a stop may take, of the five that are promised.
+STOP_WITHIN = 4.0
 #: Events with samples that wait for a slow client at most: half a second of them, so that a count that
 #: waits behind them comes soon.
 SAMPLES_WAIT = 10
@@ -77,8 +90,11 @@ def _die(greenlet: gevent.Greenlet) -> None:
     os._exit(70)  # EX_SOFTWARE
 
 
-def create_app(settings: Settings, database: SqliteDatabase, feed: Feed) -> flask.Flask:
-    """The Flask app on an open database and feed, with everything that speaks HTTP or Socket.IO."""
+def create_app(settings: Settings, database: Database, feed: Feed, port: int = 0) -> flask.Flask:
+    """The Flask app on an open database and feed, with everything that speaks HTTP or Socket.IO.
+
+    `port` is where it will be served, by which its spool is named.
+    """
     app = flask.Flask("button", static_folder=None, root_path=str(Path(__file__).parent))
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -99,7 +115,10 @@ def create_app(settings: Settings, database: SqliteDatabase, feed: Feed) -> flas
         async_handlers=False,  # one press of a client after the other: no flood of greenlets
     )
     accounts = Accounts(database)
-    store = Store(database, lambda event: announce(event), spawn, metrics.commit.observe)
+    spool = None
+    if not sqlite_path(settings.database):
+        spool = Spool(Path(settings.spool or f"button-spool-{port}.db"), accounts.identity())
+    store = Store(database, lambda event: announce(event), spawn, metrics.commit.observe, spool)
     parts = Parts(
         __version__,
         settings,
@@ -133,6 +152,7 @@ def create_app(settings: Settings, database: SqliteDatabase, feed: Feed) -> flas
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     feed.start(sockets.tell_samples, spawn)
+    spawn(lambda: database.listen(store.wake))
     spawn(sockets.run_info)
     spawn(sockets.run_sessions)
     return app
@@ -158,13 +178,7 @@ def _unavailable(error: Unavailable) -> Any:
 
 def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises what cannot be opened."""
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    if os.getpriority(os.PRIO_PROCESS, 0) == 0:  # nobody has chosen another
-        with contextlib.suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, 0, NICENESS)  # before there are threads, which inherit it
-    stopping = Signal()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, stopping.set)
+    stopping = _go_first()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     pins = open_pins(settings.hardware, settings.pin, settings.simulated_pin)
@@ -175,8 +189,8 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
         where = f"{settings.host} port {settings.port}"
         raise StartError(f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}") from error
     feed = Feed(settings.feed)
-    database = SqliteDatabase(database_path(settings), settings.goal)
-    app = create_app(settings, database, feed)
+    database = open_database(settings.database, settings.goal)
+    app = create_app(settings, database, feed, listener.getsockname()[1])
     parts: Parts = app.extensions["button"]
     finger = Finger(parts.store)
     sources = _sources(settings, pins)
@@ -188,6 +202,8 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     server = Server(app, listener, spawn, security_headers("localhost"))
     if made:
         _say(f"Admin password: {made}")
+    log.info("Room for %d clients", max_clients(settings))
+    log.info("Database %s", sqlite_path(settings.database) or "PostgreSQL")
     _introduce(settings, button, pins)
     if demo:
         _demonstrate(pins, feed)
@@ -196,14 +212,66 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
         _open_browser(server.port)
     stopping.wait()
     log.info("Stopping")
+    end = time.monotonic() + STOP_WITHIN
     server.refuse()
     button.stop()
     if led is not None:
         led.close()
     feed.close()
-    parts.store.stop(within=2.0)
-    server.close()
+    parts.store.stop(within=1.0)
+    server.close(within=min(SHED_WITHIN, max(0.1, end - time.monotonic())))
+    parts.store.close()
     database.close()
+
+
+def run_button(settings: Settings, url: str) -> None:
+    """Send the presses of this machine's button to the server at `url`, until SIGTERM or Ctrl-C."""
+    if not is_url(url):
+        raise SettingError(
+            f"--server: expected the URL of a server, such as http://the-pi:8000, got {url[:80]!r}"
+        )
+    if settings.api_token is None:
+        raise SettingError("BUTTON_API_TOKEN: expected the token of the server")
+    stopping = _go_first()
+    pins = open_pins(settings.hardware, settings.pin, settings.simulated_pin)
+    light = None if settings.led_pin is None else open_led(settings.hardware, settings.led_pin)
+    remote = Remote(
+        url, settings.api_token, Spool(Path(settings.spool or "button-spool.db"), url), told=lambda _: blink()
+    )
+    button = Button(_sources(settings, pins), remote.press, spawn)
+
+    def state() -> str:
+        return "fast" if remote.status()["trouble"] else "slow" if button.status()["stuck"] else "rest"
+
+    led = None if light is None else Led(light, state)
+
+    def blink() -> None:
+        log.info("A press has counted")
+        if led is not None:
+            led.blink(1)
+
+    button.start()
+    spawn(remote.run)
+    if led is not None:
+        spawn(led.run)
+    _introduce(settings, button, pins)
+    _say(f"Presses go to {url}")
+    stopping.wait()
+    button.stop()
+    if led is not None:
+        led.close()
+
+
+def _go_first() -> Signal:
+    """Run before other programs, if that may be; returns what SIGTERM and Ctrl-C set."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    if os.getpriority(os.PRIO_PROCESS, 0) == 0:  # nobody has chosen another
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, NICENESS)  # before there are threads, which inherit it
+    stopping = Signal()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stopping.set)
+    return stopping
 
 
 class Finger:
@@ -263,8 +331,6 @@ def _sources(settings: Settings, pins: list[Any]) -> dict[str, Any]:
 
 def _introduce(settings: Settings, button: Button, pins: list[Any]) -> None:
     numbers = ", ".join(map(str, settings.pin))
-    log.info("Room for %d clients", max_clients(settings))
-    log.info("Database %s", database_path(settings))
     log.info("Hardware %s, pin %s", button.status()["driver"], numbers if pins else "none")
     if pins and isinstance(pins[0], SimulatedPin):
         at_terminal = sys.stdin is not None and sys.stdin.isatty()
@@ -315,8 +381,11 @@ def max_clients(settings: Settings) -> int:
 
 
 def database_path(settings: Settings) -> Path:
-    """The path in `sqlite:///path`."""
-    return Path(settings.database.removeprefix("sqlite:///"))
+    """The path of the SQLite database, for what only that can do."""
+    path = sqlite_path(settings.database)
+    if path is None:
+        raise DatabaseError("BUTTON_DATABASE is PostgreSQL: use pg_dump and pg_restore")
+    return path
 
 
 def _say(line: str) -> None:
@@ -333,7 +402,7 @@ def set_password(settings: Settings) -> None:
     )
     if not 1 <= len(password) <= web.admin.LONGEST_PASSWORD:
         raise SettingError(f"password: expected 1 to {web.admin.LONGEST_PASSWORD} characters")
-    Accounts(SqliteDatabase(database_path(settings), goal=None)).set_password(password)
+    Accounts(open_database(settings.database, goal=None)).set_password(password)
     _say("The admin password is changed; all sessions have ended")
 
 
@@ -370,6 +439,10 @@ def arguments() -> argparse.ArgumentParser:
     commands.add_parser(
         "restore", help="put a backup in place of the database, while no server runs"
     ).add_argument("path", type=Path)
+    remote = commands.add_parser(
+        "button", help="send the presses of this machine's button to a server elsewhere"
+    )
+    remote.add_argument("--server", required=True, metavar="URL", help="such as http://the-pi:8000")
     return parser
 
 
@@ -392,6 +465,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if options.command == "set-password":
             set_password(settings)
+        elif options.command == "button":
+            run_button(settings, options.server)
         elif options.command == "backup":
             sqlite_file.backup(database_path(settings), options.path)
             _say(f"{options.path}: written")

@@ -117,9 +117,13 @@ class Settings:
     database: str = _setting(
         "sqlite:///button.db",
         _text(
-            1000, r"sqlite:///[^\x00-\x1f\x7f]+", "sqlite:///relative/path or sqlite:////absolute/path", True
+            1000,
+            r"sqlite:///[^\x00-\x1f\x7f]+|postgres(ql)?://[\x21-\x7e]+",
+            "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name",
+            True,
         ),
-        "where every change is kept: `sqlite:///relative/path` or `sqlite:////absolute/path`",
+        "where every change is kept: `sqlite:///relative/path`, `sqlite:////absolute/path`, or"
+        " `postgresql://…` for several servers",
     )
     title: str = _setting("Deals till {goal} deal goal", _text(200), "heading; `{goal}` is replaced")
     goal: int = _setting(
@@ -161,6 +165,13 @@ class Settings:
         None,
         _text(256, r"(?s).+", "1 to 256 characters", True),
         "admin password; none = a random one, made and shown once at the first start",
+    )
+    spool: str | None = _setting(
+        None,
+        _text(1000),
+        "only with PostgreSQL: the server's own file, where presses of its pin wait while the database is"
+        " away",
+        "`button-spool-PORT.db`",
     )
     api_token: str | None = _setting(
         None,

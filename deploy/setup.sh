@@ -43,6 +43,7 @@ fi
 packages=
 command -v chromium >/dev/null || packages="$packages chromium"
 command -v firefox-esr >/dev/null || packages="$packages firefox-esr"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || packages="$packages postgresql"
 command -v npm >/dev/null || packages="$packages npm"
 command -v shellcheck >/dev/null || packages="$packages shellcheck"
 command -v gcc >/dev/null || packages="$packages gcc libc6-dev"

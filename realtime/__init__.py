@@ -20,9 +20,9 @@ from .engine import Engine
 from .environs import Environs
 from .fanout import Manager
 from .fanout import Server as SocketServer
-from .server import Server, bind, serve
+from .server import SHED_WITHIN, Server, bind, serve
 
-__all__ = ["Server", "bind", "create_socketio", "serve"]
+__all__ = ["SHED_WITHIN", "Server", "bind", "create_socketio", "serve"]
 
 log = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ SESSION_LASTS = 30 * 86400.0
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
 _KEEP = "INSERT INTO secret VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+_KEEP_FIRST = "INSERT INTO secret VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
 
 
 class Rows(Protocol):
@@ -39,10 +40,11 @@ class Accounts:
     def __init__(self, database: Rows) -> None:
         self._database = database
         self._pool = ThreadPool(1)
-        self._secret = self._kept("csrf")
-        if self._secret is None:
-            self._secret = secrets.token_hex(32)
-            database.change((_KEEP, {"name": "csrf", "value": self._secret}))
+        self._secret = self._kept("csrf") or self._keep_first("csrf", secrets.token_hex(32))
+
+    def identity(self) -> str:
+        """A random name of the database, made once: what waits elsewhere for it names it."""
+        return self._kept("identity") or self._keep_first("identity", secrets.token_hex(16))
 
     def ensure_password(self, password: str | None) -> str | None:
         """Have a password: `password` if not None, else the stored one, else a new random one.
@@ -56,8 +58,8 @@ class Accounts:
                 self.set_password(password)
         elif stored is None:
             made = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
-            self.set_password(made)
-            return made
+            hashed = self._apply(generate_password_hash, made)
+            return made if self._keep_first("password", hashed) == hashed else None
         return None
 
     def set_password(self, password: str) -> None:
@@ -97,8 +99,12 @@ class Accounts:
 
     def form_token(self, token: str) -> str:
         """The CSRF token that forms carry for the visitor whose cookie is `token`."""
-        assert self._secret is not None
         return hmac.new(self._secret.encode(), token.encode(), hashlib.sha256).hexdigest()
+
+    def _keep_first(self, name: str, value: str) -> str:
+        """Store a value unless another server has done so first; returns the one that is stored."""
+        self._database.change((_KEEP_FIRST, {"name": name, "value": value}))
+        return self._kept(name) or value
 
     def _kept(self, name: str) -> str | None:
         rows = self._database.query("SELECT value FROM secret WHERE name = :name", name=name)

@@ -1,6 +1,6 @@
 """The rules of the count: what a press, an undo, a reset and a new goal make of it. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 
@@ -109,3 +109,34 @@ def check_same(change: Change, first: Event) -> None:
     same_goal = change.kind != "goal" or change.goal == first.goal
     if change.kind != first.kind or change.seq != first.named or not same_goal:
         raise Refused("key_reused", "key: it was used before, for another request")
+
+
+def follow_all(
+    changes: Sequence[Change],
+    last: Event,
+    find: Callable[[str], Event | None],
+    event_at: Callable[[int], Event],
+    at: float,
+    keep: Callable[[Event], object],
+) -> list[tuple[Event, bool] | Refused]:
+    """Add `changes` after `last`, in order; each fails alone.
+
+    For each: its event and whether an earlier request with its key had made it, or its refusal.
+    `find(key)` and `event_at(seq)` look up events, those that `keep(event)` was given among them. `at` is
+    Unix seconds.
+    """
+    outcomes: list[tuple[Event, bool] | Refused] = []
+    for change in changes:
+        try:
+            first = find(change.key) if change.key else None
+            if first:
+                check_same(change, first)
+                outcomes.append((first, True))
+                continue
+            last = follow(last, change, at, event_at)
+        except Refused as refused:
+            outcomes.append(refused)
+            continue
+        keep(last)
+        outcomes.append((last, False))
+    return outcomes

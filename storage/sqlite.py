@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from gevent.threadpool import ThreadPool
 
 from . import sqlite_file
-from .count import Change, Event, Refused, check_same, follow, origin
+from .count import Change, Event, Refused, follow_all, origin
 from .errors import Unavailable
 from .threads import apply
 
@@ -96,6 +96,9 @@ class SqliteDatabase:
         """Write a page, to know whether that can be done; raises `Unavailable` if not."""
         self.change(("UPDATE probe SET at = :now", {"now": time.time()}))
 
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Returns at once: no other server writes to the file."""
+
     def close(self) -> None:
         """Close the file and let another server have it."""
         for name, pool in self._pools.items():
@@ -104,6 +107,7 @@ class SqliteDatabase:
             pool.kill()
         if self._lock is not None:
             os.close(self._lock)
+            self._lock = None
 
     def _run(self, pool: str, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in the thread that reads or the one that writes."""
@@ -134,24 +138,14 @@ class SqliteDatabase:
         self, db: sqlite3.Connection, changes: Sequence[Change]
     ) -> list[tuple[Event, bool] | Refused]:
         def write(db: sqlite3.Connection) -> list[tuple[Event, bool] | Refused]:
-            outcomes: list[tuple[Event, bool] | Refused] = []
-            last = self._newest(db)
-            for change in changes:
-                try:
-                    first = self._event(db, "key", change.key) if change.key else None
-                    if first:
-                        check_same(change, first)
-                        outcomes.append((first, True))
-                        continue
-                    at = round(time.time(), 3)
-                    event = follow(last, change, at, lambda seq: self._event_at(db, seq))
-                except Refused as refused:
-                    outcomes.append(refused)
-                    continue
-                db.execute(_INSERT, event)
-                outcomes.append((event, False))
-                last = event
-            return outcomes
+            return follow_all(
+                changes,
+                self._newest(db),
+                find=lambda key: self._event(db, "key", key),
+                event_at=lambda seq: self._event_at(db, seq),
+                at=round(time.time(), 3),
+                keep=lambda event: db.execute(_INSERT, event),
+            )
 
         return _transact(db, write)
 

@@ -13,6 +13,7 @@ from gevent.event import Event as Signal
 
 from .count import Change, Event, Refused
 from .errors import Unavailable
+from .spool import Spool
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ MOST_WAITING = 1000
 ANSWER_WITHIN = 8.0
 #: Seconds between attempts while the database cannot be written.
 RETRY_AFTER = 0.5
+#: Seconds between looks whether presses wait for longer than a commit takes, and are to be spooled.
+SPOOL_EVERY = 0.25
 #: Seconds of writing after which the database counts as stuck.
 STUCK_AFTER = 2.0
 #: A transaction takes at most so many changes, so that the first of a flood is not the last answered.
@@ -31,7 +34,7 @@ MOST_ANNOUNCED = 100
 
 
 class Database(Protocol):
-    """What the store asks of a database; each may raise `Unavailable`."""
+    """What a database does, for the store and for the pages; each may raise `Unavailable`."""
 
     def record(self, changes: Sequence[Change]) -> list[tuple[Event, bool] | Refused]:
         """Record changes in one transaction, on the disk when this returns."""
@@ -43,7 +46,25 @@ class Database(Protocol):
         """The events above `seq`, oldest first, at most `limit` of them."""
 
     def probe(self) -> None:
-        """Write a page, to know whether that can be done."""
+        """Find out whether changes can be made."""
+
+    def latest(self, limit: int) -> list[Event]:
+        """The newest `limit` events, newest first."""
+
+    def tally(self, day: float, week: float) -> tuple[float | None, int, int]:
+        """When the last press was (None: never), and how many there were since `day` and `week`."""
+
+    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """The rows that `sql` (with `:name` for each value) selects."""
+
+    def change(self, *statements: tuple[str, dict[str, Any]]) -> None:
+        """Carry out SQL statements, each with its values, in one transaction."""
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever another server may have recorded something; for a greenlet."""
+
+    def close(self) -> None:
+        """Close it."""
 
 
 class Answer(NamedTuple):
@@ -65,7 +86,8 @@ class Store:
 
     `announce(event)` is called in the order of `seq`, in one greenlet, and must not block.
     `spawn(function)` starts a greenlet whose death must not go unseen. `committed(seconds)` hears how
-    long each transaction took.
+    long each transaction took. In `spool`, if not None, presses of the pin wait while the database is
+    away.
 
         store = Store(database, announce=print)
         store.submit(Change("press", "api")).event.count
@@ -77,24 +99,35 @@ class Store:
         announce: Callable[[Event], None],
         spawn: Callable[[Callable[[], None]], gevent.Greenlet] = gevent.spawn,
         committed: Callable[[float], None] = lambda seconds: None,
+        spool: Spool | None = None,
     ) -> None:
         self._database = database
         self._announce = announce
         self._committed = committed
         #: How many changes of each kind and source this store has recorded.
         self.recorded: Counter[tuple[str, str]] = Counter()
-        self._queue: deque[_Item] = deque()
+        self._spool = spool
+        waiting = spool.waiting() if spool is not None else []
+        self._spooled = {press.key for press in waiting}
+        self._queue: deque[_Item] = deque(_Item(press, None) for press in waiting)
+        self._batch: list[_Item] = []  # what is being written
         self._work = Signal()
         self._news = Signal()
+        self._caught_up = Signal()
         self._unannounced: deque[tuple[Event, bool, AsyncResult]] = deque()
         self._trouble: dict[str, str] = {}  # what cannot be done now, and why
         self._writing_since: float | None = None
         self._refused_presses = 0
-        self._stopping = False
+        self._stopping = self._closed = False
         #: The newest event that was announced: what every screen shows.
         self.current = database.newest()
+        if waiting:
+            log.warning("%d presses that waited in the spool are recorded now", len(waiting))
+            self._work.set()
         self._writer = spawn(self._write)
         self._announcer = spawn(self._tell)
+        if spool is not None:
+            spawn(self._keep_safe)
 
     def submit(self, change: Change) -> Answer:
         """Record `change`; returns when it is on disk and announced.
@@ -146,6 +179,10 @@ class Store:
         except Refused:
             return None
 
+    def wake(self) -> None:
+        """Look soon whether another server has recorded something; does not block."""
+        self._news.set()
+
     def stuck(self) -> bool:
         """Whether the database has been writing for longer than it may."""
         since = self._writing_since
@@ -162,14 +199,26 @@ class Store:
         }
 
     def stop(self, within: float) -> None:
-        """Take no further change; write and announce those accepted, in at most `within` seconds."""
+        """Take no further change; write and announce those accepted, in at most `within` seconds.
+
+        What other servers record is announced on, until `close`.
+        """
         self._stopping = True
         self._work.set()
         gevent.joinall([self._writer], timeout=within)
-        if self._queue:
-            log.error("%d presses could not be stored", len(self._queue))
+        self._spool_waiting()
+        lost = sum(item.change.key not in self._spooled for item in self._queue)
+        if lost:
+            log.error("%d presses could not be stored", lost)
+        self._caught_up.clear()
         self._news.set()
-        gevent.joinall([self._announcer], timeout=within)
+        self._caught_up.wait(within)
+
+    def close(self) -> None:
+        """Announce no more; after that the database may be closed."""
+        self._closed = True
+        self._news.set()
+        gevent.joinall([self._announcer])
 
     def _write(self) -> None:
         """Write whatever waits, in one transaction; the next gathers meanwhile (group commit)."""
@@ -177,12 +226,14 @@ class Store:
             self._work.wait(timeout=RETRY_AFTER if "write" in self._trouble else None)
             self._work.clear()
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
+            self._batch = batch
             self._writing_since = time.monotonic()
             try:
                 if batch:
                     outcomes = self._database.record([item.change for item in batch])
                     self._committed(time.monotonic() - self._writing_since)
                     self._settle(batch, outcomes)
+                    self._forget_spooled(batch)
                 elif "write" in self._trouble:
                     self._database.probe()
             except Unavailable as error:
@@ -192,7 +243,7 @@ class Store:
                 gevent.sleep(RETRY_AFTER)
                 continue
             finally:
-                self._writing_since = None
+                self._writing_since, self._batch = None, []
             self._resolve("write")
             if self._queue:
                 self._work.set()
@@ -204,6 +255,37 @@ class Store:
             if item.answer is not None:
                 item.answer.set_exception(error)
         self._queue.extendleft(item for item in reversed(batch) if item.answer is None)
+
+    def _keep_safe(self) -> None:
+        while not self._closed:
+            gevent.sleep(SPOOL_EVERY)
+            since = self._writing_since
+            if "write" in self._trouble or (since is not None and time.monotonic() - since > SPOOL_EVERY):
+                self._spool_waiting()
+
+    def _spool_waiting(self) -> None:
+        """Have the spool hold every press of the pin that waits."""
+        waiting = [item.change for item in (*self._batch, *self._queue) if item.answer is None]
+        waiting = [press for press in waiting if press.key not in self._spooled]
+        if self._spool is None or not waiting:
+            return
+        try:
+            self._spool.add(waiting)
+            self._spooled |= {press.key for press in waiting}
+            self._resolve("spool")
+        except Unavailable as error:
+            self._fail("spool", error)
+
+    def _forget_spooled(self, batch: Sequence[_Item]) -> None:
+        """What is recorded need not wait in the spool; if it does, it is answered with what it was."""
+        keys = {key for item in batch if (key := item.change.key) in self._spooled and key}
+        if self._spool is None or not keys:
+            return
+        try:
+            self._spool.drop(keys)
+            self._spooled -= keys
+        except Unavailable as error:
+            self._fail("spool", error)
 
     def _fail(self, what: str, error: Unavailable) -> None:
         if self._trouble.get(what) != str(error):
@@ -228,18 +310,17 @@ class Store:
 
     def _tell(self) -> None:
         """Announce each event once, in order, as it is read back from the database."""
-        while True:
-            self._news.wait(timeout=None if self._stopping else 1.0)
+        while not self._closed:
+            self._news.wait(timeout=1.0)
             self._news.clear()
             try:
                 self._catch_up()
                 self._resolve("read")
+                self._caught_up.set()
             except Unavailable as error:
                 self._fail("read", error)
                 gevent.sleep(RETRY_AFTER)
                 self._news.set()
-            if self._stopping and self._writer.dead:
-                return
 
     def _catch_up(self) -> None:
         while events := self._database.events_after(self.current.seq, MOST_ANNOUNCED + 1):

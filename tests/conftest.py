@@ -4,6 +4,7 @@ import hypothesis
 import pytest
 from browsers import ARGUMENTS, PLAY
 from playwright.sync_api import sync_playwright
+from postgres import Postgres
 from running import TRANSPORTS, Screen, Server
 
 # The same examples each time: a test that fails here fails everywhere.
@@ -86,3 +87,11 @@ def open_page(chromium):
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL that the tests share, each with a database of its own."""
+    postgres = Postgres()
+    yield postgres
+    postgres.close()

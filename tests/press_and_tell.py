@@ -24,6 +24,7 @@ def main(folder, presses):
             store.press("button")
             gevent.joinall(jobs, raise_error=True)
         store.stop(within=5)
+        store.close()
     database.close()
 
 

@@ -27,7 +27,7 @@ class Proxy:
 
     def __init__(self, server, mode):
         self._backend = ("127.0.0.1", server.port)
-        self._mode = mode
+        self.mode = mode
         self.requests = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self._ended = threading.Event()
@@ -65,11 +65,11 @@ class Proxy:
 
     def _upgrade(self, client, head):
         """What becomes of an upgrade; True: it is passed on as an ordinary request."""
-        if self._mode == "refuse":
+        if self.mode == "refuse":
             client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        elif self._mode == "hang":
+        elif self.mode == "hang":
             self._ended.wait(10 * DEADLINE)
-        elif self._mode == "blackhole":
+        elif self.mode == "blackhole":
             with socket.create_connection(self._backend) as server:
                 server.sendall(head + b"\r\n\r\n")
                 answer, _ = read_message(server)
@@ -86,22 +86,22 @@ class Proxy:
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(hop)]
         with socket.create_connection(self._backend) as server:
             server.sendall(b"\r\n".join([*lines, b"Connection: close", b"", body]))
-            server.settimeout(CUT_AFTER if self._mode == "cut" else None)
+            server.settimeout(CUT_AFTER if self.mode == "cut" else None)
             try:
                 answer = read_message(server)
             except TimeoutError:
                 client.sendall(b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n")
                 return True
-        if answer is None:
+        if answer is None or self.mode == "deaf":  # the server has heard, and nobody hears its answer
             return False
         head, body = answer
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(hop)]
-        if self._mode == "http/1.0":
+        if self.mode == "http/1.0":
             self._ended.wait(0.1)
             lines[0] = lines[0].replace(b"HTTP/1.1", b"HTTP/1.0")
             lines.append(b"Connection: close")
         client.sendall(b"\r\n".join([*lines, b"", body]))
-        return self._mode != "http/1.0"
+        return self.mode != "http/1.0"
 
 
 def read_message(peer):

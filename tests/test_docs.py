@@ -31,7 +31,7 @@ def test_the_readme_names_the_ways_in(path):
     assert path in README
 
 
-@pytest.mark.parametrize("command", ["set-password", "backup", "restore", "--demo", "--open"])
+@pytest.mark.parametrize("command", ["set-password", "backup", "restore", "button", "--demo", "--open"])
 def test_the_readme_names_every_command(command):
     assert f"app.py {command}" in README
     assert command in app("--help")

@@ -1,4 +1,4 @@
-"""What every database must do, and what the store makes of it: commit, then tell."""
+"""What SQLite must do, and what the store makes of it: commit, then tell."""
 
 import os
 import sqlite3
@@ -35,6 +35,7 @@ def store(database, announced):
     store = Store(database, announced.append)
     yield store
     store.stop(within=5)
+    store.close()
 
 
 def press(**more):
@@ -45,51 +46,6 @@ def states(outcomes):
     return [(event.seq, event.count, again) for event, again in outcomes]
 
 
-# --- any database -----------------------------------------------------------------------------
-
-
-def test_an_empty_database_shows_the_goal(database):
-    newest = database.newest()
-    assert (newest.seq, newest.count, newest.goal, newest.kind) == (0, 20, 20, "connect")
-
-
-def test_a_batch_is_recorded_in_order_and_read_back_as_it_was_recorded(database):
-    outcomes = database.record([press(), press(), Change("goal", "admin", goal=5), Change("undo", "api")])
-    assert states(outcomes) == [(1, 19, False), (2, 18, False), (3, 3, False), (4, 18, False)]
-    assert database.events_after(0, 100) == [event for event, _ in outcomes]
-    assert database.events_after(2, 1) == [outcomes[2][0]]
-    assert database.latest(2) == [outcomes[3][0], outcomes[2][0]]
-    assert database.newest() == outcomes[3][0]
-
-
-def test_the_same_key_is_recorded_once_also_within_one_batch(database):
-    assert states(database.record([press(key="a"), press(key="a")])) == [(1, 19, False), (1, 19, True)]
-    assert states(database.record([press(key="a"), press(key="b")])) == [(1, 19, True), (2, 18, False)]
-
-
-def test_a_refused_change_fails_alone(database):
-    outcomes = database.record(
-        [press(key="a"), Change("undo", "api", seq=7), Change("reset", "api", key="a")]
-    )
-    assert [getattr(outcome, "code", None) for outcome in outcomes] == [None, "changed", "key_reused"]
-    assert database.newest().seq == 1
-
-
-def test_presses_taken_back_are_left_out_of_the_tally(database):
-    assert database.tally(0, 0) == (None, 0, 0)
-    database.record([press(), press(), Change("undo", "api"), press()])
-    last, today, week = database.tally(0, 0)
-    assert (last, today, week) == (database.newest().at, 2, 2)
-    assert database.tally(2**40, 0)[1:] == (0, 2)
-
-
-def test_statements_are_carried_out_all_or_none(database):
-    keep = "INSERT INTO secret VALUES (:name, 'x')"
-    with pytest.raises(sqlite3.IntegrityError):
-        database.change((keep, {"name": "a"}), (keep, {"name": "a"}))
-    assert database.query("SELECT * FROM secret") == []
-
-
 # --- SQLite ------------------------------------------------------------------------------------
 
 
@@ -98,13 +54,6 @@ def test_the_file_is_private_and_whole(database, path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not path.with_name("button.db.new").exists()
     sqlite_file.check(path)
-
-
-@pytest.mark.parametrize("statement", ["DELETE FROM event", "UPDATE event SET count = 7"])
-def test_events_stay_as_they_are(database, statement):
-    database.record([press()])
-    with pytest.raises(sqlite3.IntegrityError, match="events stay"):
-        database.change((statement, {}))
 
 
 def test_the_count_is_there_after_opening_again(path):
@@ -273,6 +222,7 @@ def test_stopping_writes_what_was_accepted(database, announced):
     for _ in range(10):
         store.press("button")
     store.stop(within=5)
+    store.close()
     assert len(announced) == 10
     with pytest.raises(Unavailable, match="stopping"):
         store.submit(press())
@@ -284,6 +234,7 @@ def test_after_a_long_silence_only_the_newest_is_announced(database, announced):
     store.submit(press())
     assert [event.seq for event in announced] == [151]
     store.stop(within=5)
+    store.close()
 
 
 # --- accounts ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import flask
 
 from settings import Settings
-from storage import Accounts, Event, SqliteDatabase, Store
+from storage import Accounts, Database, Event, Store
 
 from .assets import Asset, load_assets
 from .health import Collector, Metrics
@@ -21,7 +21,7 @@ class Parts:
 
     version: str
     settings: Settings
-    database: SqliteDatabase
+    database: Database
     store: Store
     accounts: Accounts
     #: The health of each part: a name, and what tells it.

@@ -1,0 +1,119 @@
+"""What every database must do: one contract for SQLite and PostgreSQL."""
+
+import sqlite3
+
+import psycopg
+import pytest
+
+from storage import Accounts, Change, open_database
+
+INTEGRITY = (sqlite3.IntegrityError, psycopg.IntegrityError)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/button.db"
+    return request.getfixturevalue("postgres").new()
+
+
+@pytest.fixture
+def database(url):
+    database = open_database(url, goal=20)
+    yield database
+    database.close()
+
+
+def press(**more):
+    return Change("press", "api", **more)
+
+
+def states(outcomes):
+    return [(event.seq, event.count, again) for event, again in outcomes]
+
+
+def test_an_empty_database_shows_the_goal(database):
+    newest = database.newest()
+    assert (newest.seq, newest.count, newest.goal, newest.kind) == (0, 20, 20, "connect")
+
+
+def test_a_batch_is_recorded_in_order_and_read_back_as_it_was_recorded(database):
+    outcomes = database.record([press(), press(), Change("goal", "admin", goal=5), Change("undo", "api")])
+    assert states(outcomes) == [(1, 19, False), (2, 18, False), (3, 3, False), (4, 18, False)]
+    assert database.events_after(0, 100) == [event for event, _ in outcomes]
+    assert database.events_after(2, 1) == [outcomes[2][0]]
+    assert database.latest(2) == [outcomes[3][0], outcomes[2][0]]
+    assert database.newest() == outcomes[3][0]
+
+
+def test_the_same_key_is_recorded_once_also_within_one_batch(database):
+    assert states(database.record([press(key="a"), press(key="a")])) == [(1, 19, False), (1, 19, True)]
+    assert states(database.record([press(key="a"), press(key="b")])) == [(1, 19, True), (2, 18, False)]
+
+
+def test_a_refused_change_fails_alone(database):
+    outcomes = database.record(
+        [press(key="a"), Change("undo", "api", seq=7), Change("reset", "api", key="a")]
+    )
+    assert [getattr(outcome, "code", None) for outcome in outcomes] == [None, "changed", "key_reused"]
+    assert database.newest().seq == 1
+
+
+def test_presses_taken_back_are_left_out_of_the_tally(database):
+    assert database.tally(0, 0) == (None, 0, 0)
+    database.record([press(), press(), Change("undo", "api"), press()])
+    last, today, week = database.tally(0, 0)
+    assert (last, today, week) == (database.newest().at, 2, 2)
+    assert database.tally(2**40, 0)[1:] == (0, 2)
+
+
+def test_statements_are_carried_out_all_or_none(database):
+    keep = "INSERT INTO secret VALUES (:name, 'x')"
+    with pytest.raises(INTEGRITY):
+        database.change((keep, {"name": "a"}), (keep, {"name": "a"}))
+    assert database.query("SELECT * FROM secret") == []
+    database.change((keep, {"name": "b"}))
+    assert database.query("SELECT name FROM secret WHERE value = :value", value="x") == [("b",)]
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM event", "UPDATE event SET count = 7"])
+def test_events_stay_as_they_are(database, statement):
+    database.record([press()])
+    with pytest.raises(INTEGRITY, match="events stay"):
+        database.change((statement, {}))
+    assert database.newest().count == 19
+
+
+def test_the_count_is_there_after_opening_again(database, url):
+    made = database.newest()
+    ((event, _),) = database.record([press(key="a")])
+    database.close()
+    again = open_database(url, goal=7)
+    assert again.newest() == event
+    assert again.newest().goal == made.goal == 20
+    again.probe()
+    again.close()
+
+
+def test_seq_has_no_gaps_after_what_was_rolled_back(database):
+    with pytest.raises(ValueError, match="no such kind"):
+        database.record([press(), Change("dance", "api")])
+    assert states(database.record([press()])) == [(1, 19, False)]
+
+
+def test_undo_goes_back_through_batches(database):
+    database.record([press(), press()])
+    database.record([Change("undo", "api")])
+    assert states(database.record([Change("undo", "api"), press()])) == [(4, 20, False), (5, 19, False)]
+
+
+def test_passwords_and_sessions(database):
+    accounts = Accounts(database)
+    made = accounts.ensure_password(None)
+    assert accounts.check_password(made)
+    assert Accounts(database).ensure_password(None) is None
+    token = accounts.begin_session()
+    assert accounts.is_session(token)
+    assert Accounts(database).form_token(token) == accounts.form_token(token)
+    accounts.set_password("other")
+    assert not accounts.is_session(token)

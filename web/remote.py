@@ -1,0 +1,105 @@
+"""A button far from its server: each press is on its own disk first, and is sent until it is answered."""
+
+import http.client
+import json
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import gevent
+from gevent.event import Event as Signal
+
+from storage import Change, Spool, Unavailable
+
+log = logging.getLogger(__name__)
+
+#: Seconds within which the server must answer, and between attempts, doubled each time up to the second.
+ANSWER_WITHIN = 10.0
+AGAIN, AGAIN_AT_MOST = 0.5, 10.0
+
+
+class Remote:
+    """Sends presses to the server at `url` (http or https) with its API `token`, each once.
+
+    `press(source)` keeps a press in `spool` and returns; `run()`, for a greenlet, sends it with its key
+    until the server has answered, so that it counts once whatever the network does. `told(count)` hears
+    the count that each led to.
+    """
+
+    def __init__(self, url: str, token: str, spool: Spool, told: Callable[[dict[str, Any]], None]) -> None:
+        self._url = urlsplit(url)
+        self._token = token
+        self._spool = spool
+        self._told = told
+        self._news = Signal()
+        self._failing: str | None = None
+        self._news.set()
+
+    def press(self, source: str) -> None:
+        """Keep a press on the disk, to be sent."""
+        try:
+            self._spool.add([Change("press", source, key=secrets.token_hex(12))])
+        except Unavailable as error:
+            log.error("A press of %s is lost, for it cannot be kept: %s", source, error)
+        self._news.set()
+
+    def run(self) -> None:
+        """Never returns."""
+        pause = AGAIN
+        while True:
+            self._news.wait()
+            self._news.clear()
+            try:
+                for press in self._spool.waiting():
+                    assert press.key is not None
+                    self._told(self._send(press.key))
+                    self._spool.drop([press.key])
+                self._well()
+                pause = AGAIN
+            except (OSError, http.client.HTTPException, ValueError, Unavailable) as error:
+                self._ill(str(error) or type(error).__name__)
+                gevent.sleep(pause)
+                pause = min(AGAIN_AT_MOST, pause * 2)
+                self._news.set()
+
+    def status(self) -> dict[str, Any]:
+        """`trouble` None: the server has answered all presses."""
+        return {"trouble": self._failing}
+
+    def _send(self, key: str) -> dict[str, Any]:
+        """Send a press; returns the count. Raises what shows that it may not have arrived."""
+        secure = self._url.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        connection = kind(self._url.hostname or "", self._url.port, timeout=ANSWER_WITHIN)
+        try:
+            headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": key}
+            connection.request("POST", self._url.path.rstrip("/") + "/api/press", headers=headers)
+            answer = connection.getresponse()
+            body = answer.read(4096)
+            if answer.status not in (200, 201):
+                raise ValueError(f"the server answers {answer.status}")
+            count: dict[str, Any] = json.loads(body)
+            return count
+        finally:
+            connection.close()
+
+    def _ill(self, why: str) -> None:
+        if self._failing != why:
+            log.error("Presses wait on this disk: %s", why)
+        self._failing = why
+
+    def _well(self) -> None:
+        if self._failing:
+            log.warning("The server has all presses")
+        self._failing = None
+
+
+def is_url(url: str) -> bool:
+    """Whether `url` can be a server's."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
