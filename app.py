@@ -232,6 +232,8 @@ def run_button(settings: Settings, url: str) -> None:
         )
     if settings.api_token is None:
         raise SettingError("BUTTON_API_TOKEN: expected the token of the server")
+    if settings.hold:
+        log.warning("BUTTON_HOLD is of no use here: only a server can take a press back")
     stopping = _go_first()
     pins = open_pins(settings.hardware, settings.pin, settings.simulated_pin)
     light = None if settings.led_pin is None else open_led(settings.hardware, settings.led_pin)
@@ -397,9 +399,7 @@ def set_password(settings: Settings) -> None:
     """Ask for a new admin password, or read it from standard input; ends all sessions."""
     if settings.admin_password is not None:
         raise DatabaseError("The password is set by BUTTON_ADMIN_PASSWORD; change it there")
-    password = (
-        getpass.getpass("New admin password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    )
+    password = getpass.getpass("New admin password: ") if sys.stdin.isatty() else _line_of_stdin()
     if not 1 <= len(password) <= web.admin.LONGEST_PASSWORD:
         raise SettingError(f"password: expected 1 to {web.admin.LONGEST_PASSWORD} characters")
     Accounts(open_database(settings.database, goal=None)).set_password(password)

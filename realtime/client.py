@@ -126,7 +126,7 @@ class Client:
             self.engine.heartbeat.later(self)
         else:
             self.urgent = True
-            if packet.key is not None and self.websocket is not None:
+            if isinstance(packet.key, tuple) and self.websocket is not None:  # no ping
                 self._pass_over_patient()
         self.waiting[key] = packet
         if len(self.waiting) > MOST_WAITING:

@@ -19,6 +19,22 @@ log = logging.getLogger(__name__)
 
 #: Seconds within which the database must have answered: a connect, a look, a transaction.
 CONNECT_WITHIN, READ_WITHIN, WRITE_WITHIN = 3, 1.5, 4.0
+#: The server's own limits, so that one of ours that vanishes within a transaction does not hold the others
+#: up, and commits that are on the disk whatever the cluster's default is.
+OPTIONS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "synchronous_commit": "on",
+        "timezone": "UTC",
+        "default_transaction_isolation": "read\\ committed",
+        "lock_timeout": "3s",
+        "statement_timeout": "5s",
+        "idle_in_transaction_session_timeout": "5s",
+        "tcp_keepalives_idle": 5,
+        "tcp_keepalives_interval": 2,
+        "tcp_keepalives_count": 3,
+    }.items()
+)
 #: Seconds until a lost listener tries again, doubled each time up to the second.
 LISTEN_AGAIN, LISTEN_AGAIN_AT_MOST = 0.25, 4.0
 #: Whatever waits for one lock, from any server, while the schema is made.
@@ -28,7 +44,8 @@ CHANNEL = "the_button"
 
 COLUMNS = ", ".join(Event._fields)
 _SELECT = f"SELECT {COLUMNS} FROM event"  # noqa: S608
-_INSERT = f"INSERT INTO event ({COLUMNS}) VALUES ({', '.join(['%s'] * len(Event._fields))})"  # noqa: S608
+_INSERT = f"INSERT INTO event ({COLUMNS}) VALUES"
+_ROW = f"({', '.join(['%s'] * len(Event._fields))})"
 _NOW = "round(extract(epoch FROM clock_timestamp())::numeric, 3)::float8"
 
 # `seq` is no serial column: that leaves gaps where a transaction is rolled back. `turn` has one row, the
@@ -70,12 +87,19 @@ class PostgresDatabase:
     def __init__(self, url: str, goal: int | None) -> None:
         self._url = url
         self._connections: dict[str, Connection] = {}
-        self._locks = {"write": BoundedSemaphore(1), "read": BoundedSemaphore(1)}
+        self._locks = {name: BoundedSemaphore(1) for name in ("write", "read", "news")}
+        logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns at each attempt of an outage
+        try:
+            psycopg.conninfo.conninfo_to_dict(url)
+        except psycopg.Error:
+            raise DatabaseError(
+                "BUTTON_DATABASE: this URL cannot be read; in the password write % as %25, @ as %40, / as %2F"
+            ) from None
         try:
             self._run("write", lambda db: self._prepare(db, goal), within=10.0)
             at, goal = self._run("read", lambda db: _one(db, "SELECT at, goal FROM origin"))
         except (Unavailable, psycopg.Error) as error:
-            raise DatabaseError(f"PostgreSQL cannot be used: {_line(error)}") from error
+            raise DatabaseError(f"PostgreSQL cannot be used: {_line(error)}") from None
         self._origin = origin(goal, at)
 
     def record(self, changes: Sequence[Change]) -> list[tuple[Event, bool] | Refused]:
@@ -92,7 +116,11 @@ class PostgresDatabase:
 
     def events_after(self, seq: int, limit: int) -> list[Event]:
         """The events above `seq`, oldest first, at most `limit` of them."""
-        return self._events("WHERE seq > %s ORDER BY seq LIMIT %s", min(seq, 2**62), limit)
+        return self._run("read", lambda db: self._after(db, seq, limit))
+
+    def news(self, seq: int, limit: int) -> list[Event]:
+        """The same for the announcer, which waits for no other reader."""
+        return self._run("news", lambda db: self._after(db, seq, limit))
 
     def latest(self, limit: int) -> list[Event]:
         """The newest `limit` events, newest first."""
@@ -144,7 +172,7 @@ class PostgresDatabase:
                     wake()
                     for _ in db.notifies():
                         wake()
-            except (psycopg.Error, gevent.Timeout):
+            except (psycopg.Error, UnicodeError, gevent.Timeout):
                 gevent.sleep(pause)
                 pause = min(LISTEN_AGAIN_AT_MOST, pause * 2)
 
@@ -164,29 +192,37 @@ class PostgresDatabase:
                 keepalives_idle=5,
                 keepalives_interval=2,
                 keepalives_count=3,
-                options="-c synchronous_commit=on -c timezone=UTC",
+                options=OPTIONS,
             )
 
     def _run(self, name: str, work: Callable[[Connection], T], within: float = READ_WITHIN) -> T:
-        """Run `work` in a transaction on the connection that reads or the one that writes."""
+        """Run `work` in a transaction on the connection of that name; one that reads may be made anew."""
         try:
             with gevent.Timeout(within + CONNECT_WITHIN), self._locks[name]:
                 db = self._connections.get(name)
-                if db is None or db.closed:
-                    db = self._connections[name] = self._connect()
-                try:
-                    with gevent.Timeout(within), db.transaction():
-                        return work(db)
-                except BaseException as error:
-                    if not isinstance(error, (psycopg.IntegrityError, psycopg.ProgrammingError)):
-                        self._connections.pop(name).close()  # nobody knows what it still has under way
-                    raise
+                if db is not None and not db.closed:
+                    try:
+                        return self._work(name, db, work, within)
+                    except psycopg.OperationalError:
+                        if name == "write":  # what of it was done? the key will tell who asks again
+                            raise
+                db = self._connections[name] = self._connect()
+                return self._work(name, db, work, within)
         except gevent.Timeout:
             raise Unavailable("the database does not answer") from None
-        except (psycopg.IntegrityError, psycopg.ProgrammingError):
+        except psycopg.IntegrityError:
             raise  # ours to mend
-        except psycopg.Error as error:
+        except (psycopg.Error, UnicodeError) as error:
             raise Unavailable(_line(error)) from error
+
+    def _work(self, name: str, db: Connection, work: Callable[[Connection], T], within: float) -> T:
+        try:
+            with gevent.Timeout(within), db.transaction():
+                return work(db)
+        except BaseException as error:
+            if not isinstance(error, psycopg.IntegrityError):
+                self._connections.pop(name, db).close()  # nobody knows what it still has under way
+            raise
 
     def _prepare(self, db: Connection, goal: int | None) -> None:
         db.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
@@ -215,10 +251,14 @@ class PostgresDatabase:
             changes, last, known.get, lambda seq: made.get(seq) or self._event_at(db, seq), at, keep
         )
         if made:
-            with db.cursor() as cursor:
-                cursor.executemany(_INSERT, list(made.values()))
+            # One statement, no pipeline: of that, half could be on its way when the plug is pulled.
+            rows = [value for event in made.values() for value in event]
+            db.execute(f"{_INSERT} {', '.join([_ROW] * len(made))}", rows)
             db.execute(f"NOTIFY {CHANNEL}")
         return outcomes
+
+    def _after(self, db: Connection, seq: int, limit: int) -> list[Event]:
+        return self._select(db, "WHERE seq > %s ORDER BY seq LIMIT %s", min(seq, 2**62), limit)
 
     def _events(self, where: str, *values: Any) -> list[Event]:
         return self._run("read", lambda db: self._select(db, where, *values))
@@ -250,5 +290,6 @@ def _named(sql: str) -> Any:
 
 
 def _line(error: Exception) -> str:
-    """The first line of what libpq says; it names no password."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    """What is wrong, without what libpq adds: addresses, names, and at times a part of the URL."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return re.sub(r"""(["'])[^"']*\1""", "\u2026", text.rsplit("failed: ", 1)[-1])

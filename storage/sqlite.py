@@ -57,6 +57,10 @@ class SqliteDatabase:
         """The events above `seq`, oldest first, at most `limit` of them."""
         return self._events("WHERE seq > ? ORDER BY seq LIMIT ?", min(seq, 2**62), limit)
 
+    def news(self, seq: int, limit: int) -> list[Event]:
+        """The same, for the announcer."""
+        return self.events_after(seq, limit)
+
     def latest(self, limit: int) -> list[Event]:
         """The newest `limit` events, newest first."""
         return self._events("ORDER BY seq DESC LIMIT ?", limit)

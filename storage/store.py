@@ -45,6 +45,9 @@ class Database(Protocol):
     def events_after(self, seq: int, limit: int) -> list[Event]:
         """The events above `seq`, oldest first, at most `limit` of them."""
 
+    def news(self, seq: int, limit: int) -> list[Event]:
+        """The same, for the announcer: no other reader holds it up."""
+
     def probe(self) -> None:
         """Find out whether changes can be made."""
 
@@ -108,7 +111,7 @@ class Store:
         self.recorded: Counter[tuple[str, str]] = Counter()
         self._spool = spool
         waiting = spool.waiting() if spool is not None else []
-        self._spooled = {press.key for press in waiting}
+        self._spooled = {press.key for press in waiting if press.key}
         self._queue: deque[_Item] = deque(_Item(press, None) for press in waiting)
         self._batch: list[_Item] = []  # what is being written
         self._work = Signal()
@@ -157,7 +160,7 @@ class Store:
         Returns its key, by which `take_back` knows it. None: a thousand presses wait already, and this
         one is refused.
         """
-        if sum(item.answer is None for item in self._queue) >= MOST_WAITING:
+        if len(self._waiting()) >= MOST_WAITING:
             self._refused_presses += 1
             log.error("Press of %s refused: %d presses wait for the database", source, MOST_WAITING)
             return None
@@ -192,9 +195,10 @@ class Store:
         """The health of the road to the disk; `trouble` None: a press can be recorded now."""
         stuck = "the database does not answer" if self.stuck() else None
         return {
-            "trouble": stuck or next(iter(self._trouble.values()), None),
+            "trouble": stuck or self._trouble.get("write") or self._trouble.get("read"),
+            "warnings": [f"presses cannot be spooled: {why}" for why in [self._trouble.get("spool")] if why],
             "seq": self.current.seq,
-            "waiting": sum(item.answer is None for item in self._queue),
+            "waiting": len(self._waiting()),
             "refused_presses": self._refused_presses,
         }
 
@@ -217,8 +221,7 @@ class Store:
     def close(self) -> None:
         """Announce no more; after that the database may be closed."""
         self._closed = True
-        self._news.set()
-        gevent.joinall([self._announcer])
+        self._announcer.kill(timeout=0.5)
 
     def _write(self) -> None:
         """Write whatever waits, in one transaction; the next gathers meanwhile (group commit)."""
@@ -233,7 +236,6 @@ class Store:
                     outcomes = self._database.record([item.change for item in batch])
                     self._committed(time.monotonic() - self._writing_since)
                     self._settle(batch, outcomes)
-                    self._forget_spooled(batch)
                 elif "write" in self._trouble:
                     self._database.probe()
             except Unavailable as error:
@@ -255,6 +257,11 @@ class Store:
             if item.answer is not None:
                 item.answer.set_exception(error)
         self._queue.extendleft(item for item in reversed(batch) if item.answer is None)
+        self._batch = []
+
+    def _waiting(self) -> list[Change]:
+        """The presses of the pin that are not recorded yet."""
+        return [item.change for item in (*self._batch, *self._queue) if item.answer is None]
 
     def _keep_safe(self) -> None:
         while not self._closed:
@@ -262,30 +269,30 @@ class Store:
             since = self._writing_since
             if "write" in self._trouble or (since is not None and time.monotonic() - since > SPOOL_EVERY):
                 self._spool_waiting()
+            self._drop_recorded()
 
     def _spool_waiting(self) -> None:
         """Have the spool hold every press of the pin that waits."""
-        waiting = [item.change for item in (*self._batch, *self._queue) if item.answer is None]
-        waiting = [press for press in waiting if press.key not in self._spooled]
-        if self._spool is None or not waiting:
-            return
-        try:
-            self._spool.add(waiting)
-            self._spooled |= {press.key for press in waiting}
-            self._resolve("spool")
-        except Unavailable as error:
-            self._fail("spool", error)
+        waiting = [press for press in self._waiting() if press.key not in self._spooled]
+        if self._spool is not None and waiting and self._with_spool(lambda spool: spool.add(waiting)):
+            self._spooled |= {press.key for press in waiting if press.key}
 
-    def _forget_spooled(self, batch: Sequence[_Item]) -> None:
-        """What is recorded need not wait in the spool; if it does, it is answered with what it was."""
-        keys = {key for item in batch if (key := item.change.key) in self._spooled and key}
-        if self._spool is None or not keys:
-            return
+    def _drop_recorded(self) -> None:
+        """What is recorded need not wait in the spool; while it does, it is answered with what it was."""
+        done = self._spooled - {press.key for press in self._waiting() if press.key}
+        if done and self._with_spool(lambda spool: spool.drop(done)):
+            self._spooled -= done
+
+    def _with_spool(self, work: Callable[[Spool], None]) -> bool:
+        """Do something with the spool; returns whether that could be done."""
+        assert self._spool is not None
         try:
-            self._spool.drop(keys)
-            self._spooled -= keys
+            work(self._spool)
         except Unavailable as error:
             self._fail("spool", error)
+            return False
+        self._resolve("spool")
+        return True
 
     def _fail(self, what: str, error: Unavailable) -> None:
         if self._trouble.get(what) != str(error):
@@ -323,7 +330,7 @@ class Store:
                 self._news.set()
 
     def _catch_up(self) -> None:
-        while events := self._database.events_after(self.current.seq, MOST_ANNOUNCED + 1):
+        while events := self._database.news(self.current.seq, MOST_ANNOUNCED + 1):
             if len(events) > MOST_ANNOUNCED:
                 events = [self._database.newest()]
             for event in events:

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import time
 
+import psycopg
 import pytest
 import requests
 from postgres import Postgres
@@ -156,10 +157,45 @@ def spooled(server):
         return db.execute("SELECT key FROM press").fetchall()
 
 
-@pytest.mark.parametrize("url", ["postgresql://nobody:geheim@127.0.0.1:1/none", "postgresql://%zz"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://nobody:geheim@127.0.0.1:1/none",
+        "postgresql://button:100%geheim@127.0.0.1:1/none",
+        "postgresql://button:geheim@[::1/none",
+        "postgresql://button:x@geheim@127.0.0.1:1/none",
+    ],
+)
 def test_a_database_that_is_not_there_is_one_line_without_the_password(start_on, url):
     with pytest.raises(AssertionError) as error:
         start_on(url)
     last = str(error.value).splitlines()[-1]
-    assert last.startswith("PostgreSQL cannot be used: ")
+    assert last.startswith(("PostgreSQL cannot be used: ", "BUTTON_DATABASE: "))
     assert "geheim" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_a_server_that_freezes_within_a_transaction_holds_the_others_up_for_seconds_alone(
+    own_postgres, start_on
+):
+    url = own_postgres.new()
+    one, other = start_on(url), start_on(url)
+    other.press()
+    held = psycopg.connect(url)
+    held.execute("SELECT version FROM turn FOR UPDATE")  # as one that vanished would hold it
+    held.execute("SET idle_in_transaction_session_timeout = '5s'")
+    until(lambda: one.api("press").status_code == 201, "the others", deadline=30)
+    held.close()
+
+
+@pytest.mark.slow
+def test_an_outage_names_no_address_and_a_stop_in_it_takes_less_than_five_seconds(own_postgres, start_on):
+    server = start_on(own_postgres.new())
+    for process in own_postgres.all_processes():
+        process.send_signal(signal.SIGSTOP)
+    server.push()
+    until(lambda: server.health().status_code == 503, "the health report")
+    assert "127.0.0.1" not in server.health().text
+    begun = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - begun < 5
