@@ -146,6 +146,17 @@ class Server:
         return requests.get(self.url + "/healthz", timeout=DEADLINE)
 
 
+def in_order(client):
+    """Have a client of python-socketio handle messages in their order: it starts a thread for each."""
+    trigger = client.eio._trigger_event
+
+    def trigger_in_order(event, *arguments, run_async=False, **more):
+        return trigger(event, *arguments, run_async=run_async and event != "message", **more)
+
+    client.eio._trigger_event = trigger_in_order
+    return client
+
+
 class Screen:
     """A Socket.IO client that watches: `counts` and `infos` are all that it was told, in order."""
 
@@ -154,7 +165,7 @@ class Screen:
         self.counts = []
         self.infos = []
         self.answers = queue.Queue()
-        self.client = socketio.Client(reconnection=False)
+        self.client = in_order(socketio.Client(reconnection=False))
         self.client.on("count", self.counts.append)
         self.client.on("info", self.infos.append)
         self.client.connect(

@@ -16,7 +16,7 @@ import requests
 import socketio
 import zmq
 from hypothesis import given
-from running import DEADLINE, ROOT, TRANSPORTS, until
+from running import DEADLINE, ROOT, TRANSPORTS, in_order, until
 
 import feed
 from feed import MOST_SAMPLES, MOST_SERIES, Malformed, Recent, Sample, parse
@@ -50,7 +50,7 @@ class Graph:
     def __init__(self, server, name="websocket"):
         self.events = []
         self.series = {}
-        self.client = socketio.Client(reconnection=False)
+        self.client = in_order(socketio.Client(reconnection=False))
         self.client.on("samples", self._take, namespace="/graph")
         self.client.connect(
             server.url, transports=TRANSPORTS[name], namespaces=["/graph"], wait_timeout=DEADLINE
