@@ -8,7 +8,7 @@ import pytest
 import requests
 from engines import Phantom
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from running import PASSWORD, ROOT, Server, until
 from test_feed import endpoint_of, publish  # noqa: F401 - a fixture
 
@@ -18,11 +18,10 @@ SIZES = {"": (1920, 1080), "-phone": (390, 844), "-dark": (1920, 1080), "-4k": (
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=KIOSK)
-        yield browser
-        browser.close()
+def browser(playwright):
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=KIOSK)
+    yield browser
+    browser.close()
 
 
 def view(browser, kind):
