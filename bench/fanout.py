@@ -100,7 +100,7 @@ def commands(folder):
 
 
 def broadcast(known, names, clients, times):
-    """CPU a delivered count of each peer, with so many clients, back to back; and the peers' other figures."""
+    """CPU a delivered count of each peer, with so many clients, back to back; and the memory of each."""
     peers = [Peer(name, *known[name], clients) for name in names]
     figures = {peer.name: [] for peer in peers}
     for peer in peers:
@@ -111,10 +111,10 @@ def broadcast(known, names, clients, times):
             print(
                 f"{clients} clients, {peer.name}: {figures[peer.name][-1] * 1e6:.1f} us a count", flush=True
             )
-    others = {peer.name: (peer.connect, peer.each) for peer in peers}
+    memory = {peer.name: peer.each for peer in peers}
     for peer in peers:
         peer.stop()
-    return {name: statistics.median(values) for name, values in figures.items()}, others
+    return {name: statistics.median(values) for name, values in figures.items()}, memory
 
 
 def connects(known, clients=3000):
@@ -229,7 +229,7 @@ def main():
         known = commands(Path(folder))
         thousand, _ = broadcast(known, list(known), 1000, 200)
         names = ["C send() loop", "The Button", "Node ws", "Node socket.io"]
-        five, more = broadcast(known, names, 5000, 60)
+        five, memory = broadcast(known, names, 5000, 60)
         opened = connects(known)
         polls = polling(known)
         asked = ajax()
@@ -247,7 +247,7 @@ def main():
         lines.append("| " + " | ".join(row) + " |")
     node = "Node socket.io"
     rows = [
-        ("memory a WebSocket client, 5,000 of them", f"{more[ours][1] / 1024:.1f} kB", f"Node {more[node][1] / 1024:.1f} kB"),
+        ("memory a WebSocket client, 5,000 of them", f"{memory[ours] / 1024:.1f} kB", f"Node {memory[node] / 1024:.1f} kB"),
         ("CPU a WebSocket connect, 3,000 of them", f"{opened[ours] * 1e6:.0f} µs", f"{opened[ours] / opened[node]:.2f} of Node's"),
         ("CPU a heartbeat", f"{heartbeat * 1e6:.1f} µs", "9,000 clients"),
         ("CPU a count by long-polling", f"{polls[ours] * 1e6:.0f} µs", f"{polls[ours] / polls[node]:.2f} of Node's"),

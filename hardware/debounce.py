@@ -94,11 +94,6 @@ class Debouncer:
         self._level = 1  # a low that comes with it begins the next press
         return "released" if self._seen else None
 
-    @property
-    def pressed_since(self) -> float | None:
-        """When the press that lasts began, by the sampler's clock; None while released."""
-        return self._began if self._pressed else None
-
     def is_stuck(self, now: float) -> bool:
         """Whether the button has been held for longer than anybody means to."""
         return self._pressed and now - self._began > STUCK_AFTER

@@ -5,7 +5,7 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,7 +32,27 @@ class Pin(Protocol):
         """Give the pin back."""
 
 
-class GpioPin:
+class _HeaderPin:
+    """A pin of the header by its physical number (BOARD numbering). Raises `HardwareError`."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._gpio = _library()
+        self._take(lambda gpio: gpio.setwarnings(False))
+        self._take(lambda gpio: gpio.setmode(gpio.BOARD))
+
+    def _take(self, step: Callable[[Any], Any]) -> None:
+        try:
+            step(self._gpio)
+        except Exception as error:  # each library raises its own kinds
+            raise HardwareError(_why(self._number, error)) from error
+
+    def close(self) -> None:
+        """Give the pin back, as an input: an LED goes out."""
+        self._gpio.cleanup(self._number)
+
+
+class GpioPin(_HeaderPin):
     """A pin of the Raspberry Pi's header, with its internal pull-up on.
 
     Wire one leg of the button to physical pin 11 (GPIO17) and the other to ground, say physical
@@ -48,46 +68,26 @@ class GpioPin:
     """
 
     def __init__(self, number: int) -> None:
-        self._number = number
-        self._gpio = _library()
-        try:
-            self._gpio.setwarnings(False)
-            self._gpio.setmode(self._gpio.BOARD)
-            self._gpio.setup(number, self._gpio.IN, pull_up_down=self._gpio.PUD_UP)
-            self._gpio.input(number)
-        except Exception as error:  # each library raises its own kinds
-            raise HardwareError(_why(number, error)) from error
+        super().__init__(number)
+        self._take(lambda gpio: gpio.setup(number, gpio.IN, pull_up_down=gpio.PUD_UP))
+        self._take(lambda gpio: gpio.input(number))
         self.driver = f"RPi.GPIO {self._gpio.VERSION}"
 
     def read(self) -> int:
         """The level now: 0 while pressed, 1 else."""
         return self._gpio.input(self._number)
 
-    def close(self) -> None:
-        """Give the pin back to whoever wants it next."""
-        self._gpio.cleanup(self._number)
 
-
-class GpioOutput:
+class GpioOutput(_HeaderPin):
     """A pin of the Raspberry Pi's header that is set, for an LED and its resistor. Raises `HardwareError`."""
 
     def __init__(self, number: int) -> None:
-        self._number = number
-        self._gpio = _library()
-        try:
-            self._gpio.setwarnings(False)
-            self._gpio.setmode(self._gpio.BOARD)
-            self._gpio.setup(number, self._gpio.OUT, initial=1)
-        except Exception as error:  # each library raises its own kinds
-            raise HardwareError(_why(number, error)) from error
+        super().__init__(number)
+        self._take(lambda gpio: gpio.setup(number, gpio.OUT, initial=1))
 
     def write(self, level: int) -> None:
         """Set the level: 1 is 3.3 V."""
         self._gpio.output(self._number, level)
-
-    def close(self) -> None:
-        """Give the pin back, as an input, so that the light goes out."""
-        self._gpio.cleanup(self._number)
 
 
 def open_pins(hardware: str, numbers: Sequence[int], fifo: str | None) -> list[Pin]:

@@ -213,6 +213,7 @@
   canvas.onmousemove = canvas.ontouchstart = canvas.ontouchmove = point;
   canvas.onmouseout = canvas.ontouchend = canvas.ontouchcancel = leave;
 
-  // The chart for the page: `take(event, isFirst)` samples, `size(width, height)`, `want()` a drawing soon.
+  // The chart for the page: `take(event, isFirst)` samples, `size(width, height)`, `want()` a drawing soon,
+  // `draw(now)` one at once.
   button.graph = { take: take, size: plot.size, want: want, draw: draw };
 })(window.theButton);

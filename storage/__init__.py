@@ -38,7 +38,7 @@ def open_database(url: str, goal: int | None) -> Database:
     try:
         from .postgres import PostgresDatabase  # only here: who needs none has no driver for it
     except ImportError as error:
-        raise DatabaseError("PostgreSQL needs its driver: pip install 'psycopg[binary]'") from error
+        raise DatabaseError("PostgreSQL needs libpq: as root, apt-get install libpq5") from error
     return PostgresDatabase(url, goal)
 
 

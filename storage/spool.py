@@ -2,16 +2,18 @@
 
 import os
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gevent.threadpool import ThreadPool
 
 from .count import Change
 from .errors import DatabaseError, Unavailable
-from .sqlite_file import connect
+from .sqlite_file import connect, transact
 from .threads import apply
+
+T = TypeVar("T")
 
 #: "ButS"; tells a spool from a database (PRAGMA application_id).
 APPLICATION_ID = 0x42757453
@@ -39,22 +41,24 @@ class Spool:
 
     def waiting(self) -> list[Change]:
         """The presses in it, oldest first."""
-        rows = self._run("SELECT source, key FROM press ORDER BY number")
+        rows = self._run(lambda db: db.execute("SELECT source, key FROM press ORDER BY number").fetchall())
         return [Change("press", source, key=key) for source, key in rows]
 
     def add(self, presses: Sequence[Change]) -> None:
         """Keep presses: they are on the disk when this returns."""
-        for press in presses:
-            self._run("INSERT OR IGNORE INTO press (key, source) VALUES (?, ?)", press.key, press.source)
+        rows = [(press.key, press.source) for press in presses]
+        self._change("INSERT OR IGNORE INTO press (key, source) VALUES (?, ?)", rows)
 
     def drop(self, keys: Collection[str]) -> None:
         """Forget the presses of these keys, which the database has now."""
-        for key in keys:
-            self._run("DELETE FROM press WHERE key = ?", key)
+        self._change("DELETE FROM press WHERE key = ?", [(key,) for key in keys])
 
-    def _run(self, sql: str, *values: Any) -> list[Any]:
+    def _change(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        self._run(lambda db: transact(db, lambda db: db.executemany(sql, rows)))
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            return apply(self._pool, lambda: self._db.execute(sql, values).fetchall())
+            return apply(self._pool, lambda: work(self._db))
         except sqlite3.Error as error:
             raise Unavailable(str(error)) from error
 

@@ -94,7 +94,7 @@ class SqliteDatabase:
             for sql, values in statements:
                 db.execute(sql, values)
 
-        self._run("write", lambda db: _transact(db, write))
+        self._run("write", lambda db: sqlite_file.transact(db, write))
 
     def probe(self) -> None:
         """Write a page, to know whether that can be done; raises `Unavailable` if not."""
@@ -151,7 +151,7 @@ class SqliteDatabase:
                 keep=lambda event: db.execute(_INSERT, event),
             )
 
-        return _transact(db, write)
+        return sqlite_file.transact(db, write)
 
     def _events(self, where: str, *values: Any) -> list[Event]:
         rows = self._run("read", lambda db: db.execute(f"{_SELECT} {where}", values).fetchall())
@@ -175,16 +175,3 @@ class SqliteDatabase:
     def _read_origin(db: sqlite3.Connection) -> Event:
         at, goal = db.execute("SELECT at, goal FROM origin").fetchone()
         return origin(goal, at)
-
-
-def _transact(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    """Run `work` in one transaction: all of it is on the disk when this returns, or none of it."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        done = work(db)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    return done

@@ -5,9 +5,13 @@ import logging
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from .errors import DatabaseError
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +56,19 @@ def connect(path: Path, wait: float = 1.0) -> sqlite3.Connection:
     db = sqlite3.connect(path.absolute(), timeout=wait, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA synchronous = FULL")
     return db
+
+
+def transact(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Run `work` in one transaction: all of it is on the disk when this returns, or none of it."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        done = work(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return done
 
 
 def sync(path: Path) -> None:

@@ -205,10 +205,8 @@ def test_the_light_flashes_while_something_is_the_matter(state):
     greenlet.join(10)
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or os.getpriority(os.PRIO_PROCESS, 0) != 0,
-    reason="only root may go first, and the server leaves a niceness alone that somebody has chosen",
-)
-def test_the_server_goes_before_other_programs_if_it_may(server):
+def test_the_server_goes_before_other_programs_if_it_may_and_nobody_chose_otherwise(server):
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    niceness = -10 if os.geteuid() == 0 and ours == 0 else ours
     tasks = Path(f"/proc/{server.process.pid}/task").iterdir()
-    assert {(task / "stat").read_text().rsplit(")")[1].split()[16] for task in tasks} == {"-10"}
+    assert {(task / "stat").read_text().rsplit(")")[1].split()[16] for task in tasks} == {str(niceness)}

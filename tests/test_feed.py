@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pickle
 import re
 import socket as sockets
@@ -311,6 +312,7 @@ def test_it_listens_on_ipv6_too(watch_graph, publish, start):
         try:
             one.bind(("::1", 0))
         except OSError:
+            assert not os.environ.get("CI"), "this machine has no IPv6"
             pytest.skip("this machine has no IPv6")
     server = start(feed="tcp://[::1]:*")
     graph = watch_graph(server)
