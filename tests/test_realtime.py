@@ -168,7 +168,7 @@ def test_sigterm_closes_clients_and_exits_in_time(server, watch):
         assert screen.counts[-1]["seq"] == 1
 
 
-@pytest.mark.parametrize("times", [15, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [12, pytest.param(50, marks=pytest.mark.slow)])
 def test_kill_nine_in_a_burst_loses_nothing_that_was_announced(server, watch, times):
     for turn in range(times):
         screen = watch(server, ALL[turn % 3])
