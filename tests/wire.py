@@ -63,6 +63,7 @@ class Wire:
                 raise EOFError(self.buffer)
             self.buffer += more
         head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        self.head = head.decode()
         status = int(head.split()[1])
         length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
         return status, self.take(int(length[0].split(b":")[1])) if length else b""

@@ -1,0 +1,129 @@
+"""Four servers on one PostgreSQL behind the real nginx and HAProxy, as deploy/ has them: one truth."""
+
+import contextlib
+import re
+import signal
+import socket
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from crowd import Crowd
+from running import DEADLINE, ROOT, Server, until
+
+SCREENS = 500  # behind each proxy
+PRESSES = 30  # on each server
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def servers(tmp_path, postgres):
+    url = postgres.new()
+    servers = []
+    for number in range(4):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        servers.append(Server(folder, database=url, feed="off", trusted_proxies=1, log="warning"))
+    yield servers
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def proxies(tmp_path, servers):
+    """The ports of the two; their configurations are the project's, but for ports and descriptors."""
+    with contextlib.ExitStack() as running:
+        yield [
+            proxy(running, tmp_path, servers, "nginx.conf", ["nginx", "-p", tmp_path, "-e", "log", "-c"]),
+            proxy(running, tmp_path, servers, "haproxy.cfg", ["haproxy", "-f"]),
+        ]
+
+
+def proxy(running, folder, servers, file, command):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    text = (ROOT / "deploy" / file).read_text()
+    for number, server in enumerate(servers):
+        text = text.replace(f"127.0.0.1:800{number + 1}", f"127.0.0.1:{server.port}")
+    text = re.sub(r"(listen |bind :)8080", rf"\g<1>{port}", text)
+    text = text.replace("maxconn 40000", "maxconn 4000").replace("worker_rlimit_nofile 100000;", "")
+    text = text.replace("worker_connections 40000", "worker_connections 4000")
+    if file == "nginx.conf":
+        text = f"daemon off; pid {folder}/nginx.pid;\n" + text.replace("http {", "http { access_log off;")
+    (folder / file).write_text(text)
+    process = subprocess.Popen([*command, folder / file], stderr=subprocess.DEVNULL)
+    running.callback(process.wait, DEADLINE)
+    running.callback(process.terminate)
+    until(lambda: listens(port), file)
+    return port
+
+
+def listens(port):
+    with socket.socket() as one:
+        return not one.connect_ex(("127.0.0.1", port))
+
+
+@pytest.fixture
+def crowds(proxies):
+    crowds = [Crowd(port, SCREENS) for port in proxies]
+    yield crowds
+    for crowd in crowds:
+        crowd.close()
+
+
+def test_a_thousand_screens_of_four_servers_see_the_same(servers, crowds):
+    screens = [server.health().json()["clients"]["screens"] for server in servers]
+    assert sum(screens) == SCREENS * len(crowds)
+    assert min(screens) > SCREENS // 10, "one net's screens spread over the servers"
+    with ThreadPoolExecutor(len(servers)) as pool:
+        for pressed in [pool.submit(press, server, PRESSES) for server in servers]:
+            pressed.result()
+    assert_all_see(crowds, servers, len(servers) * PRESSES)
+    assert [crowd.ask().returned for crowd in crowds] == [0, 0]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_screens_of_a_server_that_ends_are_soon_on_another(servers, crowds, how):
+    press(servers[0], 3)
+    had = servers[3].health().json()["clients"]["screens"]
+    servers[3].stop(how)
+    until(lambda: sum(crowd.ask().returned for crowd in crowds) >= had, "all that were parted with")
+    press(servers[0], 1)
+    assert_all_see(crowds, servers[:3], 4)
+    assert max(crowd.ask().longest for crowd in crowds) < DEADLINE
+
+
+def test_servers_are_replaced_one_after_the_other_under_load(servers, crowds):
+    stop, pressed = threading.Event(), []
+
+    def go_on():
+        while not stop.wait(0.02):
+            pressed.append(servers[0].press()["seq"])
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(go_on)
+        try:
+            for server in servers[1:]:
+                server.restart()
+        finally:
+            stop.set()
+        done.result()
+    assert_all_see(crowds, servers, len(pressed))
+    assert sum(crowd.ask().returned for crowd in crowds) > SCREENS
+
+
+def press(server, times):
+    for _ in range(times):
+        server.press()
+
+
+def assert_all_see(crowds, servers, seq):
+    """Every screen shows `seq` and was never shown anything older than before; the history is whole."""
+    for crowd in crowds:
+        until(lambda crowd=crowd: crowd.all_at(seq), f"all screens to show {seq}")
+        assert crowd.ask().wrong == []
+    histories = [server.history() for server in servers]
+    assert [event["seq"] for event in histories[0]] == list(range(1, seq + 1))
+    assert all(history == histories[0] for history in histories)
