@@ -8,9 +8,7 @@ import argparse
 import contextlib
 import getpass
 import logging
-import math
 import os
-import random
 import resource
 import signal
 import sys
@@ -23,7 +21,6 @@ from typing import Any
 
 import flask
 import gevent
-import zmq.green as zmq
 from gevent.event import Event as Signal
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -32,23 +29,46 @@ import web.admin
 import web.api
 import web.health
 import web.pages
-from feed import Feed, FeedError
-from hardware import Button, HardwareError, Led, SimulatedPin, open_led, open_pins, tap_on_enter
+from feed import Feed, FeedError, publish_a_sine
+from hardware import (
+    Button,
+    HardwareError,
+    Led,
+    SimulatedPin,
+    open_led,
+    open_pins,
+    tap_now_and_then,
+    tap_on_enter,
+)
 from realtime import SHED_WITHIN, Server, bind, create_socketio
-from settings import SettingError, Settings, table
+from settings import SettingError, Settings, is_url, table
 from storage import (
     Accounts,
+    Backups,
+    Damaged,
     Database,
     DatabaseError,
     Event,
+    Kept,
     Spool,
     Store,
     Unavailable,
+    newest_copy,
     open_database,
     sqlite_file,
     sqlite_path,
 )
-from web import Gate, Parts, Remote, Sockets, is_api, is_url, origin_allowed, security_headers
+from web import (
+    Gate,
+    Parts,
+    Remote,
+    Sockets,
+    Supervisor,
+    Webhook,
+    is_api,
+    origin_allowed,
+    security_headers,
+)
 
 __version__ = "0.1.0"
 
@@ -136,7 +156,8 @@ def create_app(settings: Settings, database: Database, feed: Feed, port: int = 0
 
     def announce(event: Event) -> None:
         sockets.announce(event)
-        parts.announced(event)
+        for tell in parts.announced:
+            tell(event)
         log.info(
             "%s by %s: %d of %d to go (seq %d)", event.kind, event.source, event.count, event.goal, event.seq
         )
@@ -189,7 +210,7 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
         where = f"{settings.host} port {settings.port}"
         raise StartError(f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}") from error
     feed = Feed(settings.feed)
-    database = open_database(settings.database, settings.goal)
+    database = _open_database(settings)
     app = create_app(settings, database, feed, listener.getsockname()[1])
     parts: Parts = app.extensions["button"]
     finger = Finger(parts.store)
@@ -197,6 +218,8 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     button = Button(sources, finger.pressed, spawn, finger.held, settings.hold)
     parts.status["hardware"] = button.status
     led = _light(light, parts)
+    webhook = _webhook(settings, parts)
+    _back_up(settings, parts)
     made = parts.accounts.ensure_password(settings.admin_password)
     button.start()
     server = Server(app, listener, spawn, security_headers("localhost"))
@@ -207,11 +230,15 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     _introduce(settings, button, pins)
     if demo:
         _demonstrate(pins, feed)
+    supervisor = Supervisor(os.environ)
     _say(f"Serving on {server.url}")
+    supervisor.tell("READY=1")
+    spawn(lambda: supervisor.run(lambda: not (button.status()["trouble"] or parts.store.stuck())))
     if open_browser:
         _open_browser(server.port)
     stopping.wait()
     log.info("Stopping")
+    supervisor.tell("STOPPING=1")
     end = time.monotonic() + STOP_WITHIN
     server.refuse()
     button.stop()
@@ -221,6 +248,8 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     parts.store.stop(within=1.0)
     server.close(within=min(SHED_WITHIN, max(0.1, end - time.monotonic())))
     parts.store.close()
+    if webhook is not None:
+        webhook.close()
     database.close()
 
 
@@ -318,10 +347,40 @@ def _light(pin: Any, parts: Parts) -> Led | None:
             led.blink(1 if event.kind == "press" else 2)
 
     led = Led(pin, state)
-    parts.announced = announced
+    parts.announced.append(announced)
     parts.status["led"] = led.status
     spawn(led.run)
     return led
+
+
+def _open_database(settings: Settings) -> Database:
+    """The database; of one that is damaged, the error also names the newest backup."""
+    try:
+        return open_database(settings.database, settings.goal)
+    except Damaged as error:
+        newest = newest_copy(Path(settings.backups)) if settings.backups else None
+        raise DatabaseError(
+            f"{error}; the newest: app.py restore {newest}" if newest else str(error)
+        ) from error
+
+
+def _webhook(settings: Settings, parts: Parts) -> Webhook | None:
+    """The webhook (None: there is none), at work."""
+    if settings.webhook is None:
+        return None
+    webhook = Webhook(settings.webhook, settings.webhook_secret, parts.database, Kept(parts.database))
+    parts.announced.append(webhook.wake)
+    parts.status["webhook"] = webhook.status
+    spawn(webhook.run)
+    return webhook
+
+
+def _back_up(settings: Settings, parts: Parts) -> None:
+    """Copy the database each day, if that is wanted."""
+    if settings.backups is not None:
+        backups = Backups(database_path(settings), Path(settings.backups))
+        parts.status["backups"] = backups.status
+        spawn(backups.run)
 
 
 def _sources(settings: Settings, pins: list[Any]) -> dict[str, Any]:
@@ -347,28 +406,11 @@ def _introduce(settings: Settings, button: Button, pins: list[Any]) -> None:
 
 def _demonstrate(pins: list[Any], feed: Feed) -> None:
     """Press the simulated button now and then, and publish as the original's producer did."""
-    spawn(lambda: _press_now_and_then(pins[0]))
+    spawn(lambda: tap_now_and_then(pins[0].tap))
     if feed.bound:
-        spawn(lambda: _publish_a_sine(feed.bound[0]))
+        spawn(lambda: publish_a_sine(feed.bound[0]))
     else:
         log.warning("The demo publishes no values: the feed does not listen")
-
-
-def _press_now_and_then(pin: SimulatedPin) -> None:
-    while True:
-        gevent.sleep(random.uniform(2.0, 6.0))  # noqa: S311 - no secret
-        pin.tap()
-
-
-def _publish_a_sine(endpoint: str) -> None:
-    """The producer of "WebSockets to Socket.io": a sine, 20 times a second, over a real socket."""
-    publisher: zmq.Socket = zmq.Context.instance().socket(zmq.PUB)
-    publisher.set(zmq.LINGER, 0)
-    publisher.connect(endpoint.replace("//0.0.0.0", "//127.0.0.1"))
-    while True:
-        x_ms = time.time() * 1000
-        publisher.send_json({"x": x_ms, "y": 2.5 * (1 + math.sin(x_ms / 500))})
-        gevent.sleep(0.05)
 
 
 def _open_browser(port: int) -> None:

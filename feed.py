@@ -293,3 +293,14 @@ class Feed:
             if new := self._recent.take():
                 tell(new)
                 gevent.sleep(TELL_EVERY)
+
+
+def publish_a_sine(endpoint: str) -> None:
+    """Never returns: the producer of "WebSockets to Socket.io", 20 times a second, over a real socket."""
+    publisher: zmq.Socket = zmq.Context.instance().socket(zmq.PUB)
+    publisher.set(zmq.LINGER, 0)
+    publisher.connect(endpoint.replace("//0.0.0.0", "//127.0.0.1"))
+    while True:
+        x_ms = time.time() * 1000
+        publisher.send_json({"x": x_ms, "y": 2.5 * (1 + math.sin(x_ms / 500))})
+        gevent.sleep(0.05)

@@ -1,9 +1,12 @@
 """The one table of settings, from which the check at start, --help and the README's table come."""
 
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 #: Physical pins of the 40-pin header that are GPIO and free to use (the rest are power, ground and
 #: the two that read a HAT's memory), as RPi.GPIO 0.7.1 lists them in `source/common.c`.
@@ -97,12 +100,34 @@ def _endpoints(text: str) -> tuple[str, ...]:
     return endpoints
 
 
+def is_url(text: str) -> bool:
+    """Whether `text` can be the URL of a server, http or https."""
+    try:
+        parts = urlsplit(text)
+        there = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return there and re.fullmatch(r"[\x21-\x7e]{1,2000}", text) is not None
+
+
+def _url(text: str) -> str:
+    if not is_url(text):
+        raise ValueError
+    return text
+
+
 def _setting(default: str | None, kind: Kind, help: str, shown: str = "", also: str = "") -> Any:
     """A row of the table. `default` None: unset; `shown`: the default as the table words it;
     `also`: another variable that is read where the setting's own is not set."""
     return field(
         default=None if default is None else kind.parse(default),
-        metadata={"kind": kind, "help": help, "shown": shown or default or "none", "also": also},
+        metadata={
+            "kind": kind,
+            "help": help,
+            "shown": shown or default or "none",
+            "example": default or shown,
+            "also": also,
+        },
     )
 
 
@@ -183,6 +208,21 @@ class Settings:
         Kind(_origins, "origins such as https://example.com, separated by commas"),
         "further origins, separated by commas; the same origin always may",
     )
+    webhook: str | None = _setting(
+        None,
+        Kind(_url, "a URL that begins with http:// or https://", True),
+        "URL to which every change is posted as JSON, in order, until it is answered",
+    )
+    webhook_secret: str | None = _setting(
+        None,
+        _text(256, what="1 to 256 characters, none of them a control character", secret=True),
+        "key with which what is posted is signed (HMAC, Standard Webhooks); none = unsigned",
+    )
+    backups: str | None = _setting(
+        None,
+        _text(1000),
+        "only with SQLite: folder in which a copy of the database is made each day and kept 14 days",
+    )
     trusted_proxies: int = _setting(
         "0", _whole(0, 10), "number of proxies in front whose X-Forwarded-* headers count"
     )
@@ -204,6 +244,8 @@ class Settings:
                     values[row.name] = _read(name, environ[name], row.metadata["kind"])
                     break
         settings = cls(**values)
+        if settings.backups and not settings.database.startswith("sqlite:"):
+            raise SettingError("BUTTON_BACKUPS: expected an SQLite database; for PostgreSQL use pg_dump")
         if settings.led_pin in settings.pin:
             raise SettingError(
                 f"BUTTON_LED_PIN: expected another pin than BUTTON_PIN, got {settings.led_pin!r}"
@@ -228,3 +270,18 @@ def table() -> Iterator[tuple[str, str, str]]:
     """The table of settings, a row each: variable, default, meaning."""
     for row in fields(Settings):
         yield variable(row), row.metadata["shown"], row.metadata["help"]
+
+
+def environment_file(text: str) -> str:
+    """`text`, lines NAME=VALUE as systemd reads them, with a comment for each setting that is not in it."""
+    text = text or "# Settings of The Button; after a change: systemctl restart the-button\n"
+    for row in fields(Settings):
+        if not re.search(rf"^#?{variable(row)}=", text, re.M):
+            help, example = row.metadata["help"].replace("`", ""), row.metadata["example"].replace("`", "")
+            text += f"\n# {help}\n#{variable(row)}={example}\n"
+    return text
+
+
+if __name__ == "__main__":  # for deploy/install.sh: python -m settings PATH
+    there = Path(sys.argv[1])
+    print(environment_file(there.read_text() if there.exists() else ""), end="")

@@ -4,7 +4,7 @@ from .button import Button
 from .debounce import Debouncer
 from .led import Led
 from .pin import HardwareError, Pin, open_led, open_pins
-from .simulated import SimulatedPin, tap_on_enter
+from .simulated import SimulatedPin, tap_now_and_then, tap_on_enter
 
 __all__ = [
     "Button",
@@ -15,5 +15,6 @@ __all__ = [
     "SimulatedPin",
     "open_led",
     "open_pins",
+    "tap_now_and_then",
     "tap_on_enter",
 ]

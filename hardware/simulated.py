@@ -1,6 +1,7 @@
 """A pin without a Pi, which bounces if you make it: driven by a FIFO, by the Enter key, by a program."""
 
 import os
+import random
 import stat
 import sys
 import time
@@ -112,3 +113,10 @@ def tap_on_enter(tap: Callable[[], None]) -> None:
             return
         for _ in range(got.count(b"\n")):
             tap()
+
+
+def tap_now_and_then(tap: Callable[[], None]) -> None:
+    """Never returns: calls `tap` every few seconds, for a demonstration."""
+    while True:
+        gevent.sleep(random.uniform(2.0, 6.0))  # noqa: S311 - no secret
+        tap()

@@ -4,8 +4,10 @@ from pathlib import Path
 
 from . import sqlite_file
 from .accounts import Accounts
+from .backups import Backups, newest_copy
 from .count import Change, Event, Refused
-from .errors import DatabaseError, Unavailable
+from .errors import Damaged, DatabaseError, Unavailable
+from .kept import Kept
 from .spool import Spool
 from .sqlite import SqliteDatabase
 from .store import Answer, Database, Store
@@ -13,15 +15,19 @@ from .store import Answer, Database, Store
 __all__ = [
     "Accounts",
     "Answer",
+    "Backups",
     "Change",
+    "Damaged",
     "Database",
     "DatabaseError",
     "Event",
+    "Kept",
     "Refused",
     "Spool",
     "SqliteDatabase",
     "Store",
     "Unavailable",
+    "newest_copy",
     "open_database",
     "sqlite_file",
     "sqlite_path",

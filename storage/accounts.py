@@ -4,30 +4,18 @@ import hashlib
 import hmac
 import secrets
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from gevent.threadpool import ThreadPool
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from .kept import Kept, Rows
 from .threads import apply
 
 #: A session ends so many seconds after it began.
 SESSION_LASTS = 30 * 86400.0
 #: Letters of a password that is made here: none that looks like another.
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
-
-_KEEP = "INSERT INTO secret VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-_KEEP_FIRST = "INSERT INTO secret VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
-
-
-class Rows(Protocol):
-    """What accounts ask of a database."""
-
-    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        """The rows that `sql` selects."""
-
-    def change(self, *statements: tuple[str, dict[str, Any]]) -> None:
-        """Carry out SQL statements, each with its values, in one transaction."""
 
 
 class Accounts:
@@ -39,12 +27,13 @@ class Accounts:
 
     def __init__(self, database: Rows) -> None:
         self._database = database
+        self._kept = Kept(database)
         self._pool = ThreadPool(1)
-        self._secret = self._kept("csrf") or self._keep_first("csrf", secrets.token_hex(32))
+        self._secret = self._kept.get("csrf") or self._kept.set_first("csrf", secrets.token_hex(32))
 
     def identity(self) -> str:
         """A random name of the database, made once: what waits elsewhere for it names it."""
-        return self._kept("identity") or self._keep_first("identity", secrets.token_hex(16))
+        return self._kept.get("identity") or self._kept.set_first("identity", secrets.token_hex(16))
 
     def ensure_password(self, password: str | None) -> str | None:
         """Have a password: `password` if not None, else the stored one, else a new random one.
@@ -52,24 +41,24 @@ class Accounts:
         Returns the random one, to be shown once; None otherwise. Another `password` than before
         ends all sessions.
         """
-        stored = self._kept("password")
+        stored = self._kept.get("password")
         if password is not None:
             if stored is None or not self._apply(check_password_hash, stored, password):
                 self.set_password(password)
         elif stored is None:
             made = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
             hashed = self._apply(generate_password_hash, made)
-            return made if self._keep_first("password", hashed) == hashed else None
+            return made if self._kept.set_first("password", hashed) == hashed else None
         return None
 
     def set_password(self, password: str) -> None:
         """Store the hash of a new password and end all sessions, at once."""
         hashed = self._apply(generate_password_hash, password)
-        self._database.change((_KEEP, {"name": "password", "value": hashed}), ("DELETE FROM session", {}))
+        self._kept.set("password", hashed, ("DELETE FROM session", {}))
 
     def check_password(self, password: str) -> bool:
         """Whether `password` is the admin's."""
-        stored = self._kept("password")
+        stored = self._kept.get("password")
         return stored is not None and self._apply(check_password_hash, stored, password)
 
     def begin_session(self) -> str:
@@ -100,15 +89,6 @@ class Accounts:
     def form_token(self, token: str) -> str:
         """The CSRF token that forms carry for the visitor whose cookie is `token`."""
         return hmac.new(self._secret.encode(), token.encode(), hashlib.sha256).hexdigest()
-
-    def _keep_first(self, name: str, value: str) -> str:
-        """Store a value unless another server has done so first; returns the one that is stored."""
-        self._database.change((_KEEP_FIRST, {"name": name, "value": value}))
-        return self._kept(name) or value
-
-    def _kept(self, name: str) -> str | None:
-        rows = self._database.query("SELECT value FROM secret WHERE name = :name", name=name)
-        return rows[0][0] if rows else None
 
     def _apply(self, work: Any, *values: str) -> Any:
         return apply(self._pool, lambda: work(*values))

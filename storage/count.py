@@ -55,6 +55,10 @@ class Event(NamedTuple):
             "at": self.at,
         }
 
+    def as_history(self) -> dict[str, Any]:
+        """The event as `/api/history` and the webhook have it."""
+        return {name: getattr(self, name) for name in ("seq", "at", "kind", "source", "count", "goal")}
+
 
 class Refused(Exception):
     """A change that the rules do not allow; nothing was recorded. `code` is for programs."""

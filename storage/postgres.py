@@ -87,7 +87,7 @@ class PostgresDatabase:
     def __init__(self, url: str, goal: int | None) -> None:
         self._url = url
         self._connections: dict[str, Connection] = {}
-        self._locks = {name: BoundedSemaphore(1) for name in ("write", "read", "news")}
+        self._locks = {name: BoundedSemaphore(1) for name in ("write", "read", "news", "sole")}
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns at each attempt of an outage
         try:
             psycopg.conninfo.conninfo_to_dict(url)
@@ -160,6 +160,11 @@ class PostgresDatabase:
     def probe(self) -> None:
         """Ask whether changes can be made; raises `Unavailable` if not."""
         self._run("write", lambda db: db.execute("SELECT version FROM turn FOR UPDATE"), WRITE_WITHIN)
+
+    def sole(self, purpose: int) -> bool:
+        """Whether this server alone may do what `purpose` stands for, until it is closed or cut off."""
+        lock = "SELECT pg_try_advisory_lock(%s)"
+        return bool(self._run("sole", lambda db: _one(db, lock, (purpose,)))[0])
 
     def listen(self, wake: Callable[[], None]) -> None:
         """Never returns: calls `wake` when any server has recorded something, and after a lost connection."""

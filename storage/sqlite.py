@@ -100,6 +100,10 @@ class SqliteDatabase:
         """Write a page, to know whether that can be done; raises `Unavailable` if not."""
         self.change(("UPDATE probe SET at = :now", {"now": time.time()}))
 
+    def sole(self, purpose: int) -> bool:
+        """True: the file has one server."""
+        return True
+
     def listen(self, wake: Callable[[], None]) -> None:
         """Returns at once: no other server writes to the file."""
 

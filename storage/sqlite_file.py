@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from .errors import DatabaseError
+from .errors import Damaged, DatabaseError
 
 T = TypeVar("T")
 
@@ -129,29 +129,29 @@ def check(path: Path) -> None:
     try:
         head = _head(path)
         if not head:
-            raise DatabaseError(f"{path}: is empty; {mend}")
+            raise Damaged(f"{path}: is empty; {mend}")
         if head != b"SQLite format 3\0":
-            raise DatabaseError(f"{path}: is no SQLite database; {mend}")
+            raise Damaged(f"{path}: is no SQLite database; {mend}")
         db = connect(path)
         try:
             application = db.execute("PRAGMA application_id").fetchone()[0]
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if application != APPLICATION_ID:
-                raise DatabaseError(f"{path}: is a database of another program; {mend}")
+                raise Damaged(f"{path}: is a database of another program; {mend}")
             if version > SCHEMA_VERSION:
                 raise DatabaseError(f"{path}: was written by a newer version; install that one")
             found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found != "ok":
-                raise DatabaseError(f"{path}: is damaged ({found.splitlines()[-1]}); {mend}")
+                raise Damaged(f"{path}: is damaged ({found.splitlines()[-1]}); {mend}")
             last, rows = db.execute("SELECT coalesce(max(seq), 0), count(*) FROM event").fetchone()
             if last != rows or not db.execute("SELECT 1 FROM origin").fetchone():
-                raise DatabaseError(f"{path}: is damaged (changes are missing); {mend}")
+                raise Damaged(f"{path}: is damaged (changes are missing); {mend}")
         finally:
             db.close()
     except sqlite3.OperationalError as error:
         raise DatabaseError(f"{path}: cannot be opened: {error}") from error
     except sqlite3.DatabaseError as error:
-        raise DatabaseError(f"{path}: is damaged ({error}); {mend}") from error
+        raise Damaged(f"{path}: is damaged ({error}); {mend}") from error
     except OSError as error:
         raise DatabaseError(f"{path}: cannot be opened: {error.strerror}") from error
 

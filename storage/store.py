@@ -57,6 +57,9 @@ class Database(Protocol):
     def tally(self, day: float, week: float) -> tuple[float | None, int, int]:
         """When the last press was (None: never), and how many there were since `day` and `week`."""
 
+    def sole(self, purpose: int) -> bool:
+        """Whether this server alone, of all on the database, may do what `purpose` stands for."""
+
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         """The rows that `sql` (with `:name` for each value) selects."""
 

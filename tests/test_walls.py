@@ -18,7 +18,7 @@ MAY = {
 }
 ONLY = {
     "RPi": {"hardware/pin.py"},
-    "zmq": {"feed.py", "app.py"},
+    "zmq": {"feed.py"},
     "psycopg": {"storage/postgres.py"},
     "sqlite3": {"storage/sqlite.py", "storage/sqlite_file.py", "storage/spool.py"},
     "flask": {"web", "app.py", "realtime/__init__.py", "realtime/server.py", "realtime/fanout.py"},

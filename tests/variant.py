@@ -1,5 +1,6 @@
 """The Button, with a fault that VARIANT names: for tests that must see a difference, or see none."""
 
+import itertools
 import os
 import sys
 import time
@@ -11,7 +12,8 @@ import gevent
 from gevent import monkey
 
 import app  # patches this process
-from hardware import debounce
+from hardware import debounce, simulated
+from storage import sqlite
 
 _sleep = monkey.get_original("time", "sleep")
 
@@ -32,7 +34,19 @@ def keep_the_hub_busy():
             sum(range(1000))
 
 
-if os.environ["VARIANT"] == "blocked":
+def hang(*_):
+    """A part that never comes back, in whichever thread."""
+    _sleep(1000)
+
+
+if os.environ["VARIANT"] == "hub hangs":
+    gevent.spawn_later(5, hang)
+elif os.environ["VARIANT"] == "sampler hangs":
+    levels = itertools.repeat(1, 1000)
+    simulated.SimulatedPin.read = lambda pin: next(levels, None) or hang()
+elif os.environ["VARIANT"] == "writer hangs":
+    sqlite.SqliteDatabase._record = hang
+elif os.environ["VARIANT"] == "blocked":
     gevent.spawn(block_the_hub)
 elif os.environ["VARIANT"] == "busy":
     gevent.spawn(keep_the_hub_busy)

@@ -37,8 +37,7 @@ def history() -> Any:
     after = _number("after", 0)
     limit = min(_number("limit", 100), MOST_EVENTS)
     events = parts().database.events_after(after, limit) if limit else []
-    names = ("seq", "at", "kind", "source", "count", "goal")
-    return {"events": [{name: getattr(event, name) for name in names} for event in events]}
+    return {"events": [event.as_history() for event in events]}
 
 
 @api.post("/press")

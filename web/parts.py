@@ -28,8 +28,8 @@ class Parts:
     status: dict[str, Callable[[], dict[str, Any]]]
     #: The newest samples of each series of the feed, pairs of x (milliseconds since 1970) and y.
     samples: Callable[[], dict[str, list[tuple[float, float]]]] = dict
-    #: To be called with each event that every screen has been told of; must not block.
-    announced: Callable[[Event], None] = lambda event: None
+    #: To be called with each event that every screen has been told of; none may block.
+    announced: list[Callable[[Event], None]] = field(default_factory=list)
     #: To be called when sessions may have ended.
     sessions_changed: Callable[[], None] = lambda: None
     started: float = field(default_factory=time.monotonic)

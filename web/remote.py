@@ -1,17 +1,17 @@
 """A button far from its server: each press is on its own disk first, and is sent until it is answered."""
 
-import http.client
 import json
 import logging
 import secrets
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import gevent
 from gevent.event import Event as Signal
 
 from storage import Change, Spool, Unavailable
+
+from .post import NoAnswer, post
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Remote:
     """
 
     def __init__(self, url: str, token: str, spool: Spool, told: Callable[[dict[str, Any]], None]) -> None:
-        self._url = urlsplit(url)
+        self._url = url.rstrip("/")
         self._token = token
         self._spool = spool
         self._told = told
@@ -58,8 +58,8 @@ class Remote:
                     self._spool.drop([press.key])
                 self._well()
                 pause = AGAIN
-            except (OSError, http.client.HTTPException, ValueError, Unavailable) as error:
-                self._ill(str(error) or type(error).__name__)
+            except (NoAnswer, ValueError, Unavailable) as error:
+                self._ill(str(error))
                 gevent.sleep(pause)
                 pause = min(AGAIN_AT_MOST, pause * 2)
                 self._news.set()
@@ -70,20 +70,12 @@ class Remote:
 
     def _send(self, key: str) -> dict[str, Any]:
         """Send a press; returns the count. Raises what shows that it may not have arrived."""
-        secure = self._url.scheme == "https"
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = kind(self._url.hostname or "", self._url.port, timeout=ANSWER_WITHIN)
-        try:
-            headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": key}
-            connection.request("POST", self._url.path.rstrip("/") + "/api/press", headers=headers)
-            answer = connection.getresponse()
-            body = answer.read(4096)
-            if answer.status not in (200, 201):
-                raise ValueError(f"the server answers {answer.status}")
-            count: dict[str, Any] = json.loads(body)
-            return count
-        finally:
-            connection.close()
+        headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": key}
+        status, body = post(self._url + "/api/press", b"", headers, ANSWER_WITHIN)
+        if status not in (200, 201):
+            raise NoAnswer(f"the server answers {status}")
+        count: dict[str, Any] = json.loads(body)
+        return count
 
     def _ill(self, why: str) -> None:
         if self._failing != why:
@@ -94,12 +86,3 @@ class Remote:
         if self._failing:
             log.warning("The server has all presses")
         self._failing = None
-
-
-def is_url(url: str) -> bool:
-    """Whether `url` can be a server's."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False

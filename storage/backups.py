@@ -1,0 +1,88 @@
+"""Daily copies of the SQLite database, so that yesterday's count can be had again."""
+
+import logging
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.threadpool import ThreadPool
+
+from . import sqlite_file
+from .errors import DatabaseError
+from .threads import apply
+
+log = logging.getLogger(__name__)
+
+#: Copies that are kept, one a day. Counted, not told by their age: a Pi's clock may at first be years off.
+MOST_COPIES = 14
+#: Seconds between looks whether a new day has begun, and between attempts that fail.
+LOOK_EVERY = 600.0
+
+_NAME = re.compile(r"button-\d{4}-\d\d-\d\d\.db")
+
+
+class Backups:
+    """A copy of the database at `path` in `folder` for each day, named `button-2026-11-25.db`.
+
+    `run()` is for a greenlet; the copy itself is made in a native thread. The folder is made if missing,
+    for its owner alone; raises `DatabaseError` if that cannot be.
+    """
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self._path = path
+        self._folder = folder
+        self._pool = ThreadPool(1)
+        self._trouble: str | None = None
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            copies(folder)
+        except OSError as error:
+            raise DatabaseError(f"BUTTON_BACKUPS: {folder}: cannot be used: {error.strerror}") from error
+
+    def run(self) -> None:
+        """Never returns: makes the copy of each day, the first at once."""
+        while True:
+            try:
+                apply(self._pool, self._copy_today)
+                self._trouble = None
+            except (DatabaseError, OSError) as error:
+                if self._trouble != str(error):
+                    log.error("No backup could be made: %s", error)
+                self._trouble = str(error)
+            gevent.sleep(LOOK_EVERY)
+
+    def status(self) -> dict[str, Any]:
+        """The newest copy's name (None: there is none), and what is amiss, as a warning."""
+        newest = newest_copy(self._folder)
+        return {
+            "newest": newest and newest.name,
+            "warnings": ["the last backup failed; the log says why"] if self._trouble else [],
+        }
+
+    def _copy_today(self) -> None:
+        target = self._folder / time.strftime("button-%Y-%m-%d.db")
+        if target.exists():
+            return
+        beside = target.with_suffix(".new")
+        beside.unlink(missing_ok=True)
+        sqlite_file.backup(self._path, beside)
+        beside.rename(target)
+        sqlite_file.sync(self._folder)
+        log.info("Backup %s", target)
+        for old in copies(self._folder)[:-MOST_COPIES]:
+            old.unlink()
+
+
+def copies(folder: Path) -> list[Path]:
+    """The copies in `folder`, the newest last; raises `OSError`."""
+    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+
+
+def newest_copy(folder: Path) -> Path | None:
+    """The newest copy in `folder`; None if there is none."""
+    try:
+        return next(reversed(copies(folder)), None)
+    except OSError:
+        return None

@@ -1,0 +1,192 @@
+"""The webhook: every change, in order, signed, until it is answered, and nobody waits for it."""
+
+import base64
+import hashlib
+import hmac
+import json
+import signal
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from running import Server, until
+
+from settings import SettingError, Settings
+from storage import Event
+from web.webhook import message
+
+SECRET = "a shared secret"
+
+
+class Receiver:
+    """A real HTTP server that keeps what it is sent; `status` is its answer, None holds the answer back."""
+
+    def __init__(self):
+        self.status = 200
+        self.got = []  # headers, body
+        self.answered = []  # the seq of each that was answered with a 2xx
+        self.go_on = threading.Event()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.got.append((dict(self.headers), body))
+                if receiver.status is None:
+                    receiver.go_on.wait(30)
+                status = receiver.status or 200
+                if status == 200:
+                    receiver.answered.append(json.loads(body)["seq"])
+                self.send_response(status)
+                self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?to=all"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def close(self):
+        self.go_on.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+def test_every_change_is_posted_in_order_with_a_sentence(start, receiver):
+    server = start(webhook=receiver.url)
+    server.push()
+    server.api("undo")
+    server.api("goal", "PUT", json={"goal": 25})
+    until(lambda: receiver.answered == [1, 2, 3], "the posts")
+    texts = [json.loads(body)["text"] for _, body in receiver.got]
+    assert texts == ["A deal! 19 of 20 to go.", "Taken back: 20 of 20 to go.", "A new goal: 25 of 25 to go."]
+    sent = json.loads(receiver.got[0][1])
+    del sent["text"]
+    assert sent == server.history()[0]
+    assert "webhook-signature" not in receiver.got[0][0]
+
+
+def test_it_is_signed_as_standard_webhooks_says(start, receiver):
+    start(webhook=receiver.url, webhook_secret=SECRET).press()
+    until(lambda: receiver.answered, "the post")
+    headers, body = receiver.got[0]
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    made = base64.b64encode(hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{made}"
+    assert headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("status", [500, 302])
+def test_what_is_not_answered_well_is_posted_again_before_anything_else(start, receiver, status):
+    receiver.status = status
+    server = start(webhook=receiver.url)
+    server.press()
+    server.press()
+    until(lambda: len(receiver.got) >= 2, "a second attempt")
+    assert f"webhook: the receiver answers {status}" in server.health().json()["warnings"]
+    assert server.health().status_code == 200
+    receiver.status = 200
+    until(lambda: receiver.answered == [1, 2], "the posts")
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 2
+    until(lambda: not server.health().json()["warnings"], "health")
+
+
+def test_a_press_never_waits_for_the_receiver(start, receiver):
+    receiver.status = None
+    server = start(webhook=receiver.url)
+    server.press()
+    until(lambda: receiver.got, "the post")
+    for seq in range(2, 12):
+        assert server.press()["seq"] == seq
+    assert not receiver.answered
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_is_lost_over_a_restart(start, receiver, how):
+    receiver.status = 500
+    server = start(webhook=receiver.url)
+    server.press()
+    server.press()
+    until(lambda: receiver.got, "an attempt")
+    server.stop(how)
+    receiver.status = 200
+    server.start()
+    until(lambda: receiver.answered == [1, 2], "the posts")
+    server.stop()  # and keeps how far it came
+    server.start()
+    server.press()
+    until(lambda: receiver.answered[-1] == 3, "the post")
+    assert receiver.answered == [1, 2, 3]
+
+
+def test_it_begins_with_what_is_new(start, receiver):
+    server = start()
+    server.press()
+    server.stop()
+    server.environ["BUTTON_WEBHOOK"] = receiver.url
+    server.start()
+    server.press()
+    until(lambda: receiver.answered, "the post")
+    assert receiver.answered == [2]
+
+
+@pytest.mark.slow
+def test_of_many_servers_one_posts_and_another_goes_on_where_it_ended(tmp_path, postgres, receiver):
+    url = postgres.new()
+    servers = []
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        servers.append(Server(folder, database=url, feed="off", webhook=receiver.url))
+    for server in servers:
+        server.press()
+    until(lambda: receiver.answered == [1, 2, 3], "the posts")
+    sender = next(server for server in servers if server.health().json()["webhook"]["sent"])
+    servers.remove(sender)
+    sender.stop()
+    servers[0].press()
+    until(lambda: receiver.answered[-1] == 4, "the post", deadline=40)
+    assert receiver.answered == [1, 2, 3, 4]
+    for server in servers:
+        server.stop()
+
+
+def test_sentences():
+    def text(kind, count, goal=20):
+        return message(Event(1, 0.0, kind, "button", count, goal))["text"]
+
+    assert text("press", 0) == "A deal! The goal of 20 is reached."
+    assert text("press", 20) == "A new round: 20 of 20 to go."
+    assert text("press", 1, 1) == "A new round: 1 of 1 to go."
+    assert text("reset", 20) == "Reset: 20 of 20 to go."
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com", "example.com", "http:///hook", "http://a b", "https://x:99999/"]
+)
+def test_a_bad_address_is_refused_and_not_repeated(url):
+    with pytest.raises(SettingError) as error:
+        Settings.from_environ({"BUTTON_WEBHOOK": url})
+    assert str(error.value).startswith("BUTTON_WEBHOOK: expected ")
+    assert url not in str(error.value)
+
+
+def test_the_address_is_never_logged(start, receiver):
+    url = receiver.url
+    receiver.close()
+    server = start(webhook=url.replace("/hook", "/services/T0/geheim"), webhook_secret=SECRET)
+    server.press()
+    until(lambda: server.health().json()["warnings"], "the warning")
+    assert "geheim" not in "\n".join(server.log) + server.health().text

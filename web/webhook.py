@@ -1,0 +1,154 @@
+"""Tells one other program of every change: the webhook, from which a chat, a lamp or a home takes it on."""
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import hmac
+import json
+import logging
+import time
+from typing import Any
+
+import gevent
+from gevent.event import Event as Signal
+
+from storage import Database, Event, Kept, Unavailable
+
+from .post import NoAnswer, post
+
+log = logging.getLogger(__name__)
+
+#: Seconds within which the receiver must answer.
+ANSWER_WITHIN = 10.0
+#: Seconds between attempts, doubled each time up to the second.
+AGAIN, AGAIN_AT_MOST = 1.0, 60.0
+#: Seconds between looks whether another server, which sent, has gone.
+LOOK_EVERY = 10.0
+#: Seconds at least between two times that the place is kept: a press may have to wait for that write.
+KEEP_EVERY = 5.0
+#: Events that are read in one go.
+AT_ONCE = 100
+#: The lock by which one of many servers alone sends.
+SENDER = 0x57656248
+
+
+class Webhook:
+    """Posts each event to `url`, in their order, until the receiver answers with a 2xx.
+
+    `secret` None: unsigned. `run()` is for a greenlet, `wake(event)` says that there is news and never
+    blocks. How far it has come stands in the database, so that nothing is lost over a restart; the last few
+    seconds' events may then come twice, with the same `webhook-id`. The first start begins with what is new.
+    """
+
+    def __init__(self, url: str, secret: str | None, database: Database, kept: Kept) -> None:
+        self._url = url
+        self._key = None if secret is None else signing_key(secret)
+        self._database = database
+        self._kept = kept
+        self._news = Signal()
+        self._seq: int | None = None  # of the last event that was sent; None: another server sends
+        self._seq_kept: int | None = None
+        self._kept_at = -KEEP_EVERY
+        self._trouble: str | None = None
+        self._sent = 0
+
+    def wake(self, _event: Event | None = None) -> None:
+        """Look soon whether there is something to send; does not block."""
+        self._news.set()
+
+    def run(self) -> None:
+        """Never returns."""
+        pause = AGAIN
+        while True:
+            self._news.clear()
+            try:
+                self._send_all()
+                self._keep_now_and_then()
+                if self._trouble:
+                    log.warning("The webhook is answered again")
+                self._trouble, pause = None, AGAIN
+            except (NoAnswer, Unavailable) as error:
+                if self._trouble != str(error):
+                    log.error("The webhook waits: %s", error)
+                self._trouble = str(error)
+                gevent.sleep(pause)
+                pause = min(AGAIN_AT_MOST, pause * 2)
+                continue
+            self._news.wait(timeout=LOOK_EVERY if self._seq == self._seq_kept else KEEP_EVERY)
+
+    def close(self) -> None:
+        """Keep how far it has come, before the database is closed."""
+        with contextlib.suppress(Unavailable):
+            self._keep()
+
+    def status(self) -> dict[str, Any]:
+        """How many events were answered since the start; what is amiss, as a warning."""
+        return {"sent": self._sent, "warnings": [self._trouble] if self._trouble else []}
+
+    def _send_all(self) -> None:
+        if not self._database.sole(SENDER):
+            self._seq = self._seq_kept = None
+            return
+        if self._seq is None:
+            self._seq = self._seq_kept = self._begin()
+        while events := self._database.events_after(self._seq, AT_ONCE):
+            for event in events:
+                self._send(event)
+                self._seq = event.seq
+                self._sent += 1
+                self._keep_now_and_then()
+
+    def _begin(self) -> int:
+        """Where to go on: a place beyond the newest event is that of a database that was replaced."""
+        newest = self._database.newest().seq
+        return min(newest, int(self._kept.get("webhook") or self._kept.set_first("webhook", str(newest))))
+
+    def _keep_now_and_then(self) -> None:
+        if time.monotonic() - self._kept_at >= KEEP_EVERY:
+            self._keep()
+
+    def _keep(self) -> None:
+        if self._seq is not None and self._seq != self._seq_kept:
+            self._kept.set("webhook", str(self._seq))
+            self._seq_kept, self._kept_at = self._seq, time.monotonic()
+
+    def _send(self, event: Event) -> None:
+        body = json.dumps(message(event)).encode()
+        headers = {"Content-Type": "application/json", "User-Agent": "the-button"}
+        headers |= signed(self._key, f"button_{event.seq}_{round(event.at * 1000)}", int(time.time()), body)
+        status, _ = post(self._url, body, headers, ANSWER_WITHIN)
+        if not 200 <= status < 300:
+            raise NoAnswer(f"the receiver answers {status}")
+
+
+def message(event: Event) -> dict[str, Any]:
+    """What is posted: a sentence, which chats show, and the event as `/api/history` has it."""
+    return {"text": sentence(event), **event.as_history()}
+
+
+def sentence(event: Event) -> str:
+    """An event in words."""
+    to_go = f"{event.count} of {event.goal} to go"
+    if event.kind == "press":
+        if event.count == event.goal:
+            return f"A new round: {to_go}."
+        return f"A deal! {to_go}." if event.count else f"A deal! The goal of {event.goal} is reached."
+    return {"undo": "Taken back", "reset": "Reset", "goal": "A new goal"}[event.kind] + f": {to_go}."
+
+
+def signing_key(secret: str) -> bytes:
+    """The key in a secret: its bytes, or what stands in Base64 after `whsec_`."""
+    if secret.startswith("whsec_"):
+        with contextlib.suppress(binascii.Error, ValueError):
+            return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    return secret.encode()
+
+
+def signed(key: bytes | None, name: str, at: int, body: bytes) -> dict[str, str]:
+    """The headers of the Standard Webhooks specification; `key` None: without a signature."""
+    headers = {"webhook-id": name, "webhook-timestamp": str(at)}
+    if key is not None:
+        made = hmac.new(key, f"{name}.{at}.".encode() + body, hashlib.sha256).digest()
+        headers["webhook-signature"] = "v1," + base64.b64encode(made).decode()
+    return headers
