@@ -10,12 +10,18 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from running import DEADLINE, Server, until
+from postgres import Postgres
+from running import DEADLINE, ROOT, TOKEN, Server, until
+from wire import Wire
 
 __all__ = [
     "DEADLINE",
     "HERE",
+    "ROOT",
+    "TOKEN",
+    "Postgres",
     "Server",
+    "Wire",
     "cpu_seconds",
     "percentile",
     "server",
