@@ -1,9 +1,9 @@
-"""Runs every bench, or those that are named: `python -m bench [button idle commit press_to_pixel feed reconnect lighthouse fanout]`."""
+"""Runs every bench, or those that are named: `python -m bench [button idle commit press_to_pixel feed many reconnect lighthouse fanout]`."""
 
 import subprocess
 import sys
 
-BENCHES = ["button", "idle", "commit", "press_to_pixel", "feed", "reconnect", "lighthouse", "fanout"]
+BENCHES = ["button", "idle", "commit", "press_to_pixel", "feed", "many", "reconnect", "lighthouse", "fanout"]
 
 
 def main() -> int:

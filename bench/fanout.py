@@ -5,8 +5,6 @@ three passes, in which the servers take turns.
 """
 
 import datetime
-import os
-import platform
 import socket
 import statistics
 import subprocess
@@ -14,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench.rig import HERE, cpu_seconds
+from bench.rig import HERE, cpu_seconds, machine
 
 PEERS = HERE / "peers"
 PASSES = 3
@@ -277,18 +275,10 @@ def write(table):
         for name in ("gevent", "Flask-SocketIO", "python-socketio", "python-engineio")
     )
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    cpu = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
     text = f"""# Performance
 
-Measured by `python -m bench fanout` (part of `make bench`) on {datetime.date.today():%Y-%m-%d}, on {os.cpu_count()} cores of
-{cpu}, Linux {platform.release().split("-")[0]}, Python {platform.python_version()}, {versions}; Node {node} with socket.io 4.8.4 and
+Measured by `python -m bench fanout` (part of `make bench`) on {datetime.date.today():%Y-%m-%d}, on {machine()},
+{versions}; Node {node} with socket.io 4.8.4 and
 ws 8.23.0, Tornado 6.6.1. All run on one machine, clients included, so look at the ratios: the servers take turns in each
 of three passes, and the medians stand here. A count is a broadcast of about 100 bytes to one client.
 

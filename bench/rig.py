@@ -1,6 +1,7 @@
 """What the benches share: a real server, figures, a disk as slow as an SD card."""
 
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,7 @@ __all__ = [
     "Server",
     "Wire",
     "cpu_seconds",
+    "machine",
     "percentile",
     "server",
     "slow_disk",
@@ -34,6 +36,15 @@ __all__ = [
 def server(**settings):
     """A server in a temporary folder."""
     return Server(tempfile.mkdtemp(prefix="button-bench-"), **settings)
+
+
+def machine():
+    """What the figures were made on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    cpu = next(iter(names), platform.machine())
+    linux, python = platform.release().split("-")[0], platform.python_version()
+    return f"{os.cpu_count()} cores of {cpu}, Linux {linux}, Python {python}"
 
 
 def percentile(values, share):

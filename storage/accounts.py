@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import secrets
-import time
 from typing import Any
 
 from gevent.threadpool import ThreadPool
@@ -64,7 +63,7 @@ class Accounts:
     def begin_session(self) -> str:
         """A new session's token (256 random bits); only its hash is stored."""
         token = secrets.token_urlsafe(32)
-        now = time.time()
+        now = self._database.now()
         self._database.change(
             ("DELETE FROM session WHERE began < :old", {"old": now - SESSION_LASTS}),
             ("INSERT INTO session VALUES (:hash, :began)", {"hash": digest(token), "began": now}),
@@ -81,7 +80,7 @@ class Accounts:
 
     def sessions(self) -> set[str]:
         """The digests of all sessions that have not ended."""
-        old = time.time() - SESSION_LASTS
+        old = self._database.now() - SESSION_LASTS
         return {
             row[0] for row in self._database.query("SELECT hash FROM session WHERE began > :old", old=old)
         }

@@ -9,6 +9,9 @@ _KEEP_FIRST = "INSERT INTO secret VALUES (:name, :value) ON CONFLICT (name) DO N
 class Rows(Protocol):
     """What is asked of a database."""
 
+    def now(self) -> float:
+        """Unix seconds by the clock that all its servers share."""
+
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         """The rows that `sql` selects."""
 

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import re
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -88,6 +89,7 @@ class PostgresDatabase:
     def __init__(self, url: str, goal: int | None) -> None:
         self._url = url
         self._connections: dict[str, Connection] = {}
+        self._epoch = 0.0  # when the monotonic clock began, by the database server's
         self._locks = {name: BoundedSemaphore(1) for name in ("write", "read", "news", "sole")}
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns at each attempt of an outage
         try:
@@ -110,6 +112,10 @@ class PostgresDatabase:
         refusal. The transaction also tells all servers that listen.
         """
         return self._run("write", lambda db: self._record(db, changes), WRITE_WITHIN)
+
+    def now(self) -> float:
+        """Unix seconds by the clock that stamps the events: the database server's."""
+        return time.monotonic() + self._epoch
 
     def newest(self) -> Event:
         """The newest event; the origin if there is none."""
@@ -189,7 +195,7 @@ class PostgresDatabase:
 
     def _connect(self, autocommit: bool = False) -> Connection:
         with gevent.Timeout(CONNECT_WITHIN):
-            return psycopg.connect(
+            db = psycopg.connect(
                 self._url,
                 autocommit=autocommit,
                 connect_timeout=CONNECT_WITHIN,
@@ -200,6 +206,10 @@ class PostgresDatabase:
                 keepalives_count=3,
                 options=OPTIONS,
             )
+            now = _one(db, f"SELECT {_NOW}")[0]
+            db.rollback()  # that began a transaction
+            self._epoch = now - time.monotonic()
+            return db
 
     def _run(self, name: str, work: Callable[[Connection], T], within: float = READ_WITHIN) -> T:
         """Run `work` on the connection of that name; one that reads may be made anew.

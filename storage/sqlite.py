@@ -49,6 +49,10 @@ class SqliteDatabase:
         """
         return self._run("write", lambda db: self._record(db, changes))
 
+    def now(self) -> float:
+        """Unix seconds by the clock that stamps the events: this machine's."""
+        return time.time()
+
     def newest(self) -> Event:
         """The newest event; the origin if there is none."""
         return self._run("read", self._newest)
@@ -151,7 +155,7 @@ class SqliteDatabase:
                 self._newest(db),
                 find=lambda key: self._event(db, "key", key),
                 event_at=lambda seq: self._event_at(db, seq),
-                at=round(time.time(), 3),
+                at=round(self.now(), 3),
                 keep=lambda event: db.execute(_INSERT, event),
             )
 

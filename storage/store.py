@@ -39,6 +39,9 @@ class Database(Protocol):
     def record(self, changes: Sequence[Change]) -> list[tuple[Event, bool] | Refused]:
         """Record changes in one transaction, on the disk when this returns."""
 
+    def now(self) -> float:
+        """Unix seconds by the clock that stamps the events; asks nobody."""
+
     def newest(self) -> Event:
         """The newest event; the origin if there is none."""
 

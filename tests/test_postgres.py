@@ -1,16 +1,18 @@
 """One PostgreSQL, several servers: one truth on every screen, whatever becomes of the database."""
 
 import contextlib
+import re
 import signal
 import sqlite3
 import stat
+import subprocess
 import time
 
 import psycopg
 import pytest
 import requests
 from postgres import Postgres
-from running import DEADLINE, PASSWORD, Server, until
+from running import DEADLINE, PASSWORD, ROOT, Server, until
 
 
 @pytest.fixture
@@ -65,15 +67,67 @@ def test_a_key_counts_once_on_whichever_server_it_is_asked(postgres, start_on):
 def test_a_session_is_good_on_every_server_until_it_ends_on_one(postgres, start_on):
     url = postgres.new()
     one, other = start_on(url), start_on(url)
-    browser = requests.Session()
-    page = browser.get(one.url + "/admin/login", timeout=DEADLINE).text
-    token = page.split('csrf_token" value="')[1].split('"')[0]
-    browser.post(one.url + "/admin/login", data={"password": PASSWORD, "csrf_token": token}, timeout=DEADLINE)
+    browser = signed_in(one)
     page = browser.get(other.url + "/admin", timeout=DEADLINE)
     assert page.url == other.url + "/admin"
-    token = page.text.split('csrf_token" value="')[1].split('"')[0]
-    browser.post(other.url + "/admin/logout", data={"csrf_token": token}, timeout=DEADLINE)
+    browser.post(other.url + "/admin/logout", data={"csrf_token": token_of(page.text)}, timeout=DEADLINE)
     assert browser.get(one.url + "/admin", timeout=DEADLINE).url == one.url + "/admin/login"
+
+
+def signed_in(server):
+    """A browser in which the admin has signed in."""
+    browser = requests.Session()
+    page = browser.get(server.url + "/admin/login", timeout=DEADLINE).text
+    data = {"password": PASSWORD, "csrf_token": token_of(page)}
+    browser.post(server.url + "/admin/login", data=data, timeout=DEADLINE)
+    return browser
+
+
+def token_of(page):
+    return page.split('csrf_token" value="')[1].split('"')[0]
+
+
+@pytest.mark.slow
+def test_two_offices_whose_clocks_are_a_year_apart_agree(postgres, start_on, watch, tmp_path):
+    library = tmp_path / "clock.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, ROOT / "tests/clock.c"], check=True)
+    ahead = {"LD_PRELOAD": str(library), "CLOCK_AHEAD": str(365 * 86400)}
+    url = postgres.new()
+    one, other = start_on(url), start_on(url, environ=ahead)
+    next_year = f"{time.localtime().tm_year + 1}-"
+    assert any(line.startswith(next_year) for line in other.log), "its clock is ahead"
+    screens = [watch(one), watch(other)]
+    browser = signed_in(one)
+    for server in (one, other, one):
+        server.press()
+    signed_in(other)
+    for screen in screens:
+        assert screen.wait_for(3)["count"] == 17
+        assert abs(screen.counts[-1]["at"] - time.time()) < 60, "the database's clock"
+        until(lambda screen=screen: screen.infos[-1]["today"] == 3, "the presses of today")
+    events = one.history()
+    assert [event["at"] for event in events] == sorted(event["at"] for event in events)
+    for server in (one, other):
+        assert browser.get(server.url + "/admin", timeout=DEADLINE).url == server.url + "/admin"
+
+
+@pytest.mark.slow
+def test_a_role_needs_no_more_rights_than_the_document_says(postgres, start_on):
+    url = postgres.new()
+    start_on(url).stop()
+    name = url.rsplit("/", 1)[1]
+    granted = re.search(r"```sql\n(.*?)```", (ROOT / "docs/scaling.md").read_text(), re.S)[1]
+    postgres.sql(granted.replace("'PASSWORD'", "'geheim'").replace("the_database", name), name)
+    server = start_on(url.replace("button@", "button_server:geheim@"))
+    server.push()
+    assert server.press()["count"] == 18
+    browser = signed_in(server)
+    page = browser.get(server.url + "/admin", timeout=DEADLINE)
+    assert page.url == server.url + "/admin"
+    browser.post(server.url + "/admin/logout", data={"csrf_token": token_of(page.text)}, timeout=DEADLINE)
+    assert browser.get(server.url + "/admin", timeout=DEADLINE).url == server.url + "/admin/login"
+    postgres.sql("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM button_server", name)
+    postgres.sql("DROP OWNED BY button_server; DROP ROLE button_server", name)
 
 
 @pytest.mark.slow

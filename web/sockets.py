@@ -206,7 +206,8 @@ class Sockets:
             self._tally_of = now
 
     def _now(self) -> tuple[int, datetime.date]:
-        return self._parts.store.current.seq, datetime.date.today()  # noqa: DTZ011 - the server's zone
+        today = datetime.date.fromtimestamp(self._parts.database.now())  # noqa: DTZ012 - the server's zone
+        return self._parts.store.current.seq, today
 
     def _screens(self) -> int:
         screens: int = self._socketio.server.manager.size("/")

@@ -116,7 +116,8 @@ class Webhook:
     def _send(self, event: Event) -> None:
         body = json.dumps(message(event)).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "the-button"}
-        headers |= signed(self._key, f"button_{event.seq}_{round(event.at * 1000)}", int(time.time()), body)
+        name = f"button_{event.seq}_{round(event.at * 1000)}"
+        headers |= signed(self._key, name, int(self._database.now()), body)
         status, _ = post(self._url, body, headers, ANSWER_WITHIN)
         if not 200 <= status < 300:
             raise NoAnswer(f"the receiver answers {status}")

@@ -1,0 +1,102 @@
+#!/bin/sh
+# Installs The Button as a service on Raspberry Pi OS or Debian; run again, it upgrades and keeps all data.
+#   sudo deploy/install.sh
+# The program goes to /opt/the-button, settings to /etc/the-button.env, the database to /var/lib/the-button.
+set -eu
+cd "$(dirname "$0")/.."
+name=the-button
+home=/var/lib/$name
+env=/etc/$name.env
+unit=/etc/systemd/system/$name.service
+
+fail() {
+    echo "install.sh: $*" >&2
+    exit 1
+}
+
+[ "$(id -u)" = 0 ] || fail "must be run as root: sudo deploy/install.sh"
+command -v apt-get >/dev/null || fail "knows Debian and Raspberry Pi OS alone; elsewhere, make run and deploy/$name.service"
+
+packages="python3 python3-venv adduser"
+if tr -d '\0' 2>/dev/null </proc/device-tree/model | grep -q "Raspberry Pi"; then
+    packages="$packages gcc libc6-dev python3-dev" # RPi.GPIO has no wheels
+fi
+case "$(dpkg --print-architecture)" in
+amd64 | arm64) ;;
+*) packages="$packages libpq5" ;; # psycopg has no wheels there
+esac
+missing=
+for package in $packages; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    echo "Installing$missing"
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list of words
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+getent passwd $name >/dev/null || adduser --quiet --system --group --home $home --no-create-home $name
+! getent group gpio >/dev/null || adduser --quiet $name gpio
+install -d -m 0700 -o $name -g $name $home
+
+# Each release has a folder of its own, so that one whose installation fails leaves the old one running.
+release=/opt/$name/$(date -u +%Y%m%dT%H%M%SZ)
+former=$(readlink /opt/$name/current || true)
+install -d "$release"
+trap 'rm -rf "$release"' EXIT
+cp -R app.py settings.py feed.py hardware storage realtime web templates static deploy \
+    requirements.txt LICENSE "$release"
+find "$release" -name __pycache__ -prune -exec rm -rf {} +
+echo "Installing the libraries"
+sh "$release/deploy/setup.sh" run
+"$release/.venv/bin/python" -m compileall -q "$release"/*.py "$release"/[hrsw]*/ # the service may not write there
+
+fresh=
+[ -e $env ] || fresh=yes
+umask 027
+(cd "$release" && .venv/bin/python -m settings $env) >$env.new
+if [ -n "$fresh" ]; then
+    sed -i "s|^#BUTTON_PORT=.*|BUTTON_PORT=80|; s|^#BUTTON_BACKUPS=.*|BUTTON_BACKUPS=$home/backups|" $env.new
+fi
+chown root:$name $env.new
+mv $env.new $env
+umask 022
+
+trap - EXIT
+ln -sfn "$release" /opt/$name/current
+install -m 0644 deploy/$name.service $unit
+install -m 0755 deploy/$name /usr/local/bin/$name
+# Several servers, on PostgreSQL: systemctl enable --now the-button@8001 the-button@8002
+sed -e "s|^ExecStart=|ExecStart=/usr/bin/env BUTTON_PORT=%i BUTTON_HARDWARE=none |" \
+    -e "s|^Description=.*|&, port %i|" $unit >/etc/systemd/system/$name@.service
+
+for old in "/opt/$name"/2*; do
+    [ "$old" = "$release" ] || [ "$old" = "$former" ] || rm -rf "$old"
+done
+
+if [ ! -d /run/systemd/system ]; then
+    systemctl enable --quiet $name 2>/dev/null || true
+    echo "Installed. systemd does not run here; where it does, it starts the server at boot"
+    exit 0
+fi
+since=$(date "+%Y-%m-%d %H:%M:%S")
+systemctl daemon-reload
+systemctl enable --quiet $name
+systemctl restart $name || fail "the server does not start: journalctl -u $name says why"
+
+port=$(sed -n 's/^BUTTON_PORT=\([0-9]*\)$/\1/p' $env)
+[ "${port:-80}" = 80 ] && suffix='' || suffix=:$port
+echo "The Button is at:"
+{ systemctl -q is-active avahi-daemon 2>/dev/null && echo "$(hostname).local"; hostname -I | tr ' ' '\n'; } |
+    sed -e '/^$/d' -e 's/.*:.*/[&]/' -e "s|.*|  http://&$suffix/|"
+for _ in 1 2 3 4 5; do
+    password=$(journalctl -u $name --since "$since" -o cat | sed -n 's/^Admin password: //p')
+    [ -n "$password" ] || [ -z "$fresh" ] && break
+    sleep 1
+done
+if [ -n "$password" ]; then
+    echo "Admin password: $password"
+else
+    echo "The admin password is as before; a new one: sudo the-button set-password"
+fi

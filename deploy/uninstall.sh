@@ -1,0 +1,30 @@
+#!/bin/sh
+# Takes The Button off this machine; the count and the settings stay, unless --purge says otherwise.
+#   sudo deploy/uninstall.sh [--purge]
+set -eu
+name=the-button
+
+[ "$(id -u)" = 0 ] || {
+    echo "uninstall.sh: must be run as root: sudo deploy/uninstall.sh" >&2
+    exit 1
+}
+case "${1:-}" in
+"" | --purge) ;;
+*)
+    echo "uninstall.sh: expected --purge or nothing, got $1" >&2
+    exit 2
+    ;;
+esac
+if [ -d /run/systemd/system ]; then
+    systemctl stop $name "$name@*" || true
+fi
+rm -rf /opt/$name /usr/local/bin/$name /etc/systemd/system/$name.service /etc/systemd/system/$name@.service \
+    /etc/systemd/system/multi-user.target.wants/$name.service \
+    /etc/systemd/system/multi-user.target.wants/$name@*.service
+[ ! -d /run/systemd/system ] || systemctl daemon-reload
+if [ "${1:-}" = --purge ]; then
+    rm -rf /var/lib/$name /etc/$name.env
+    ! getent passwd $name >/dev/null || deluser --quiet --system $name
+else
+    echo "The count stays in /var/lib/$name, the settings in /etc/$name.env; --purge removes them, too"
+fi
