@@ -1,16 +1,20 @@
 """Four servers on one PostgreSQL behind the real nginx and HAProxy, as deploy/ has them: one truth."""
 
 import contextlib
+import os
 import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+import requests
 from crowd import Crowd
-from running import DEADLINE, ROOT, Server, until
+from running import DEADLINE, ROOT, TOKEN, Server, until
 
 SCREENS = 500  # behind each proxy
 PRESSES = 30  # on each server
@@ -112,6 +116,32 @@ def test_servers_are_replaced_one_after_the_other_under_load(servers, crowds):
         done.result()
     assert_all_see(crowds, servers, len(pressed))
     assert sum(crowd.ask().returned for crowd in crowds) > SCREENS
+
+
+def test_the_procfile_serves_four_with_honcho(tmp_path, postgres):
+    """As docs/scaling.md says; in a folder of its own, where the spools go."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for name in ("app.py", "Procfile"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    settings = {"DATABASE": postgres.new(), "HARDWARE": "none", "FEED": "off", "API_TOKEN": TOKEN}
+    environ = os.environ | {f"BUTTON_{name}": value for name, value in settings.items()}
+    environ["PATH"] = f"{Path(sys.executable).parent}:{environ['PATH']}"
+    command = ["honcho", "start", "--concurrency", "web=4", "--port", str(port)]
+    honcho = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL)
+    try:
+        urls = [f"http://127.0.0.1:{port + number}/api/" for number in range(4)]
+        until(lambda: all(listens(port + number) for number in range(4)), "four servers")
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        for url in urls:
+            assert requests.post(url + "press", headers=headers, timeout=DEADLINE).status_code == 201
+        for url in urls:
+            until(
+                lambda url=url: requests.get(url + "count", timeout=DEADLINE).json()["seq"] == 4, "the count"
+            )
+    finally:
+        honcho.terminate()
+        honcho.wait(DEADLINE)
 
 
 def press(server, times):
