@@ -11,7 +11,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
+from crowd import Crowd
 from postgres import Postgres
+from proxy import Deployed
 from running import DEADLINE, ROOT, TOKEN, Server, until
 from wire import Wire
 
@@ -20,6 +22,8 @@ __all__ = [
     "HERE",
     "ROOT",
     "TOKEN",
+    "Crowd",
+    "Deployed",
     "Postgres",
     "Server",
     "Wire",

@@ -1,9 +1,9 @@
 """Screens by the hundred in a process of their own, which come back as browsers do, and know what they saw.
 
-    python tests/crowd.py PORT CLIENTS
+    python tests/crowd.py PORT CLIENTS [SECONDS]
 
-opens half of them as WebSockets, half as long polls. For each line on standard input it prints what they saw
-so far, as `Crowd` tells it.
+opens half of them as WebSockets, half as long polls; with SECONDS, one leaves so often, to come back. For each
+line on standard input it prints what they saw so far, as `Crowd` tells it.
 """
 
 if __name__ == "__main__":
@@ -11,8 +11,10 @@ if __name__ == "__main__":
 
     monkey.patch_all()
 
+import contextlib
 import json
 import random
+import socket
 import subprocess
 import sys
 import time
@@ -29,10 +31,10 @@ BACK = (0.25, 4.75)
 class Crowd:
     """`clients` screens of the server at `port`, whatever stands before it."""
 
-    def __init__(self, port, clients):
+    def __init__(self, port, clients, leaves=0):
         self.clients = clients
         self.process = subprocess.Popen(
-            [sys.executable, __file__, str(port), str(clients)],
+            [sys.executable, __file__, str(port), str(clients), str(leaves)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -40,8 +42,9 @@ class Crowd:
         until(lambda: self.ask().here == clients, "all screens", deadline=3 * DEADLINE)
 
     def ask(self):
-        """`here`: screens that are connected; `at`: how many of them show which seq; `wrong`: what nobody
-        should have seen; `returned`: how often one came back; `longest`: the most seconds that took."""
+        """`here`: screens that are connected; `at`: how many of them show which seq; `shown`: the same of
+        all; `wrong`: what nobody should have seen; `returned`: how often one came back; `longest`: the
+        most seconds that took."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return SimpleNamespace(**json.loads(self.process.stdout.readline()))
@@ -63,6 +66,7 @@ class Screen:
     def __init__(self, port, polls, seen):
         self.port, self.polls, self.seen = port, polls, seen
         self.seq, self.here, self.cookies = None, False, {}
+        self.browser = None
 
     def run(self):
         """Never returns."""
@@ -70,6 +74,7 @@ class Screen:
         while True:
             try:
                 with Browser(self) as browser:
+                    self.browser = browser
                     for packet in browser.polled() if self.polls else browser.heard():
                         if packet.startswith('42["count"'):
                             self.told(json.loads(packet[2:])[1])
@@ -138,18 +143,31 @@ class Browser(Wire):
                 yield packet
 
 
+def come_and_go(screens, seconds):
+    """Never returns: now this screen is switched off, now that; its cookies stay."""
+    while True:
+        time.sleep(seconds)
+        with contextlib.suppress(OSError, AttributeError):
+            random.choice(screens).browser.socket.shutdown(socket.SHUT_RDWR)
+
+
 def main():
     import gevent.fileobject
 
-    port, clients = int(sys.argv[1]), int(sys.argv[2])
+    port, clients, leaves = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     seen = SimpleNamespace(wrong=[], returned=0, longest=0.0)
     screens = [Screen(port, number % 2 == 1, seen) for number in range(clients)]
     for screen in screens:
         gevent.spawn(screen.run)
+    if leaves:
+        gevent.spawn(come_and_go, screens, leaves)
     for _ in gevent.fileobject.FileObject(sys.stdin):
         here = [screen for screen in screens if screen.here]
-        at = Counter(screen.seq for screen in here)
-        print(json.dumps({"here": len(here), "at": at, **vars(seen), "wrong": seen.wrong[:5]}), flush=True)
+        at, shown = (Counter(screen.seq for screen in some) for some in (here, screens))
+        print(
+            json.dumps({"here": len(here), "at": at, "shown": shown, **vars(seen), "wrong": seen.wrong[:5]}),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ They close each connection after an answer, wait for whole answers and know noth
 """
 
 import contextlib
+import re
 import socket
+import subprocess
 import threading
 import time
 
-from running import DEADLINE
+from running import DEADLINE, ROOT, until
 
 #: What each does. All but `blackhole` and `refuse` and `hang` pass an upgrade on without its headers.
 MODES = {
@@ -123,3 +125,36 @@ def read_message(peer):
             return None
         body += more
     return head, body
+
+
+class Deployed:
+    """The real nginx or HAProxy before `servers`, as deploy/ has it but for ports, limits and `changes`."""
+
+    def __init__(self, name, folder, servers, **changes):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        file = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg"}[name]
+        text = (ROOT / "deploy" / file).read_text()
+        for number in range(4):
+            server = servers[number % len(servers)]
+            text = text.replace(f"127.0.0.1:{8001 + number}", f"127.0.0.1:{server.port}")
+        text = re.sub(r"(listen |bind :)8080", rf"\g<1>{self.port}", text)
+        text = re.sub(r"worker_rlimit_nofile.*|access_log.*", "", text)
+        text = re.sub(r"(maxconn|worker_connections) 40000", r"\1 4000", text)
+        for key, value in changes.items():
+            text = re.sub(rf"{key} \w+", f"{key} {value}", text)
+        if name == "nginx":
+            text = f"daemon off; pid {folder}/nginx.pid;\n" + text.replace("http {", "http { access_log off;")
+        (folder / file).write_text(text)
+        command = ["nginx", "-p", folder, "-e", "log", "-c"] if name == "nginx" else ["haproxy", "-f"]
+        self._process = subprocess.Popen([*command, folder / file], stderr=subprocess.DEVNULL)
+        until(lambda: listens(self.port), name)
+
+    def close(self):
+        self._process.terminate()
+        self._process.wait(DEADLINE)
+
+
+def listens(port):
+    with socket.socket() as one:
+        return not one.connect_ex(("127.0.0.1", port))

@@ -1,8 +1,6 @@
 """Four servers on one PostgreSQL behind the real nginx and HAProxy, as deploy/ has them: one truth."""
 
-import contextlib
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 from crowd import Crowd
+from proxy import Deployed, listens
 from running import DEADLINE, ROOT, TOKEN, Server, until
 
 SCREENS = 500  # behind each proxy
@@ -37,36 +36,11 @@ def servers(tmp_path, postgres):
 
 @pytest.fixture
 def proxies(tmp_path, servers):
-    """The ports of the two; their configurations are the project's, but for ports and descriptors."""
-    with contextlib.ExitStack() as running:
-        yield [
-            proxy(running, tmp_path, servers, "nginx.conf", ["nginx", "-p", tmp_path, "-e", "log", "-c"]),
-            proxy(running, tmp_path, servers, "haproxy.cfg", ["haproxy", "-f"]),
-        ]
-
-
-def proxy(running, folder, servers, file, command):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    text = (ROOT / "deploy" / file).read_text()
-    for number, server in enumerate(servers):
-        text = text.replace(f"127.0.0.1:800{number + 1}", f"127.0.0.1:{server.port}")
-    text = re.sub(r"(listen |bind :)8080", rf"\g<1>{port}", text)
-    text = text.replace("maxconn 40000", "maxconn 4000").replace("worker_rlimit_nofile 100000;", "")
-    text = text.replace("worker_connections 40000", "worker_connections 4000")
-    if file == "nginx.conf":
-        text = f"daemon off; pid {folder}/nginx.pid;\n" + text.replace("http {", "http { access_log off;")
-    (folder / file).write_text(text)
-    process = subprocess.Popen([*command, folder / file], stderr=subprocess.DEVNULL)
-    running.callback(process.wait, DEADLINE)
-    running.callback(process.terminate)
-    until(lambda: listens(port), file)
-    return port
-
-
-def listens(port):
-    with socket.socket() as one:
-        return not one.connect_ex(("127.0.0.1", port))
+    """The ports of the two."""
+    running = [Deployed(name, tmp_path, servers) for name in ("nginx", "haproxy")]
+    yield [proxy.port for proxy in running]
+    for proxy in running:
+        proxy.close()
 
 
 @pytest.fixture
