@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PY = .venv/bin/python
 
-.PHONY: run setup test test-slow lint bench vendor clean
+.PHONY: run setup test test-slow lint bench soak vendor clean
 
 run: .venv/run
 	$(PY) app.py
@@ -34,6 +34,9 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(PY) -m bench
+
+soak: .venv/dev
+	$(PY) -m bench.soak
 
 vendor:
 	sh deploy/vendor.sh

@@ -2,8 +2,8 @@
 
     python tests/crowd.py PORT CLIENTS [SECONDS]
 
-opens half of them as WebSockets, half as long polls; with SECONDS, one leaves so often, to come back. For each
-line on standard input it prints what they saw so far, as `Crowd` tells it.
+opens half of them as WebSockets, half as long polls; with SECONDS, one leaves so often, to come back. For
+each line on standard input it prints what they saw so far, as `Crowd` tells it.
 """
 
 if __name__ == "__main__":
