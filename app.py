@@ -70,7 +70,7 @@ from web import (
     security_headers,
 )
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 log = logging.getLogger("button")
 

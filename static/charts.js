@@ -63,6 +63,7 @@
   });
 
   button.keepAwake();
+  button.hidePointer();
   layout();
   window.onresize = layout;
   button.onTheme(layout);

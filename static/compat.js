@@ -59,6 +59,23 @@ window.theButton = { horns: 0 };
     }
   };
 
+  // Hides the pointer while nobody moves it: on a wall it would stay in the number's way.
+  button.hidePointer = function () {
+    var timer = null, at = '';
+    function moved(event) {
+      var now = event ? event.clientX + ' ' + event.clientY : '';
+      if (event && now === at) { return; } // Chromium says so, too, when what is under the pointer changes
+      at = now;
+      button.mark(root, 'unmoved', false);
+      clearTimeout(timer);
+      timer = setTimeout(function () { button.mark(root, 'unmoved', true); }, 3000);
+    }
+    if (document.addEventListener) {
+      document.addEventListener('mousemove', moved, false);
+      moved();
+    }
+  };
+
   // Calls `draw` when the theme changes; `button.dark()` tells it.
   var wish = button.query('theme'), listeners = [];
   var system = window.matchMedia ? window.matchMedia('(prefers-color-scheme: dark)') : null;

@@ -80,6 +80,7 @@
   }
 
   button.keepAwake();
+  button.hidePointer();
   layout();
   window.onresize = layout;
   button.onTheme(layout);

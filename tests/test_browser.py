@@ -275,6 +275,14 @@ def test_who_wants_no_motion_gets_no_party(open_page, start):
     assert page.locator("#party").count() == 0
 
 
+def test_the_pointer_hides_while_nobody_moves_it(open_page, shared):
+    page = connected(open_page(shared))
+    page.mouse.move(100, 100)
+    expect(page.locator("#sound")).to_have_css("cursor", "none")
+    page.mouse.move(120, 100)
+    expect(page.locator("#sound")).to_have_css("cursor", "pointer")
+
+
 def test_the_tab_shows_the_number(open_page, server):
     page = connected(open_page(server))
     first = page.get_attribute("#icon", "href")

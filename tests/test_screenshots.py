@@ -1,5 +1,8 @@
 """Takes the pictures in docs/screenshots, of the real pages in the real browser, so that they never lie."""
 
+import base64
+import io
+import itertools
 import re
 import subprocess
 import sys
@@ -185,3 +188,38 @@ def test_the_admin_page(browser, tmp_path, kind):
         page.context.close()
     finally:
         server.stop()
+
+
+@pytest.mark.slow
+def test_a_press_in_motion(browser, server):
+    """The moving picture of the README: what Chromium painted, each frame for as long as it was there."""
+    for _ in range(6):
+        server.press()
+    page = browser.new_context(viewport={"width": 960, "height": 540}).new_page()
+    page.goto(server.url)
+    expect(page.locator("#count")).to_have_text("14")
+    page.wait_for_timeout(2500)  # the ring is at rest
+    frames = []
+    screen = page.context.new_cdp_session(page)
+
+    def painted(frame):
+        frames.append((frame["metadata"]["timestamp"], base64.b64decode(frame["data"])))
+        screen.send("Page.screencastFrameAck", {"sessionId": frame["sessionId"]})
+
+    screen.on("Page.screencastFrame", painted)
+    screen.send("Page.startScreencast", {"format": "png"})
+    for count in (13, 12):
+        page.wait_for_timeout(700)
+        server.press()
+        expect(page.locator("#count")).to_have_text(str(count))
+        page.wait_for_timeout(1800)
+    screen.send("Page.stopScreencast")
+    page.context.close()
+    pictures = dict(sorted(frames))  # by their times, in seconds
+    assert len(pictures) > 10
+    times = [round(1000 * at) for at in pictures]
+    lasts = [max(1, after - at) for at, after in itertools.pairwise(times)] + [1000]
+    first, *rest = [Image.open(io.BytesIO(data)).convert("RGB") for data in pictures.values()]
+    file = PICTURES / "press.webp"
+    first.save(file, save_all=True, append_images=rest, duration=lasts, loop=0, quality=75, method=4)
+    assert file.stat().st_size < 1_500_000

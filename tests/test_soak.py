@@ -1,6 +1,7 @@
 """A short soak; the long one is `make soak`."""
 
 import pytest
+
 from bench import soak
 
 

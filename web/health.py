@@ -98,6 +98,12 @@ class Collector:
             for reason, number in feed["dropped"].items():
                 dropped.add_metric([reason], number)
             yield dropped
+        if "webhook" in status:
+            yield CounterMetricFamily(
+                "button_webhook_sent",
+                "Changes that the webhook's receiver has answered",
+                status["webhook"]["sent"],
+            )
         up = time.monotonic() - self._parts.started
         yield GaugeMetricFamily("button_uptime_seconds", "Seconds since the start", round(up, 1))
 
