@@ -5,15 +5,31 @@ import datetime
 import os
 import re
 import select
+import signal
 import statistics
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from subprocess import PIPE, Popen
 
 import psutil
 
-from bench.rig import ROOT, TOKEN, Postgres, Wire, cpu_seconds, machine, percentile, server, spread, until
+from bench.rig import (
+    ROOT,
+    TOKEN,
+    Crowd,
+    Deployed,
+    Postgres,
+    Wire,
+    cpu_seconds,
+    machine,
+    percentile,
+    server,
+    spread,
+    until,
+)
 
 PRESSES = 200
 CONNECTIONS, SECONDS = 64, 5
@@ -31,10 +47,9 @@ def say(line):
     print(line, flush=True)
 
 
-def servers(postgres, number):
+def servers(postgres, number, **settings):
     """So many servers on a new database."""
-    url = postgres.new()
-    settings = dict(database=url, feed="off", log="warning", hardware="none", simulated_pin=None)
+    settings = {"hardware": "none", "feed": "off", "log": "warning", "database": postgres.new()} | settings
     first = server(**settings)  # makes the tables
     with ThreadPoolExecutor(4) as pool:
         return [first, *pool.map(lambda _: server(**settings), range(number - 1))]
@@ -194,10 +209,11 @@ def cost(postgres, running):
 
 
 def faults(postgres):
-    """How long a server takes to answer a WebSocket's ping while the database is frozen, stopped, started."""
-    running = servers(postgres, 1)
+    """How long a server takes to answer a WebSocket's ping while the database is frozen, killed, started; how
+    soon after its return every screen shows the presses of the pin that came meanwhile."""
+    running = servers(postgres, 2, hardware="simulated")
     wire = screen(running[0])
-    lags = []
+    lags, back = [], []
 
     def ping(seconds):
         end = time.monotonic() + seconds
@@ -209,25 +225,58 @@ def faults(postgres):
             lags.append(time.perf_counter() - began)
             time.sleep(0.005)
 
-    with ThreadPoolExecutor(1) as pool:
+    def freeze():
         for process in postgres.all_processes():
             process.suspend()
-        pressed = pool.submit(running[0].api, "press")
-        ping(10)
-        assert pressed.result().status_code == 503
+
+    def thaw():
         for process in postgres.all_processes():
             process.resume()
-        until(lambda: running[0].health().status_code == 200, "the database")
-        for what in (postgres.stop, postgres.start):
-            waiting = pool.submit(what)
+
+    def mended(mend):
+        mend()
+        return time.monotonic()
+
+    with ThreadPoolExecutor(3) as pool:
+        for fault, mend in ((freeze, thaw), (lambda: postgres.stop(signal.SIGQUIT), postgres.start)):
+            seq = running[0].count()["seq"] + 1
+            told = [pool.submit(told_at, screen(one), seq) for one in running]
+            fault()
+            running[0].push()
+            ping(10)
+            returned = pool.submit(mended, mend)
             ping(3)
-            waiting.result()
+            back.append(max(one.result() for one in told) - returned.result())
+    say(
+        f"{'all screens right after its return':<34} {', '.join(f'{one:.2f} s' for one in back)} (frozen, killed)"
+    )
     say(spread("ping while PostgreSQL is away", lags))
     say(f"{'':<34} 99.9th percentile {percentile(lags, 0.999) * 1000:.2f} ms of {len(lags)}")
     stop(running)
 
 
-PARTS = {part.__name__: part for part in (announce, rate, listeners, faults, model)}
+def told_at(wire, seq):
+    """When a screen was told of a change, on the monotonic clock."""
+    while f'"seq":{seq},' not in wire.text():
+        pass
+    return time.monotonic()
+
+
+def failover(postgres):
+    """How soon the screens of a server that is killed are on another, behind nginx."""
+    running = servers(postgres, 4, trusted_proxies=1)
+    proxy = Deployed("nginx", Path(tempfile.mkdtemp()), running)
+    crowd = Crowd(proxy.port, 400)
+    had = running[3].health().json()["clients"]["screens"]
+    running[3].stop(signal.SIGKILL)
+    until(lambda: crowd.ask().returned >= had, "its screens")
+    say(f"{f'{had} screens of a killed server, back':<34} within {crowd.ask().longest:6.1f} s")
+    crowd.close()
+    proxy.close()
+    stop(running)
+
+
+PARTS = {part.__name__: part for part in (announce, rate, listeners, failover, faults, model)}
 
 
 def main():

@@ -131,7 +131,7 @@ def test_a_role_needs_no_more_rights_than_the_document_says(postgres, start_on):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["stopped", "frozen", "cut off"])
+@pytest.mark.parametrize("fault", ["stopped", "killed", "frozen", "cut off"])
 def test_whatever_becomes_of_the_database_each_press_counts_once(own_postgres, start_on, watch, fault):
     url = own_postgres.new()
     one, other = start_on(url), start_on(url)
@@ -139,8 +139,8 @@ def test_whatever_becomes_of_the_database_each_press_counts_once(own_postgres, s
     one.press()
     for screen in screens:
         screen.wait_for(1)
-    if fault == "stopped":
-        own_postgres.stop()
+    if fault in ("stopped", "killed"):
+        own_postgres.stop(signal.SIGQUIT if fault == "killed" else signal.SIGINT)
     elif fault == "frozen":
         for pid in own_postgres.all_processes():
             pid.send_signal(signal.SIGSTOP)
@@ -157,7 +157,7 @@ def test_whatever_becomes_of_the_database_each_press_counts_once(own_postgres, s
         assert other.count()["count"] == 19, "reads answer from memory"
         refused = other.api("press")
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
-        if fault == "stopped":
+        if fault in ("stopped", "killed"):
             own_postgres.start()
         else:
             for pid in own_postgres.all_processes():
