@@ -30,7 +30,7 @@ lint: .venv/dev
 	$(PY) -m mypy
 	$(PY) -m bandit -q -c pyproject.toml -r app.py feed.py settings.py hardware storage realtime web
 	node_modules/.bin/acorn --ecma5 --silent static/*.js static/vendor/*.js
-	shellcheck deploy/*.sh deploy/the-button .ci/run tests/fakepi.sh tests/uml/*.sh
+	shellcheck deploy/*.sh deploy/the-button .ci/run tests/*.sh tests/uml/*.sh
 
 bench: .venv/dev
 	$(PY) -m bench

@@ -1,23 +1,29 @@
 """From a clean Debian to a served page by the README's commands, and to a service by deploy/install.sh."""
 
-import os
 import re
 import shutil
-import signal
-import stat
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 from running import DEADLINE, ROOT, Server, until
 
 README = (ROOT / "README.md").read_text()
 UNIT = (ROOT / "deploy/the-button.service").read_text()
-#: Nothing but what the README asks for; ca-certificates so that pip trusts its index.
-PACKAGES = "git,make,python3,ca-certificates"
+#: What the README asks for, and systemd, as every Debian that boots has it; ca-certificates so that pip
+#: trusts its index.
+PACKAGES = "git,make,python3,ca-certificates,systemd-sysv"
+
+
+ENVIRONMENT = [
+    "env", "-i", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
+    "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels",
+]  # fmt: skip
+GET = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=20).read().decode())"
 
 
 class Debian:
@@ -25,7 +31,6 @@ class Debian:
 
     def __init__(self, folder):
         self.root = folder / "root"
-        self.python = None
         release = dict(
             line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line
         )
@@ -40,7 +45,7 @@ class Debian:
 
     def _give_pip_its_packages(self):
         """Whatever index this machine's pip is set to, it is asked here, by this machine's pip."""
-        version = self.run("python3 -c 'import sys; print(*sys.version_info[:2], sep=\".\")'").stdout.strip()
+        version = self.run("python3 -c 'import sys; print(*sys.version_info[:2], sep=\".\")'").strip()
         wanted = [
             line
             for line in (ROOT / "requirements.txt").read_text().splitlines()
@@ -55,26 +60,49 @@ class Debian:
 
     def command(self, script):
         """The command that runs a script of sh in the root, as its root."""
-        environment = {
-            "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
-            "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels",
-        }  # fmt: skip
-        pairs = [f"{name}={value}" for name, value in environment.items()]
         mount = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
-        isolated = ["unshare", "--mount", "sh", "-euc", mount, self.root]
-        return [*isolated, "env", "-i", *pairs, "sh", "-euc", script]
+        return ["unshare", "--mount", "sh", "-euc", mount, self.root, *ENVIRONMENT, "sh", "-euc", script]
 
-    def run(self, script, check=True):
+    def run(self, script):
+        """What a script prints."""
         done = subprocess.run(self.command(script), capture_output=True, text=True)
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def path(self, name):
         return self.root / name.lstrip("/")
 
 
+class Booted(Debian):
+    """The same root with its systemd as process 1, in namespaces of its own, the network's among them."""
+
+    def __init__(self, debian):
+        self.root = debian.root
+        self.process = subprocess.Popen(
+            ["sh", ROOT / "tests/systemd.sh", self.root], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        until(lambda: psutil.Process(self.process.pid).children(), "the first process")
+        until(lambda: "running" in self.run("systemctl is-system-running 2>&1 || true"), "systemd", 60)
+
+    def command(self, script):
+        first = str(psutil.Process(self.process.pid).children()[0].pid)
+        enter = ["nsenter", "--target", first, "--all", "--root", "--wd"]
+        return [*enter, *ENVIRONMENT, "sh", "-euc", script]
+
+    def get(self, path, port=80):
+        """What the server answers; asked within, where its network is."""
+        return self.run(f"python3 -c '{GET}' http://localhost:{port}{path}")
+
+    def main_pid(self, unit="the-button"):
+        return self.run(f"systemctl show -P MainPID {unit}").strip()
+
+    def close(self):
+        self.process.kill()
+        self.process.wait(DEADLINE)
+
+
 class Served:
-    """A script that ends in a server, and its log."""
+    """A script that ends in a server in the foreground, and its log."""
 
     def __init__(self, debian, script):
         self.process = subprocess.Popen(
@@ -96,12 +124,11 @@ class Served:
         found = [re.search(r"Serving on http://0\.0\.0\.0:(\d+)$", line) for line in self.log]
         return next((f"http://127.0.0.1:{one[1]}" for one in found if one), None)
 
-    def password(self):
-        return next(line.removeprefix("Admin password: ") for line in self.log if "Admin password: " in line)
-
     def stop(self):
-        """Ctrl-C reaches all that run in the foreground."""
-        self.process.send_signal(signal.SIGTERM)
+        """As Ctrl-C does, end all that run in the foreground: make passes no signal on."""
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            child.terminate()
+        self.process.terminate()
         self.process.wait(DEADLINE)
         self.reader.join(DEADLINE)
 
@@ -129,71 +156,71 @@ def test_the_two_commands_of_the_readme_serve_a_page(debian):
         assert "<canvas" in page.text
         assert "The button is simulated" in "\n".join(served.log)
     finally:
-        for child in children(served.process.pid):
-            os.kill(child, signal.SIGTERM)
         served.stop()
 
 
-def children(pid):
-    """The processes beneath one: make passes no signal on."""
-    import psutil
+@pytest.fixture
+def booted(debian):
+    debian.run("dpkg -s python3-venv >/dev/null 2>&1 || (apt-get update && apt-get install -y python3-venv)")
+    booted = Booted(debian)
+    yield booted
+    booted.close()
 
-    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
-
-def test_it_is_installed_as_a_service_upgraded_and_taken_off(debian, tmp_path):
-    first = debian.run("git clone --quiet /repository /source && cd /source && deploy/install.sh")
-    assert "Installed." in first.stdout
+def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(booted, tmp_path):
+    printed = booted.run("git clone --quiet /repository /source && cd /source && deploy/install.sh")
+    assert "The Button is at:\n" in printed
+    password = re.search(r"^Admin password: (\S+)$", printed, re.M)[1]
+    assert f"Admin password: {password}\n" in booted.run("journalctl -u the-button -o cat")
+    assert "<canvas" in booted.get("/")
     for unit in ("the-button.service", "the-button@.service"):
-        assert_sound_and_hardened(debian.path(f"/etc/systemd/system/{unit}").read_text(), unit, tmp_path)
-    environment = debian.path("/etc/the-button.env")
-    assert stat.S_IMODE(environment.stat().st_mode) == 0o640
+        assert_sound_and_hardened(booted.path(f"/etc/systemd/system/{unit}").read_text(), unit, tmp_path)
+    assert booted.run(f"stat -c %U:%a /proc/{booted.main_pid()} /var/lib/the-button").split() == [
+        "the-button:555", "the-button:700"
+    ]  # fmt: skip
+    assert booted.run(f"cut -d ' ' -f 19 /proc/{booted.main_pid()}/stat") == "-10\n", "its niceness"
+    assert booted.run("stat -c %U:%G:%a /etc/the-button.env") == "root:the-button:640\n"
+    until(lambda: list(booted.path("/var/lib/the-button/backups").glob("*.db")), "a backup")
+
+    environment = booted.path("/etc/the-button.env")
     text = environment.read_text()
     for name in re.findall(r"^\| `(BUTTON_\w+)`", README, re.M):
         assert re.search(rf"^#?{name}=", text, re.M), name
-    assert "\nBUTTON_PORT=80\n" in text
-    environment.write_text(
-        text.replace("BUTTON_PORT=80", "BUTTON_PORT=0")
-        + "BUTTON_API_TOKEN='a-token'\nBUTTON_TITLE=Till lunch\n"
-    )
+    environment.write_text(text + "BUTTON_API_TOKEN='a-token'\nBUTTON_TITLE=Till lunch\n")
+    drop_in = booted.path("/etc/systemd/system/the-button.service.d")
+    drop_in.mkdir()
+    (drop_in / "hasty.conf").write_text("[Service]\nWatchdogSec=2\n")
+    booted.run("systemctl daemon-reload && systemctl restart the-button")
+    assert "Till lunch" in booted.get("/")
+    press = f"import urllib.request as r; {GET[len('import sys, urllib.request as r; ') :]}"
+    press = press.replace("sys.argv[1]", 'r.Request(u, b"", {"Authorization": "Bearer a-token"})')
+    booted.run(f"python3 -c 'u = \"http://localhost/api/press\"; {press}'")
+    for how in ("KILL", "STOP"):
+        former = booted.main_pid()
+        booted.run(f"kill -{how} {former}")
+        until(lambda former=former: booted.main_pid() not in (former, "0"), "a new start", deadline=60)
+        until(lambda: booted.run("systemctl is-active the-button || true") == "active\n", "the service")
+        assert '"count":19' in booted.get("/api/count")
 
-    served = Served(debian, service())
-    assert "Till lunch" in requests.get(served.url, timeout=DEADLINE).text
-    headers = {"Authorization": "Bearer a-token"}
-    assert requests.get(served.url + "/healthz", timeout=DEADLINE).json()["backups"]["warnings"] == []
-    until(lambda: list(debian.path("/var/lib/the-button/backups").glob("*.db")), "a backup")
-    owner = debian.path("/var/lib/the-button/button.db").stat()
-    assert owner.st_uid != 0
-    assert requests.post(served.url + "/api/press", headers=headers, timeout=DEADLINE).status_code == 201
-    served.stop()
-
-    debian.run("echo 'a new password' | the-button set-password")
-    debian.run("the-button backup /var/lib/the-button/today.db")
-    again = debian.run("cd /source && git pull --quiet && deploy/install.sh")
-    assert "Installed." in again.stdout
+    booted.run("echo 'a new password' | the-button set-password")
+    booted.run("the-button backup /var/lib/the-button/today.db")
+    again = booted.run("cd /source && git pull --quiet && deploy/install.sh")
+    assert "The admin password is as before" in again
     assert environment.read_text().count("BUTTON_API_TOKEN") == 2, "the comment of the first time, and ours"
-    assert len(list(debian.path("/opt/the-button").glob("2*"))) == 2, "this release and the former"
-    served = Served(debian, service())
-    assert not any("Admin password" in line for line in served.log)
-    assert requests.get(served.url + "/api/count", timeout=DEADLINE).json()["count"] == 19
-    served.stop()
+    assert len(list(booted.path("/opt/the-button").glob("2*"))) == 2, "this release and the former"
+    assert '"count":19' in booted.get("/api/count")
 
-    debian.run("cd /source && deploy/uninstall.sh")
-    assert not debian.path("/opt/the-button").exists()
-    assert debian.path("/var/lib/the-button/button.db").exists()
-    debian.run("cd /source && deploy/uninstall.sh --purge")
-    assert not debian.path("/var/lib/the-button").exists()
+    booted.run("systemctl stop the-button && the-button restore /var/lib/the-button/today.db")
+    booted.run("systemctl start the-button@8001")
+    assert '"count":19' in booted.get("/api/count", 8001)
+    booted.run("cd /source && deploy/uninstall.sh")
+    assert booted.main_pid("the-button@8001") == "0"
+    assert not booted.path("/opt/the-button").exists()
+    assert booted.path("/var/lib/the-button/button.db").exists()
+    booted.run("cd /source && deploy/uninstall.sh --purge")
+    assert not booted.path("/var/lib/the-button").exists()
     assert not environment.exists()
-    assert "the-button" not in debian.path("/etc/passwd").read_text()
-
-
-def service():
-    """What systemd does with the unit, done by deploy/the-button: same settings, user, folder, command."""
-    settings = dict(line.split("=", 1) for line in UNIT.splitlines() if re.match(r"[A-Z]\w+=", line))
-    wrapper = (ROOT / "deploy/the-button").read_text()
-    for name in ("EnvironmentFile", "WorkingDirectory", "User", "ExecStart"):
-        assert settings[name] in wrapper
-    return f"umask {settings['UMask']} && exec /usr/local/bin/the-button"
+    assert "the-button" not in booted.path("/etc/passwd").read_text()
 
 
 def assert_sound_and_hardened(text, name, folder):
