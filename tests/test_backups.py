@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import time
@@ -43,6 +44,22 @@ def test_a_copy_is_made_at_the_start_of_each_day_and_can_be_restored(start, fold
     assert done.returncode == 0, done.stderr
     server.start()
     assert server.count()["seq"] == 1
+
+
+@pytest.mark.parametrize("command", [["backup", "other.db"], ["set-password"]])
+def test_no_press_is_lost_though_another_process_opens_the_database_after_a_backup(start, folder, command):
+    """A file that the server's process closes by itself would take SQLite's locks along, and the log with them."""
+    server = start(backups=folder, admin_password=None)
+    copied(folder)
+    server.press()
+    done = subprocess.run(
+        [*server.arguments, *command], env=server.environ, cwd=server.folder, input="new\n", text=True
+    )
+    assert done.returncode == 0
+    server.press()
+    server.stop(signal.SIGKILL)
+    server.start()
+    assert server.count()["seq"] == 2
 
 
 def restore(server, copy):

@@ -91,7 +91,7 @@ class Booted(Debian):
 
     def get(self, path, port=80):
         """What the server answers; asked within, where its network is."""
-        return self.run(f"python3 -c '{GET}' http://localhost:{port}{path}")
+        return self.run(f"python3 -c '{GET}' http://127.0.0.1:{port}{path}")
 
     def main_pid(self, unit="the-button"):
         return self.run(f"systemctl show -P MainPID {unit}").strip()
@@ -194,7 +194,7 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
     assert "Till lunch" in booted.get("/")
     press = f"import urllib.request as r; {GET[len('import sys, urllib.request as r; ') :]}"
     press = press.replace("sys.argv[1]", 'r.Request(u, b"", {"Authorization": "Bearer a-token"})')
-    booted.run(f"python3 -c 'u = \"http://localhost/api/press\"; {press}'")
+    booted.run(f"python3 -c 'u = \"http://127.0.0.1/api/press\"; {press}'")
     for how in ("KILL", "STOP"):
         former = booted.main_pid()
         booted.run(f"kill -{how} {former}")
