@@ -286,8 +286,12 @@ def run_button(settings: Settings, url: str) -> None:
     if led is not None:
         spawn(led.run)
     _introduce(settings, button, pins)
+    supervisor = Supervisor(os.environ)
     _say(f"Presses go to {url}")
+    supervisor.tell("READY=1")
+    spawn(lambda: supervisor.run(lambda: not button.status()["trouble"]))
     stopping.wait()
+    supervisor.tell("STOPPING=1")
     button.stop()
     if led is not None:
         led.close()
@@ -377,10 +381,15 @@ def _webhook(settings: Settings, parts: Parts) -> Webhook | None:
 
 def _back_up(settings: Settings, parts: Parts) -> None:
     """Copy the database each day, if that is wanted."""
-    if settings.backups is not None:
-        backups = Backups(database_path(settings), Path(settings.backups))
-        parts.status["backups"] = backups.status
-        spawn(backups.run)
+    if settings.backups is None:
+        return
+    path = sqlite_path(settings.database)
+    if path is None:
+        log.warning("BUTTON_BACKUPS is of no use here: for PostgreSQL use pg_dump")
+        return
+    backups = Backups(path, Path(settings.backups))
+    parts.status["backups"] = backups.status
+    spawn(backups.run)
 
 
 def _sources(settings: Settings, pins: list[Any]) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def _setting(default: str | None, kind: Kind, help: str, shown: str = "", also: 
             "kind": kind,
             "help": help,
             "shown": shown or default or "none",
-            "example": default or shown,
+            "example": default or ("" if "PORT" in shown else shown),
             "also": also,
         },
     )
@@ -194,8 +194,8 @@ class Settings:
     spool: str | None = _setting(
         None,
         _text(1000),
-        "only with PostgreSQL: the server's own file, where presses of its pin wait while the database is"
-        " away",
+        "with PostgreSQL, and for `app.py button`: the own file of each, where presses of its pin wait while"
+        " the database or the server is away",
         "`button-spool-PORT.db`",
     )
     api_token: str | None = _setting(
@@ -244,8 +244,6 @@ class Settings:
                     values[row.name] = _read(name, environ[name], row.metadata["kind"])
                     break
         settings = cls(**values)
-        if settings.backups and not settings.database.startswith("sqlite:"):
-            raise SettingError("BUTTON_BACKUPS: expected an SQLite database; for PostgreSQL use pg_dump")
         if settings.led_pin in settings.pin:
             raise SettingError(
                 f"BUTTON_LED_PIN: expected another pin than BUTTON_PIN, got {settings.led_pin!r}"

@@ -284,6 +284,11 @@ of three passes, and the medians stand here. A count is a broadcast of about 100
 
 {table}
 
+The stale counts of a stalled client are what the kernel held for it when it stopped reading; after them comes the newest, and
+nothing between.
+
+The very first version of this system asked by AJAX once a second.
+
 What makes the difference: a broadcast is encoded once, and one non-blocking `send` writes it to each WebSocket that has
 nothing queued; a client has no greenlet, no queue and no buffer while nothing happens; long polls are parked outside of
 WSGI and answered by the broadcast; one greenlet pings them all.

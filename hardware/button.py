@@ -10,7 +10,7 @@ import gevent
 from gevent import monkey
 from gevent.event import Event as Signal
 
-from .debounce import Debouncer
+from .debounce import STUCK_AFTER, Debouncer
 from .pin import Pin
 
 log = logging.getLogger(__name__)
@@ -95,13 +95,14 @@ class Button:
 
     def status(self) -> dict[str, Any]:
         """The health of the button: `trouble` None means that a press would be seen now."""
-        now = time.monotonic()
-        stopped = bool(self._watched) and now - self._last_sample > STOPPED_AFTER
+        stopped = bool(self._watched) and time.monotonic() - self._last_sample > STOPPED_AFTER
+        stuck = self._stuck()
         return {
             "driver": self._watched[0].pin.driver if self._watched else "none",
             "sources": [watched.source for watched in self._watched],
             "trouble": "the pin is no longer sampled" if stopped else None,
-            "stuck": [watched.source for watched in self._watched if watched.debouncer.is_stuck(now)],
+            "stuck": stuck,
+            "warnings": [f"{source} has been held for over {STUCK_AFTER:.0f} s" for source in stuck],
             "presses": self._presses,
             "bounces": sum(watched.debouncer.bounces for watched in self._watched),
             "long_gaps": self._long_gaps,
@@ -110,6 +111,10 @@ class Button:
             "last_gap_at": self._last_gap and self._last_gap[1],
             "pressed_at": self._last_press,
         }
+
+    def _stuck(self) -> list[str]:
+        now = time.monotonic()
+        return [watched.source for watched in self._watched if watched.debouncer.is_stuck(now)]
 
     def _sample(self) -> None:
         """The native thread. It must touch nothing of gevent's but the async watcher."""
@@ -142,9 +147,13 @@ class Button:
         self._notable_gap = min(self._worst_gap, LONG_GAP)
 
     def _hand_over(self) -> None:
+        told: list[str] = []
         while True:
-            self._signal.wait()
+            self._signal.wait(timeout=STUCK_AFTER / 2)
             self._signal.clear()
+            if (stuck := self._stuck()) != told:
+                told = stuck
+                log.warning("Stuck buttons: %s", ", ".join(stuck) or "none any more")
             while self._events:
                 event, source = self._events.popleft()
                 if event == "pressed":

@@ -174,9 +174,7 @@ def _why(number: int, error: Exception) -> str:
     if isinstance(error, PermissionError) or "No access to /dev/mem" in str(error):
         return f"Pin {number}: no right to use GPIO; add the user to the group gpio ({_line(error)})"
     if "peripheral base" in str(error):
-        return (
-            "RPi.GPIO does not run on a Raspberry Pi 5: install rpi-lgpio in its place, as `make setup` does"
-        )
+        return "RPi.GPIO does not run on a Raspberry Pi 5: install rpi-lgpio in its place, as `make run` does"
     if "busy" in str(error).lower():
         mend = "stop that one or choose another pin"
         return f"Pin {number}: another program uses it; {mend} ({_line(error)})"

@@ -48,7 +48,7 @@ def test_a_copy_is_made_at_the_start_of_each_day_and_can_be_restored(start, fold
 
 @pytest.mark.parametrize("command", [["backup", "other.db"], ["set-password"]])
 def test_no_press_is_lost_though_another_process_opens_the_database_after_a_backup(start, folder, command):
-    """A file that the server's process closes by itself would take SQLite's locks along, and the log with them."""
+    """A file that the process closes by itself takes SQLite's locks along, and then the log goes, too."""
     server = start(backups=folder, admin_password=None)
     copied(folder)
     server.press()

@@ -111,7 +111,7 @@ def test_the_program_of_the_api_s_document_presses(start):
     server = start()
     (program,) = blocks("docs/api.md", "python")
     program = program.replace("http://localhost:8000", server.url)
-    program = program.replace("BUTTON_API_TOKEN, or leave auth away", TOKEN)
+    program = program.replace("the BUTTON_API_TOKEN", TOKEN)
     running = subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True)
     lines = [running.stdout.readline() for _ in range(3)]
     running.kill()
