@@ -249,7 +249,8 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     server.close(within=min(SHED_WITHIN, max(0.1, end - time.monotonic())))
     parts.store.close()
     if webhook is not None:
-        webhook.close()
+        with gevent.Timeout(max(0.1, end - time.monotonic()), False):
+            webhook.close()
     database.close()
 
 
@@ -341,10 +342,10 @@ def _light(pin: Any, parts: Parts) -> Led | None:
         return None
 
     def state() -> str:
-        status = parts.ask()
-        if status["database"]["trouble"]:
+        ask = parts.status  # not all of them: this is asked several times a second
+        if ask["database"]()["trouble"]:
             return "fast"
-        return "slow" if status["hardware"]["stuck"] or not status["clients"]["screens"] else "rest"
+        return "slow" if ask["hardware"]()["stuck"] or not ask["clients"]()["screens"] else "rest"
 
     def announced(event: Event) -> None:
         if event.kind in ("press", "undo"):

@@ -104,10 +104,17 @@ def is_url(text: str) -> bool:
     """Whether `text` can be the URL of a server, http or https."""
     try:
         parts = urlsplit(text)
+        (parts.hostname or "").encode("idna")
         there = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return there and re.fullmatch(r"[\x21-\x7e]{1,2000}", text) is not None
+    return there and "@" not in parts.netloc and re.fullmatch(r"[\x21-\x7e]{1,2000}", text) is not None
+
+
+def _webhook_secret(text: str) -> str:
+    if not re.fullmatch(r"(?!whsec_)[^\x00-\x1f\x7f]{1,256}|whsec_[A-Za-z0-9+/]{2,256}={0,2}", text):
+        raise ValueError
+    return text
 
 
 def _url(text: str) -> str:
@@ -210,12 +217,12 @@ class Settings:
     )
     webhook: str | None = _setting(
         None,
-        Kind(_url, "a URL that begins with http:// or https://", True),
+        Kind(_url, "a URL such as https://example.com/hook, without a user", True),
         "URL to which every change is posted as JSON, in order, until it is answered",
     )
     webhook_secret: str | None = _setting(
         None,
-        _text(256, what="1 to 256 characters, none of them a control character", secret=True),
+        Kind(_webhook_secret, "whsec_ and Base64, or 1 to 256 characters", True),
         "key with which what is posted is signed (HMAC, Standard Webhooks); none = unsigned",
     )
     backups: str | None = _setting(

@@ -55,6 +55,7 @@ class Office:
         command = [sys.executable, str(ROOT / "tests/producer.py"), feed]
         self.producers = [subprocess.Popen(command) for _ in range(2)]
         self.changes = 0
+        self.log = []  # of the servers before this one
 
     def press(self):
         """One change: mostly presses, of the pin and of a program, at times an undo or another goal."""
@@ -93,6 +94,7 @@ def run(minutes):
     seconds = minutes * 60
     while (now := time.monotonic() - begun) < seconds:
         if restarts and now > seconds / 12 * (3 - len(restarts)):
+            office.log += office.server.log
             office.server.restart(getattr(signal, restarts.pop(0)))
         office.press()
         pid = office.server.process.pid
@@ -130,7 +132,7 @@ def judge(office, samples, minutes):
     )
     if abs(last - first) > 5:
         faults.append(f"descriptors went from {first} to {last}")
-    errors = [line for line in office.server.log if " ERROR " in line or "Traceback" in line]
+    errors = [line for line in office.log + office.server.log if " ERROR " in line or "Traceback" in line]
     if errors:
         faults.append(f"the log has errors: {errors[:3]}")
     print(f"{office.changes} changes, {sum(one.returned for one in asked)} times a screen came back")

@@ -3,6 +3,7 @@
 #   sudo deploy/install.sh
 # The program goes to /opt/the-button, settings to /etc/the-button.env, the database to /var/lib/the-button.
 set -eu
+umask 022 # the service is to read what is installed here
 cd "$(dirname "$0")/.."
 name=the-button
 home=/var/lib/$name
@@ -18,9 +19,6 @@ fail() {
 command -v apt-get >/dev/null || fail "knows Debian and Raspberry Pi OS alone; elsewhere, make run and deploy/$name.service"
 
 packages="python3 python3-venv adduser"
-if tr -d '\0' 2>/dev/null </proc/device-tree/model | grep -q "Raspberry Pi"; then
-    packages="$packages gcc libc6-dev python3-dev" # RPi.GPIO has no wheels
-fi
 case "$(dpkg --print-architecture)" in
 amd64 | arm64) ;;
 *) packages="$packages libpq5" ;; # psycopg has no wheels there
@@ -47,6 +45,7 @@ install -d "$release"
 trap 'rm -rf "$release"' EXIT
 cp -R app.py settings.py feed.py hardware storage realtime web templates static deploy \
     requirements.txt LICENSE "$release"
+chmod -R u=rwX,go=rX "$release" # whatever the clone was made with
 find "$release" -name __pycache__ -prune -exec rm -rf {} +
 echo "Installing the libraries"
 sh "$release/deploy/setup.sh" run
@@ -71,10 +70,6 @@ install -m 0755 deploy/$name /usr/local/bin/$name
 sed -e "s|^ExecStart=|ExecStart=/usr/bin/env BUTTON_PORT=%i BUTTON_HARDWARE=none |" \
     -e "s|^Description=.*|&, port %i|" $unit >/etc/systemd/system/$name@.service
 
-for old in "/opt/$name"/2*; do
-    [ "$old" = "$release" ] || [ "$old" = "$former" ] || rm -rf "$old"
-done
-
 if [ ! -d /run/systemd/system ]; then
     systemctl enable --quiet $name 2>/dev/null || true
     echo "Installed. systemd does not run here; where it does, it starts the server at boot"
@@ -83,7 +78,19 @@ fi
 since=$(date "+%Y-%m-%d %H:%M:%S")
 systemctl daemon-reload
 systemctl enable --quiet $name
-systemctl restart $name || fail "the server does not start: journalctl -u $name says why"
+if ! systemctl restart $name; then
+    if [ -n "$former" ] && [ -d "$former" ]; then
+        ln -sfn "$former" /opt/$name/current
+        rm -rf "$release"
+        systemctl restart $name || true
+        fail "the new release does not start (journalctl -u $name says why); the former one is back"
+    fi
+    fail "the server does not start: journalctl -u $name says why"
+fi
+
+for old in "/opt/$name"/2*; do
+    [ "$old" = "$release" ] || [ "$old" = "$former" ] || rm -rf "$old"
+done
 
 port=$(sed -n 's/^BUTTON_PORT=\([0-9]*\)$/\1/p' $env)
 [ "${port:-80}" = 80 ] && suffix='' || suffix=:$port

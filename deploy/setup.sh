@@ -35,8 +35,12 @@ case "$model" in
 *) gpio= ;;
 esac
 if [ -n "$gpio" ] && ! pip "$gpio" 2>.venv/gpio.log; then
-    echo "$gpio could not be installed (.venv/gpio.log says why); as root: apt-get install gcc python3-dev" >&2
-    exit 1
+    need gcc libc6-dev python3-dev swig # no wheel for this Python: it is compiled
+    # PYPI: lgpio, beneath rpi-lgpio, then brings its C library along, as its wheels do.
+    PYPI=1 pip "$gpio" 2>.venv/gpio.log || {
+        echo "$gpio could not be installed; .venv/gpio.log says why" >&2
+        exit 1
+    }
 fi
 [ "$what" = dev ] || exit 0
 

@@ -1,7 +1,9 @@
 """Daily copies of the SQLite database, so that yesterday's count can be had again."""
 
 import logging
+import os
 import re
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,14 +22,18 @@ MOST_COPIES = 14
 #: Seconds between looks whether a new day has begun, and between attempts that fail.
 LOOK_EVERY = 600.0
 
+#: The niceness of the thread that copies.
+NICENESS = 10
+
+_FORM = "button-%Y-%m-%d.db"
 _NAME = re.compile(r"button-\d{4}-\d\d-\d\d\.db")
 
 
 class Backups:
     """A copy of the database at `path` in `folder` for each day, named `button-2026-11-25.db`.
 
-    `run()` is for a greenlet; the copy itself is made in a native thread. The folder is made if missing,
-    for its owner alone; raises `DatabaseError` if that cannot be.
+    `run()` is for a greenlet; all that touches the disk is done in a native thread. The folder is made if
+    missing, for its owner alone. That a copy fails is a warning: presses count on.
     """
 
     def __init__(self, path: Path, folder: Path) -> None:
@@ -35,49 +41,51 @@ class Backups:
         self._folder = folder
         self._pool = ThreadPool(1)
         self._trouble: str | None = None
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            copies(folder)
-        except OSError as error:
-            raise DatabaseError(f"BUTTON_BACKUPS: {folder}: cannot be used: {error.strerror}") from error
+        self._newest: str | None = None
 
     def run(self) -> None:
         """Never returns: makes the copy of each day, the first at once."""
         while True:
             try:
-                apply(self._pool, self._copy_today)
+                self._newest = apply(self._pool, self._copy_today)
                 self._trouble = None
             except (DatabaseError, OSError) as error:
                 if self._trouble != str(error):
-                    log.error("No backup could be made: %s", error)
+                    log.error("BUTTON_BACKUPS: no copy could be made: %s", error)
                 self._trouble = str(error)
             gevent.sleep(LOOK_EVERY)
 
     def status(self) -> dict[str, Any]:
-        """The newest copy's name (None: there is none), and what is amiss, as a warning."""
-        newest = newest_copy(self._folder)
+        """The newest copy's name (None: there is none yet), and what is amiss, as a warning."""
         return {
-            "newest": newest and newest.name,
+            "newest": self._newest,
             "warnings": ["the last backup failed; the log says why"] if self._trouble else [],
         }
 
-    def _copy_today(self) -> None:
-        target = self._folder / time.strftime("button-%Y-%m-%d.db")
-        if target.exists():
-            return
-        beside = target.with_suffix(".new")
-        beside.unlink(missing_ok=True)
-        sqlite_file.backup(self._path, beside)
-        beside.rename(target)
-        sqlite_file.sync(self._folder)
-        log.info("Backup %s", target)
-        for old in copies(self._folder)[:-MOST_COPIES]:
-            old.unlink()
+    def _copy_today(self) -> str:
+        """In the native thread, behind everything else: the folder may be on a slow or lost share."""
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target = self._folder / time.strftime(_FORM)
+        if not target.exists():
+            beside = self._folder / "copy.new"
+            beside.unlink(missing_ok=True)
+            sqlite_file.backup(self._path, beside)
+            beside.rename(target)
+            sqlite_file.sync(self._folder)
+            log.info("Backup %s", target)
+            for old in copies(self._folder)[:-MOST_COPIES]:
+                old.unlink()
+        return target.name
 
 
 def copies(folder: Path) -> list[Path]:
-    """The copies in `folder`, the newest last; raises `OSError`."""
-    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+    """The copies in `folder`, the newest last, without those of days to come; raises `OSError`.
+
+    A clock that was once ahead leaves some of these.
+    """
+    today = time.strftime(_FORM)
+    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.name <= today)
 
 
 def newest_copy(folder: Path) -> Path | None:

@@ -259,6 +259,7 @@ class PostgresDatabase:
     def _record(self, db: Connection, changes: Sequence[Change]) -> list[tuple[Event, bool] | Refused]:
         db.execute("SELECT version FROM turn FOR UPDATE")  # from here on no other server changes anything
         last, at = self._newest(db), _one(db, f"SELECT {_NOW}")[0]
+        self._epoch = at - time.monotonic()
         keys = [change.key for change in changes if change.key]
         known = {event.key: event for event in self._select(db, "WHERE key = ANY(%s)", keys)} if keys else {}
         made: dict[int, Event] = {}

@@ -182,9 +182,12 @@ def open_or_create(path: Path, goal: int) -> int:
 def backup(path: Path, to: Path) -> None:
     """Copy the database at `path`, as of one moment, to the new file `to`, also while in use.
 
-    Raises `DatabaseError`; an existing `to` is refused.
+    Raises `DatabaseError`; an existing `to` is refused. What is checked is the copy: it is as damaged.
     """
-    check(path)
+    try:
+        path.stat()  # to open a file that is not there would make it
+    except OSError as error:
+        raise DatabaseError(f"{path}: cannot be opened: {error.strerror}") from error
     try:
         os.close(os.open(to, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:

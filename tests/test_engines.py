@@ -170,10 +170,8 @@ def most_polls(proxy):
 @pytest.mark.parametrize(
     ("engine", "road"),
     [
-        ("Firefox ESR", "none"),
         ("PhantomJS 2.1.1", "none"),
         ("PhantomJS 1.9.8", "http/1.0"),
-        ("Chromium", "blackhole"),
     ],
 )
 def test_a_smoke_of_old_engines_and_bad_roads(server, opened, engine, road):

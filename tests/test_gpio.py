@@ -60,9 +60,9 @@ SCENES = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """The scenes take half a minute each, so they are played side by side, and beside the other tests."""
+    """The scenes take half a minute each, so they are played side by side."""
     folders = {name: tmp_path_factory.mktemp(name) for name in SCENES}
     with ThreadPoolExecutor(len(SCENES)) as pool:
         yield {
@@ -128,14 +128,17 @@ def test_a_pin_that_no_board_has_is_a_clear_error(tmp_path):
         FakePi(tmp_path / "pi").start(pin=9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scene", "presses"), [("plain", 100), ("blocked", 100), ("storm", 60)])
 def test_each_bouncing_press_counts_once(results, scene, presses):
     assert results[scene].result() == ["button"] * presses
 
 
+@pytest.mark.slow
 def test_without_the_debouncer_the_rig_sees_too_many(results):
     assert len(results["broken"].result()) > 40
 
 
+@pytest.mark.slow
 def test_a_long_hold_counts_once_however_it_ends_and_then_is_stuck(results):
     assert results["holds"].result() == (1, [], ["button"], 3)

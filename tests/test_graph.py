@@ -154,7 +154,7 @@ def sums(page):
     return page.text_content("#round-sum"), page.text_content("#today-sum")
 
 
-@pytest.mark.parametrize("init", ["", POLLING])
+@pytest.mark.parametrize("init", ["", pytest.param(POLLING, marks=pytest.mark.slow)])
 def test_the_presses_of_the_round_and_the_day_are_live_and_durable(open_page, server, init):
     for _ in range(3):
         server.press()
@@ -185,6 +185,7 @@ def test_a_round_begins_with_its_opening_press_and_a_reset_begins_one(open_page,
     until(lambda: page.get_attribute("#round", "aria-label") == "This round: 0 of 3 made", "the reset")
 
 
+@pytest.mark.slow
 def test_a_long_history_is_read_in_pages(open_page, start):
     server = start(goal=1000)
     for _ in range(1100):

@@ -38,7 +38,10 @@ def test_it_is_ready_once_it_serves_then_alive_then_stopping(systemd, start):
     assert state == "STOPPING=1"
 
 
-@pytest.mark.parametrize("what", ["hub hangs", "sampler hangs", "writer hangs"])
+@pytest.mark.parametrize(
+    "what",
+    ["hub hangs", *(pytest.param(f"{part} hangs", marks=pytest.mark.slow) for part in ("sampler", "writer"))],
+)
 def test_it_gives_no_sign_of_life_when_a_part_hangs(systemd, start, what):
     server = start(program=VARIANT, environ=watched(systemd, VARIANT=what))
     server.push()

@@ -1,11 +1,14 @@
 """The webhook: every change, in order, signed, until it is answered, and nobody waits for it."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import signal
+import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -15,7 +18,8 @@ from settings import SettingError, Settings
 from storage import Event
 from web.webhook import message
 
-SECRET = "a shared secret"
+KEY = b"a shared secret, in bytes"
+SECRET = "whsec_" + base64.b64encode(KEY).decode().rstrip("=")
 
 
 class Receiver:
@@ -23,6 +27,7 @@ class Receiver:
 
     def __init__(self):
         self.status = 200
+        self.every, self.last = 0.0, 0.0  # seconds that it wants between two, and when it took the last
         self.got = []  # headers, body
         self.answered = []  # the seq of each that was answered with a 2xx
         self.go_on = threading.Event()
@@ -35,7 +40,10 @@ class Receiver:
                 if receiver.status is None:
                     receiver.go_on.wait(30)
                 status = receiver.status or 200
+                if time.monotonic() < receiver.last + receiver.every:
+                    status = 429
                 if status == 200:
+                    receiver.last = time.monotonic()
                     receiver.answered.append(json.loads(body)["seq"])
                 self.send_response(status)
                 self.send_header("Location", "/elsewhere")
@@ -83,12 +91,12 @@ def test_it_is_signed_as_standard_webhooks_says(start, receiver):
     until(lambda: receiver.answered, "the post")
     headers, body = receiver.got[0]
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    made = base64.b64encode(hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()).decode()
+    made = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{made}"
     assert headers["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize("status", [500, 302])
+@pytest.mark.parametrize("status", [500, pytest.param(302, marks=pytest.mark.slow)])
 def test_what_is_not_answered_well_is_posted_again_before_anything_else(start, receiver, status):
     receiver.status = status
     server = start(webhook=receiver.url)
@@ -113,7 +121,69 @@ def test_a_press_never_waits_for_the_receiver(start, receiver):
     assert not receiver.answered
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+class Rude:
+    """A receiver that answers each connection with the same bytes, for ever or once, and keeps it open."""
+
+    def __init__(self, answer, endless):
+        self.answer, self.endless, self.connections = answer, endless, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                self.connections.append(connection)
+                connection.recv(65536)
+                with contextlib.suppress(OSError):
+                    connection.sendall(self.answer)
+                    while self.endless:
+                        connection.sendall(self.answer)
+
+    def close(self):
+        self.listener.close()
+        for connection in self.connections:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "endless", "sent"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\nok", False, 2, marks=pytest.mark.slow),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n", False, 2),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", True, 0),
+        pytest.param(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50, True, 0, marks=pytest.mark.slow),
+        pytest.param(b"\xff\x00 nonsense", False, 0, marks=pytest.mark.slow),
+    ],
+)
+def test_whatever_the_receiver_answers_the_server_serves_on(start, answer, endless, sent):
+    rude = Rude(answer, endless)
+    server = start(webhook=rude.url)
+    server.press()
+    server.press()
+    until(lambda: rude.connections, "the post")
+    for _ in range(20):
+        assert server.press()["seq"] > 2
+    if sent:
+        until(lambda: server.health().json()["webhook"]["sent"] >= sent, "the events")
+    else:
+        until(lambda: server.health().json()["webhook"]["warnings"], "the warning")
+        assert server.health().json()["webhook"]["sent"] == 0
+    rude.close()
+    assert server.stop() == 0
+
+
+def test_a_receiver_that_takes_one_now_and_then_gets_them_all_as_fast_as_it_takes_them(start, receiver):
+    """Slack takes one a second. The pause between attempts begins anew after each that succeeds."""
+    receiver.every = 0.5
+    server = start(webhook=receiver.url)
+    for _ in range(6):
+        server.press()
+    until(lambda: receiver.answered == [1, 2, 3, 4, 5, 6], "the posts")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_nothing_is_lost_over_a_restart(start, receiver, how):
     receiver.status = 500
     server = start(webhook=receiver.url)
@@ -163,6 +233,12 @@ def test_of_many_servers_one_posts_and_another_goes_on_where_it_ended(tmp_path, 
         server.stop()
 
 
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_*", "line\n"])
+def test_a_bad_secret_is_refused(secret):
+    with pytest.raises(SettingError, match="BUTTON_WEBHOOK_SECRET"):
+        Settings.from_environ({"BUTTON_WEBHOOK_SECRET": secret})
+
+
 def test_sentences():
     def text(kind, count, goal=20):
         return message(Event(1, 0.0, kind, "button", count, goal))["text"]
@@ -174,7 +250,8 @@ def test_sentences():
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://example.com", "example.com", "http:///hook", "http://a b", "https://x:99999/"]
+    "url",
+    ["ftp://a-host", "a-host/hook", "http:///hook", "http://a..b/", "http://u:p@a/", "https://x:99999/"],
 )
 def test_a_bad_address_is_refused_and_not_repeated(url):
     with pytest.raises(SettingError) as error:

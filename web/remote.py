@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
 from gevent.event import Event as Signal
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 #: Seconds within which the server must answer, and between attempts, doubled each time up to the second.
 ANSWER_WITHIN = 10.0
 AGAIN, AGAIN_AT_MOST = 0.5, 10.0
+#: Bytes of a count, as JSON.
+LONGEST_COUNT = 1000
 
 
 class Remote:
@@ -29,7 +32,8 @@ class Remote:
     """
 
     def __init__(self, url: str, token: str, spool: Spool, told: Callable[[dict[str, Any]], None]) -> None:
-        self._url = url.rstrip("/")
+        parts = urlsplit(url)
+        self._url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/press"
         self._token = token
         self._spool = spool
         self._told = told
@@ -71,7 +75,7 @@ class Remote:
     def _send(self, key: str) -> dict[str, Any]:
         """Send a press; returns the count. Raises what shows that it may not have arrived."""
         headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": key}
-        status, body = post(self._url + "/api/press", b"", headers, ANSWER_WITHIN)
+        status, body = post(self._url, b"", headers, ANSWER_WITHIN, LONGEST_COUNT)
         if status not in (200, 201):
             raise NoAnswer(f"the server answers {status}")
         count: dict[str, Any] = json.loads(body)

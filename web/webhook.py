@@ -1,7 +1,6 @@
 """Tells one other program of every change: the webhook, from which a chat, a lamp or a home takes it on."""
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import hmac
@@ -50,6 +49,7 @@ class Webhook:
         self._seq: int | None = None  # of the last event that was sent; None: another server sends
         self._seq_kept: int | None = None
         self._kept_at = -KEEP_EVERY
+        self._pause = AGAIN
         self._trouble: str | None = None
         self._sent = 0
 
@@ -59,21 +59,18 @@ class Webhook:
 
     def run(self) -> None:
         """Never returns."""
-        pause = AGAIN
         while True:
             self._news.clear()
             try:
                 self._send_all()
                 self._keep_now_and_then()
-                if self._trouble:
-                    log.warning("The webhook is answered again")
-                self._trouble, pause = None, AGAIN
+                self._well()
             except (NoAnswer, Unavailable) as error:
                 if self._trouble != str(error):
                     log.error("The webhook waits: %s", error)
                 self._trouble = str(error)
-                gevent.sleep(pause)
-                pause = min(AGAIN_AT_MOST, pause * 2)
+                gevent.sleep(self._pause)
+                self._pause = min(AGAIN_AT_MOST, self._pause * 2)
                 continue
             self._news.wait(timeout=LOOK_EVERY if self._seq == self._seq_kept else KEEP_EVERY)
 
@@ -87,17 +84,29 @@ class Webhook:
         return {"sent": self._sent, "warnings": [self._trouble] if self._trouble else []}
 
     def _send_all(self) -> None:
-        if not self._database.sole(SENDER):
-            self._seq = self._seq_kept = None
-            return
-        if self._seq is None:
-            self._seq = self._seq_kept = self._begin()
-        while events := self._database.events_after(self._seq, AT_ONCE):
+        while self._is_sender() and (events := self._database.events_after(self._seq or 0, AT_ONCE)):
             for event in events:
+                if not self._is_sender():
+                    return
                 self._send(event)
                 self._seq = event.seq
                 self._sent += 1
                 self._keep_now_and_then()
+                self._well()
+
+    def _is_sender(self) -> bool:
+        """Whether this server is the one that sends; another may have taken over since."""
+        if not self._database.sole(SENDER):
+            self._seq = self._seq_kept = None
+            return False
+        if self._seq is None:
+            self._seq = self._seq_kept = self._begin()
+        return True
+
+    def _well(self) -> None:
+        if self._trouble:
+            log.warning("The webhook is answered again")
+        self._trouble, self._pause = None, AGAIN
 
     def _begin(self) -> int:
         """Where to go on: a place beyond the newest event is that of a database that was replaced."""
@@ -141,9 +150,8 @@ def sentence(event: Event) -> str:
 def signing_key(secret: str) -> bytes:
     """The key in a secret: its bytes, or what stands in Base64 after `whsec_`."""
     if secret.startswith("whsec_"):
-        with contextlib.suppress(binascii.Error, ValueError):
-            return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    return secret.encode()
+        return base64.b64decode(secret.removeprefix("whsec_") + "==")
+    return secret.encode("utf-8", "surrogateescape")
 
 
 def signed(key: bytes | None, name: str, at: int, body: bytes) -> dict[str, str]:
