@@ -61,6 +61,7 @@ class Handler(pywsgi.WSGIHandler):
             self.server.handlers.discard(self)
             if self.parked is not None:
                 self._unpark()
+            self.environ = None  # in which this very object stands
 
     def handle_one_request(self) -> Any:
         """Wait for a request and answer it."""
