@@ -20,16 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import flask
 import gevent
 from gevent.event import Event as Signal
-from werkzeug.exceptions import HTTPException
-from werkzeug.middleware.proxy_fix import ProxyFix
 
-import web.admin
-import web.api
-import web.health
-import web.pages
 from feed import Feed, FeedError, publish_a_sine
 from hardware import (
     Button,
@@ -41,7 +34,7 @@ from hardware import (
     tap_now_and_then,
     tap_on_enter,
 )
-from realtime import SHED_WITHIN, Server, bind, create_socketio
+from realtime import SHED_WITHIN, Server, bind
 from settings import SettingError, Settings, is_url, table
 from storage import (
     Accounts,
@@ -59,26 +52,12 @@ from storage import (
     sqlite_file,
     sqlite_path,
 )
-from web import (
-    Gate,
-    Parts,
-    Remote,
-    Sockets,
-    Supervisor,
-    Webhook,
-    is_api,
-    origin_allowed,
-    security_headers,
-)
+from web import LONGEST_PASSWORD, Parts, Remote, Supervisor, Webhook, create_app, security_headers
 
 __version__ = "1.0.0"
 
 log = logging.getLogger("button")
 
-#: A request's body is read up to so many bytes.
-LONGEST_BODY = 16384
-#: Seconds of the heartbeat: a client is pinged so often, and answers within as many.
-HEARTBEAT = 10
 #: Seconds that a busy hub keeps the interpreter to itself: else samples of the pin come late.
 SWITCH_INTERVAL = 0.0005
 #: The niceness that the process takes if it may: with a kiosk's browser on the same machine, samples of the
@@ -87,9 +66,6 @@ SWITCH_INTERVAL = 0.0005
 NICENESS = -10
 #: Seconds that a stop may take, of the five that are promised.
 STOP_WITHIN = 4.0
-#: Events with samples that wait for a slow client at most: half a second of them, so that a count that
-#: waits behind them comes soon.
-SAMPLES_WAIT = 10
 #: Descriptors kept for the database, the pins and the clients that are told to come later.
 RESERVED_DESCRIPTORS = 256
 
@@ -111,93 +87,6 @@ def _die(greenlet: gevent.Greenlet) -> None:
     os._exit(70)  # EX_SOFTWARE
 
 
-def create_app(settings: Settings, database: Database, feed: Feed, port: int = 0) -> flask.Flask:
-    """The Flask app on an open database and feed, with everything that speaks HTTP or Socket.IO.
-
-    `port` is where it will be served, by which its spool is named.
-    """
-    app = flask.Flask("button", static_folder=None, root_path=str(Path(__file__).parent))
-    app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    further = settings.allowed_origins or ()
-    metrics = web.health.Metrics()
-    socketio = create_socketio(
-        app,
-        rejected=metrics.reject,
-        newest_only={"count": 1, "info": 1, "samples": SAMPLES_WAIT},
-        connected=lambda sid, namespace: sockets.connected(sid, namespace),
-        cors_allowed_origins=lambda _origin, environ: origin_allowed(environ, further),
-        ping_interval=HEARTBEAT,
-        ping_timeout=HEARTBEAT,
-        max_http_buffer_size=LONGEST_BODY,
-        max_clients=max_clients(settings),
-        manage_session=False,
-        async_handlers=False,  # one press of a client after the other: no flood of greenlets
-    )
-    accounts = Accounts(database)
-    spool = None
-    if not sqlite_path(settings.database):
-        spool = Spool(Path(settings.spool or f"button-spool-{port}.db"), accounts.identity())
-    store = Store(database, lambda event: announce(event), spawn, metrics.commit.observe, spool)
-    parts = Parts(
-        __version__,
-        settings,
-        database,
-        store,
-        accounts,
-        {"database": store.status, "feed": feed.status},
-        metrics=metrics,
-        samples=feed.samples,
-    )
-    sockets = Sockets(parts, socketio)
-    parts.sessions_changed = sockets.sessions_changed
-    parts.status["clients"] = sockets.status
-    app.extensions["button"] = parts
-
-    def announce(event: Event) -> None:
-        sockets.announce(event)
-        for tell in parts.announced:
-            tell(event)
-        log.info(
-            "%s by %s: %d of %d to go (seq %d)", event.kind, event.source, event.count, event.goal, event.seq
-        )
-
-    for blueprint in (web.pages.pages, web.admin.admin, web.api.api, web.health.health):
-        app.register_blueprint(blueprint)
-    app.jinja_env.globals["asset"] = web.pages.asset_url
-    app.jinja_env.filters["iso"] = web.admin.iso
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Unavailable, _unavailable)
-    app.wsgi_app = Gate(app.wsgi_app, further, metrics.reject)  # type: ignore[method-assign]
-    if settings.trusted_proxies:
-        count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
-    feed.start(sockets.tell_samples, spawn)
-    spawn(lambda: database.listen(store.wake))
-    spawn(sockets.run_info)
-    spawn(sockets.run_sessions)
-    return app
-
-
-def _http_error(error: HTTPException) -> Any:
-    if is_api(flask.request.path):
-        return web.api.http_error(error)
-    page = flask.render_template("error.html", name=error.name, text=error.description)
-    answer = error.get_response()
-    answer.data = page
-    answer.content_type = "text/html; charset=utf-8"
-    return answer
-
-
-def _unavailable(error: Unavailable) -> Any:
-    if is_api(flask.request.path):
-        return web.api.error_answer(503, "unavailable", str(error))
-    text = "Nothing was changed. Try again in a moment."
-    page = flask.render_template("error.html", name=f"The database cannot be used now: {error}", text=text)
-    return page, 503, {"Retry-After": "2"}
-
-
 def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises what cannot be opened."""
     stopping = _go_first()
@@ -212,7 +101,9 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
         raise StartError(f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}") from error
     feed = Feed(settings.feed)
     database = _open_database(settings)
-    app = create_app(settings, database, feed, listener.getsockname()[1])
+    app = create_app(
+        __version__, settings, database, feed, spawn, listener.getsockname()[1], max_clients(settings)
+    )
     parts: Parts = app.extensions["button"]
     finger = Finger(parts.store)
     sources = _sources(settings, pins)
@@ -466,8 +357,8 @@ def set_password(settings: Settings) -> None:
     if settings.admin_password is not None:
         raise DatabaseError("The password is set by BUTTON_ADMIN_PASSWORD; change it there")
     password = getpass.getpass("New admin password: ") if sys.stdin.isatty() else _line_of_stdin()
-    if not 1 <= len(password) <= web.admin.LONGEST_PASSWORD:
-        raise SettingError(f"password: expected 1 to {web.admin.LONGEST_PASSWORD} characters")
+    if not 1 <= len(password) <= LONGEST_PASSWORD:
+        raise SettingError(f"password: expected 1 to {LONGEST_PASSWORD} characters")
     Accounts(open_database(settings.database, goal=None)).set_password(password)
     _say("The admin password is changed; all sessions have ended")
 

@@ -1,20 +1,19 @@
 """What people and programs see: pages, admin, API, Socket.IO events, health."""
 
+from .admin import LONGEST_PASSWORD
+from .create import create_app
 from .parts import Parts
 from .remote import Remote
-from .security import Gate, is_api, origin_allowed, security_headers
-from .sockets import Sockets
+from .security import security_headers
 from .supervisor import Supervisor
 from .webhook import Webhook
 
 __all__ = [
-    "Gate",
+    "LONGEST_PASSWORD",
     "Parts",
     "Remote",
-    "Sockets",
     "Supervisor",
     "Webhook",
-    "is_api",
-    "origin_allowed",
+    "create_app",
     "security_headers",
 ]
