@@ -1,5 +1,7 @@
 """Fixtures: a server for one test, one that many tests share, screens and browsers that watch them."""
 
+import signal
+
 import hypothesis
 import pytest
 from browsers import ARGUMENTS, PLAY
@@ -14,7 +16,7 @@ hypothesis.settings.load_profile("same")
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts servers, with settings; they end with the test."""
+    """Starts servers, with settings; they end with the test, without a stop that takes its time."""
     servers = []
 
     def start(**settings):
@@ -23,7 +25,7 @@ def start(tmp_path):
 
     yield start
     for server in servers:
-        server.stop()
+        server.stop(signal.SIGKILL)
 
 
 @pytest.fixture
