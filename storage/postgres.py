@@ -214,8 +214,8 @@ class PostgresDatabase:
     def _run(self, name: str, work: Callable[[Connection], T], within: float = READ_WITHIN) -> T:
         """Run `work` on the connection of that name; one that reads may be made anew.
 
-        What is written is one transaction. What is read is one statement, without: with BEGIN and COMMIT an
-        announcement would cost each server three round trips in place of one.
+        What is written is one transaction. What is read needs none: with BEGIN and COMMIT an announcement
+        would cost each server three round trips in place of one.
         """
         try:
             with gevent.Timeout(within + CONNECT_WITHIN), self._locks[name]:

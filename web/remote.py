@@ -12,7 +12,7 @@ from gevent.event import Event as Signal
 
 from storage import Change, Spool, Unavailable
 
-from .post import NoAnswer, post
+from .post import NoAnswer, post, prepare
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class Remote:
     def __init__(self, url: str, token: str, spool: Spool, told: Callable[[dict[str, Any]], None]) -> None:
         parts = urlsplit(url)
         self._url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/press"
+        prepare(url)
         self._token = token
         self._spool = spool
         self._told = told

@@ -14,7 +14,7 @@ from gevent.event import Event as Signal
 
 from storage import Database, Event, Kept, Unavailable
 
-from .post import NoAnswer, post
+from .post import NoAnswer, post, prepare
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Webhook:
 
     def __init__(self, url: str, secret: str | None, database: Database, kept: Kept) -> None:
         self._url = url
+        prepare(url)
         self._key = None if secret is None else signing_key(secret)
         self._database = database
         self._kept = kept
