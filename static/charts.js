@@ -35,7 +35,7 @@
     if (!shown || shown.goal !== count.goal) {
       button.setText(title, title.getAttribute('data-title').split('{goal}').join(count.goal));
     }
-    if (!first) { button.setText(byId('sentence'), (count.count === 1 ? '1 deal' : count.count + ' deals') + ' to go.'); }
+    if (!first) { button.countFact(count); button.setText(byId('sentence'), (count.count === 1 ? '1 deal' : count.count + ' deals') + ' to go.'); }
     shown = count;
     button.rounds.take(count, first);
     dim();

@@ -102,12 +102,24 @@
     ask();
   };
 
+  var facts = null;
+
   // What an `info` says, in #facts.
   button.showFacts = function (info) {
+    facts = info;
     var words = info.today + ' today · ' + info.week + ' this week';
     if (info.pressed_at !== null) { words += ' · last ' + button.clock(new Date(info.pressed_at * 1000)); }
     words += ' · ' + (info.screens === 1 ? '1 screen' : info.screens + ' screens');
     button.setText(button.byId('facts'), words);
+  };
+
+  // A press stands in #facts at once; the next `info`, ten seconds away at most, says it again.
+  button.countFact = function (count) {
+    if (!facts || count.cause !== 'press' || count.at <= facts.pressed_at) { return; } // it counts it already
+    facts.today += 1;
+    facts.week += 1;
+    facts.pressed_at = count.at;
+    button.showFacts(facts);
   };
 
   // The status line: #status with its lamp and words.

@@ -66,6 +66,7 @@
     if (!first) { button.setText(byId('sentence'), sentence(count)); }
     badge(count.count);
     if (!first && count.cause === 'press') {
+      button.countFact(count);
       button.soundHorn(count.count === 0);
       if (count.count === 0) { button.celebrate(); }
     }
