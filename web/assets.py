@@ -5,23 +5,38 @@ import hashlib
 import mimetypes
 from pathlib import Path
 
+from rjsmin import jsmin
+
 STATIC = Path(__file__).parent.parent / "static"
 #: Kinds of file that are served; of these, which gain from gzip.
 TYPES = {".css", ".js", ".png", ".ico", ".mp3", ".wav"}
 TEXTS = {".css", ".js"}
+#: The scripts of a page, which travel as one file: ten thousand screens load them at once when the
+#: server's version has changed.
+BUNDLES = {
+    "countdown.all.js": ("connection.js", "ring.js", "horn.js", "celebrate.js", "countdown.js"),
+    "graph.all.js": ("connection.js", "ring.js", "plot.js", "graph.js", "rounds.js", "charts.js"),
+}
 
 
 class Asset:
     """A static file in memory, plain and, where it is text, gzipped. `version` names its content."""
 
-    def __init__(self, path: Path) -> None:
-        self.body = path.read_bytes()
-        self.zipped = gzip.compress(self.body, 9, mtime=0) if path.suffix in TEXTS else None
-        self.type = mimetypes.types_map.get(path.suffix, "application/octet-stream")
-        self.version = hashlib.sha256(self.body).hexdigest()[:12]
+    def __init__(self, name: str, body: bytes) -> None:
+        kind = Path(name).suffix
+        self.body = body
+        self.zipped = gzip.compress(body, 9, mtime=0) if kind in TEXTS else None
+        self.type = mimetypes.types_map.get(kind, "application/octet-stream")
+        self.version = hashlib.sha256(body).hexdigest()[:12]
 
 
 def load_assets(folder: Path = STATIC) -> dict[str, Asset]:
-    """The static files under `folder`, by their path within it."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in TYPES)
-    return {path.relative_to(folder).as_posix(): Asset(path) for path in files}
+    """The static files under `folder` by their path within it, our own scripts without their comments,
+    and the bundles."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in TYPES)
+    bodies = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    for path in folder.glob("*.js"):
+        bodies[path.name] = jsmin(bodies[path.name])
+    for name, parts in BUNDLES.items():
+        bodies[name] = b"\n".join(bodies[part] for part in parts)
+    return {name: Asset(name, body) for name, body in bodies.items()}
