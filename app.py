@@ -54,7 +54,7 @@ from storage import (
 )
 from web import LONGEST_PASSWORD, Parts, Remote, Supervisor, Webhook, create_app, security_headers
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"
 
 log = logging.getLogger("button")
 

@@ -1,6 +1,6 @@
 // The admin page: asks before a reset, follows the count live, sounds the horn. ES5.
 (function (button) {
-  var byId = button.byId, parts = ['state', 'changes', 'health'];
+  var byId = button.byId, parts = ['wheel', 'state', 'changes', 'health'];
   var seq = null, first = true, asking = false, again = false;
 
   function local(when) {
@@ -66,8 +66,14 @@
     sound.play();
   };
 
+  function lost(words) {
+    button.setText(byId('lost'), words);
+    button.mark(byId('lost'), 'unseen', !words);
+  }
+
   var socket = io({ transports: ['polling', 'websocket'] });
-  socket.on('connect', function () { first = true; });
+  socket.on('connect', function () { first = true; lost(''); });
+  socket.on('disconnect', function () { lost('The server is away: below stands what it said last.'); });
   socket.on('count', function (count) {
     var known = seq;
     if (!first && count.seq <= seq) { return; }

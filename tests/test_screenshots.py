@@ -51,6 +51,7 @@ def test_the_countdown(browser, server, kind):
     page = view(browser, kind)
     page.goto(server.url)
     expect(page.locator("#count")).to_have_text("13")
+    expect(page.locator("#status")).to_have_attribute("data-transport", "websocket")
     until(lambda: "7 today" in page.text_content("#facts"), "the facts")
     shoot(page, "countdown" + kind)
     page.context.close()
@@ -74,12 +75,15 @@ def test_the_goal_and_a_lost_server(browser, server, path, name):
 
 @pytest.mark.slow
 def test_the_party(browser, start):
-    server = start(goal=1)
+    server = start()
+    for _ in range(19):
+        server.press()
     context = browser.new_context(viewport={"width": 1920, "height": 1080})
     page = context.new_page()
     page.goto(server.url)
     expect(page.locator("#status")).to_have_attribute("data-state", "connected")
     server.press()
+    expect(page.locator("#count")).to_have_text("0")
     page.wait_for_timeout(2200)
     shoot(page, "countdown-party")
     context.close()
@@ -136,11 +140,14 @@ def test_the_graph(browser, server, sine, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("path", "name"), [("/", "countdown-2011"), ("/graph", "graph-2011")])
-def test_the_engine_of_2011(server, sine, path, name):
+@pytest.mark.parametrize(
+    ("path", "name", "grown"), [("/", "countdown-2011", 35_000), ("/graph", "graph-2011", 500)]
+)
+def test_the_engine_of_2011(server, sine, path, name, grown):
+    """The wedges have grown whole: so many pixels are green."""
     press_and_wait_for_a_full_graph(server)
     phantom = Phantom(server.url + path)
-    phantom.shows(count="13", state="connected", green=lambda number: number > 500)
+    phantom.shows(count="13", state="connected", green=lambda number: number > grown)
     if path == "/graph":
         phantom.shows(blue=lambda number: number > 1000)
     keep(phantom, name)
@@ -185,6 +192,13 @@ def test_the_admin_page(browser, tmp_path, kind):
         page.click("button.main")
         expect(page.locator("h1")).to_have_text("23 of 25 deals to go")
         shoot(page, "admin" + kind, full_page=True)
+        if not kind:
+            server.api("goal", "PUT", json={"goal": 2})
+            expect(page.locator("h1")).to_have_text("0 of 2 deals to go")
+            shoot(page, "admin-goal")
+            server.stop()
+            expect(page.locator("#lost")).to_be_visible()
+            shoot(page, "admin-offline")
         page.context.close()
     finally:
         server.stop()
