@@ -24,7 +24,7 @@ for tool in flex bison bc gcc make xz dpkg-deb; do
 done
 package=$(apt-cache depends linux-source | sed -n 's/.*Depends: //p' | head -1)
 version=$(apt-cache policy "$package" | sed -n 's/.*Candidate: //p')
-kernel=$cache/linux-um-$version-$(cksum <"$here/config" | cut -d' ' -f1)
+kernel=$cache/linux-um-$version-$(cat "$here/config" "$here/build.sh" | cksum | cut -d' ' -f1)
 if [ ! -x "$kernel" ]; then
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
@@ -34,6 +34,10 @@ if [ ! -x "$kernel" ]; then
     # User-Mode Linux takes all its interrupt numbers for itself; the simulated line needs some.
     sed -i 's/#define NR_IRQS\t\t\tUM_LAST_SIGNAL_IRQ$/#define NR_IRQS\t\t\t(UM_LAST_SIGNAL_IRQ + 64)/' \
         "$package/arch/um/include/asm/irq.h"
+    # Its room for a process's vector registers is too small for processors with AMX, which want 11 kB; the kernel's
+    # stack, on which they lie, is larger in ./config.
+    sed -i 's/DEFINE_LONGS(HOST_FP_SIZE, 2696)/DEFINE_LONGS(HOST_FP_SIZE, 12288)/' \
+        "$package/arch/x86/um/user-offsets.c"
     KCONFIG_ALLCONFIG=$here/config make -s -C "$package" ARCH=um O="$work/out" allnoconfig >&2
     make -s -C "$package" ARCH=um O="$work/out" -j"$(nproc)" linux >&2
     mkdir -p "$cache"
