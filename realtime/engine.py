@@ -16,7 +16,7 @@ from .client import MOST_UNREAD, Client, Poll
 from .heartbeat import Heartbeat
 from .packets import SEPARATOR, Packet
 from .polling import WaitingPoll
-from .websocket import BadHandshake, WebSocket, accept_key
+from .websocket import BadHandshake, WebSocket, accept_key, tokens
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class Engine(engineio.Server):
             raise Refusal(0, "Transport unknown")
         if "j" in query:
             raise Refusal(3, "Bad request")
-        upgrade = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        upgrade = "websocket" in tokens(environ.get("HTTP_UPGRADE", ""))
         if upgrade != (transport == "websocket"):
             raise Refusal(3, "Bad request")
         if "sid" not in query:
@@ -233,11 +233,11 @@ class Engine(engineio.Server):
             # Of a chunked body nobody knows the length before.
             chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
             length = most + 1 if chunked else int(environ.get("CONTENT_LENGTH", "0"))
-            raw = environ["wsgi.input"].read(min(length, most + 1))
-            body = raw.decode() if len(raw) <= most else None
+            raw = environ["wsgi.input"].read(length) if chunked or length <= most else None
+            body = "" if raw is None else raw.decode()
         except (ValueError, OSError):
             body = ""
-        if body is None:
+        if raw is None or len(raw) > most:
             client.close(self.reason.TRANSPORT_ERROR, tell=False)
             raise Refusal(3, "Payload too large", "413 CONTENT TOO LARGE")
         while client.unread and len(client.unread) >= MOST_UNREAD:

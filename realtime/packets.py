@@ -8,7 +8,10 @@ SEPARATOR = "\x1e"
 #: The opcodes of RFC 6455, with FIN set.
 TEXT, BINARY, CLOSE, PONG = 0x81, 0x82, 0x88, 0x8A
 
-_HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Length: {}\r\n\r\n"
+_HEAD = (
+    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=UTF-8\r\nCache-Control: no-store\r\n"
+    "Content-Length: {}\r\n\r\n"
+)
 
 
 class Packet:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SID = re.compile(rb"[?&]sid=([^& ]+)")
 _POLLING = re.compile(rb"[?&]transport=polling[& ]")
 _OK = packets.answer("ok")
+#: The header lines of a request, each with the line end before it, as `head` has them.
+_LINES = re.compile(rb"(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*)+")
 #: Headers with which a request takes the ordinary road: `\r\n` and the name, in small letters.
 _UNUSUAL = (b"\r\nupgrade:", b"\r\ntransfer-encoding:", b"\r\nexpect:", b"\r\nconnection: close")
 
@@ -119,6 +121,8 @@ class FastLane:
         client = self._engine.sockets.get(found[1].decode("latin-1"))
         if client is None or client.upgraded or client.closed or any(name in head for name in _UNUSUAL):
             return False
+        if not _LINES.fullmatch(head) or head.count(b"\r\nhost:") != 1:
+            return False
         if not client.same_origin(head):
             return False
         if gets:
@@ -140,6 +144,8 @@ class FastLane:
 
     def _pong(self, handler: "Handler", client: "Client", data: bytes, head: bytes, end: int) -> bool:
         if data[end + 4 :] != b"3" or b"\r\ncontent-length: 1\r" not in head + b"\r":
+            return False
+        if head.count(b"\r\ncontent-length:") != 1:
             return False
         handler.rfile.read(end + 5)
         client.received("3")

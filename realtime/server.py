@@ -45,6 +45,7 @@ class Handler(pywsgi.WSGIHandler):
     server: "_WSGIServer"
     socket: Any
     response_length: int
+    close_connection: bool
 
     def __init__(self, sock: Any, address: Any, server: "_WSGIServer") -> None:
         super().__init__(sock, address, server, sock.makefile("rb", 4096))
@@ -83,24 +84,44 @@ class Handler(pywsgi.WSGIHandler):
         if self.server.fast_lane.take(self, data):
             self.response_length = 1
             return True
-        return super().handle_one_request()
+        answer = super().handle_one_request()
+        if isinstance(answer, tuple) and answer[0] == "414":
+            return self._refuse("414", "414 URI Too Long", "a request line that is too long")
+        return answer
 
     def get_environ(self) -> dict[str, Any]:
-        """The WSGI environ, once the body has come, if it is one of ordinary length."""
+        """The WSGI environ."""
         environ: dict[str, Any] = super().get_environ()
         environ["realtime.connection"] = self
-        length = self.content_length or 0
-        if length <= READ_AHEAD and not environ.get("HTTP_TRANSFER_ENCODING"):
-            if length:
-                environ["wsgi.input"] = io.BytesIO(self.wsgi_input.read())
-            self.deadline = None
-        else:
-            self._within(REQUEST_WITHIN + length / 100_000)
         return environ
 
+    def handle_one_response(self) -> None:
+        """Answer a request once its body has come. One that says that it is long, the application reads."""
+        length, chunked = self.content_length or 0, self.wsgi_input.chunked_input
+        if length > READ_AHEAD:  # the deadline of the request stands
+            super().handle_one_response()
+            return
+        if length or chunked:
+            try:
+                body = self.wsgi_input.read(READ_AHEAD + 1)
+            except OSError as error:  # one without a number is pywsgi's, of a body that is none
+                self.close_connection = True
+                if not isinstance(error.errno, int):
+                    self._answer_refused("400 Bad Request", str(error))
+                return
+            if len(body) > READ_AHEAD:
+                self._answer_refused("413 Content Too Large", "a chunked body that is too long")
+                return
+            environ: Any = self.environ
+            environ["wsgi.input"] = io.BytesIO(body)
+        self.deadline = None
+        super().handle_one_response()
+
     def start_response(self, *arguments: Any, **more: Any) -> Any:
-        """Begin an answer, which must be taken in time."""
-        self._within(ANSWER_WITHIN)
+        """Begin an answer, which must be taken in time; a body that nobody has read is not waited for."""
+        unread = (self.content_length or 0) > self.wsgi_input.position
+        self.close_connection = self.close_connection or unread
+        self._within(REQUEST_WITHIN if unread else ANSWER_WITHIN)
         return super().start_response(*arguments, **more)
 
     def detach(self) -> tuple[socket.socket, bytes]:
@@ -119,7 +140,7 @@ class Handler(pywsgi.WSGIHandler):
         answer = bytearray(b"HTTP/1.1 " + self.status + b"\r\n")
         for name, value in self.response_headers:
             answer += name + b": " + value + b"\r\n"
-        answer += b"\r\n"
+        answer += b"Connection: close\r\n\r\n" if self.close_connection else b"\r\n"
         if self.response_use_chunked and data:
             data = b"%x\r\n%b\r\n" % (len(data), data)
         self._sendall(answer + data)
@@ -147,8 +168,16 @@ class Handler(pywsgi.WSGIHandler):
 
     def _handle_client_error(self, error: Exception) -> Any:
         """A request that is none: a 400 and one line, never a traceback."""
-        self.server.rejected("request", str(error) or type(error).__name__)
-        return "400", self.server.refusal("400 Bad Request")
+        return self._refuse("400", "400 Bad Request", str(error) or type(error).__name__)
+
+    def _refuse(self, code: str, status: str, why: str) -> tuple[str, bytes]:
+        self.server.rejected("request", why)
+        return code, self.server.refusal(status)
+
+    def _answer_refused(self, status: str, why: str) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.socket.sendall(self._refuse(status[:3], status, why)[1])
 
     def MessageClass(self, rfile: Any, _seekable: int) -> Head:
         """Read the header lines of a request."""
@@ -261,6 +290,10 @@ class Server:
         self._server.start()
         spawn(self._engine.heartbeat.run)
         spawn(self._server.cut_the_late)
+
+    def connections(self) -> dict[str, int]:
+        """The connections of now: of HTTP, each of which has a greenlet, and of WebSockets, which have none."""
+        return {"http": len(self._server.handlers), "websocket": self._engine.open_websockets}
 
     def refuse(self) -> None:
         """Take no new connection; those that are there go on."""

@@ -22,11 +22,18 @@ NOTSENT = 2048
 #: Bytes read at a time; what is longer comes in several.
 CHUNK = 4096
 
+#: Bytes of a frame's head at most.
+MOST_HEAD = 14
 PROTOCOL_ERROR, NOT_UTF8, TOO_BIG = 1002, 1007, 1009
 
 
 class BadHandshake(Exception):
     """A request to upgrade that cannot be; the text is for a 400."""
+
+
+def tokens(value: str) -> list[str]:
+    """The members of a header's list, in small letters."""
+    return re.split(r"[ \t,]+", value.lower())
 
 
 def accept_key(environ: dict[str, Any]) -> bytes:
@@ -40,7 +47,7 @@ def accept_key(environ: dict[str, Any]) -> bytes:
         raise BadHandshake("Sec-WebSocket-Key: expected 16 bytes in Base64")
     if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
         raise BadHandshake("Sec-WebSocket-Version: expected 13")
-    if "upgrade" not in re.split(r"[ ,]+", environ.get("HTTP_CONNECTION", "").lower()):
+    if "upgrade" not in tokens(environ.get("HTTP_CONNECTION", "")):
         raise BadHandshake("Connection: expected Upgrade")
     if environ.get("SERVER_PROTOCOL") != "HTTP/1.1" or environ["REQUEST_METHOD"] != "GET":
         raise BadHandshake("expected GET and HTTP/1.1")
@@ -55,6 +62,7 @@ class WebSocket:
 
     __slots__ = (
         "_control",
+        "_left",
         "_parser",
         "_partial",
         "_probed",
@@ -73,7 +81,8 @@ class WebSocket:
         self._control: bytes | None = None  # a frame of this connection's own that goes before the client's
         self._probed = False
         self._parser: Connection | None = None
-        self._partial = b""  # the beginning of a small frame
+        self._partial = b""  # the beginning of a small frame, or of a frame's head
+        self._left = 0  # bytes of a frame that the parser has not seen
         self._texts: list[Any] | None = None  # of a message that comes in parts, and its size
         self._writer: Any = None
         client.engine.open_websockets += 1
@@ -203,16 +212,26 @@ class WebSocket:
         return self._reader is not None and not self.client.closed
 
     def _parse(self, data: bytes) -> None:
-        if self._parser is None:
-            if len(data) == 1:
-                self._partial = data
-                return
-            if _announced(data) > self._most():
-                self._fail(TOO_BIG)
-                return
-            self._parser = Connection(SERVER)
-        self._parser.receive_data(data)
-        for event in self._parser.events():
+        """Hand frames to wsproto, none of which announces more than a message may have."""
+        while data and self._listening():
+            if not self._left:
+                size = _size(data)
+                if size is None:
+                    self._partial = data
+                    return
+                if size > self._most() + MOST_HEAD:
+                    self._fail(TOO_BIG)
+                    return
+                self._left = size
+            piece, data = data[: self._left], data[self._left :]
+            self._left -= len(piece)
+            if self._parser is None:
+                self._parser = Connection(SERVER)
+            self._parser.receive_data(piece)
+            self._take(self._parser)
+
+    def _take(self, parser: Connection) -> None:
+        for event in parser.events():
             if not self._listening():
                 return
             if isinstance(event, (TextMessage, BytesMessage)):
@@ -220,8 +239,10 @@ class WebSocket:
             elif isinstance(event, Ping):
                 self._reply(packets.frame(bytes(event.payload), packets.PONG))
             elif isinstance(event, CloseConnection):
-                by_peer = self._parser.state is ConnectionState.REMOTE_CLOSING
-                self._fail(event.code if event.code != 1005 else 1000, by_peer)
+                if parser.state is ConnectionState.REMOTE_CLOSING:
+                    self._answer_close(event.code)
+                else:
+                    self._fail(event.code)
                 return
 
     def _part(self, event: TextMessage | BytesMessage) -> None:
@@ -256,16 +277,21 @@ class WebSocket:
 
     # --- the end ---
 
-    def _fail(self, code: int, by_peer: bool = False) -> None:
+    def _fail(self, code: int) -> None:
         if self.client.websocket is not self:
             self.say_goodbye(code)
             self.lost()
             return
-        reason = "transport close"
-        if not by_peer:
-            reason = "transport error"
-            self.client.engine.rejected("frame", f"WebSocket closed with {code}")
-        self.client.close(reason, tell=True, code=code)
+        self.client.engine.rejected("frame", f"WebSocket closed with {code}")
+        self.client.close("transport error", tell=True, code=code)
+
+    def _answer_close(self, code: int) -> None:
+        """The peer ends it: send its code back (1005: it gave none) and close, as RFC 6455, section 5.5.1, says."""
+        if self.idle:
+            code = 1000 if code == 1005 else code
+            with contextlib.suppress(OSError):
+                self.raw.send(packets.frame(code.to_bytes(2, "big"), packets.CLOSE))
+        self.lost()
 
     def lost(self) -> None:
         """The connection is gone."""
@@ -314,11 +340,14 @@ def _unmask(mask: bytes, payload: bytes) -> bytes:
     return (int.from_bytes(payload, "big") ^ int.from_bytes(long_mask, "big")).to_bytes(length, "big")
 
 
-def _announced(data: bytes) -> int:
-    """The length that a frame's head announces; 0 if it is not all there."""
-    length = data[1] & 127
-    if length == 126:
-        return int.from_bytes(data[2:4], "big")
-    if length == 127 and len(data) >= 10:
-        return int.from_bytes(data[2:10], "big")
-    return 0
+def _size(data: bytes) -> int | None:
+    """The bytes of the frame that begins here, its head among them; None if that is not all there."""
+    if len(data) < 2:
+        return None
+    length, wide = data[1] & 127, 0
+    if length > 125:
+        wide = 2 if length == 126 else 8
+        if len(data) < 2 + wide:
+            return None
+        length = int.from_bytes(data[2 : 2 + wide], "big")
+    return 2 + wide + (4 if data[1] & 128 else 0) + length

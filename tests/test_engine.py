@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from running import TOKEN, until
-from wire import Wire
+from wire import KEY, Wire
 
 
 def descriptors(server):
@@ -81,6 +81,15 @@ def test_a_malformed_handshake_gets_a_400(wire, change):
 # --- RFC 6455: frames ---------------------------------------------------------------------------
 
 
+def test_the_handshake_may_offer_more_than_is_taken(wire):
+    wire.request(
+        "GET", "/socket.io/?EIO=4&transport=websocket",
+        headers=["Upgrade: h2c, WebSocket", "Connection: keep-alive,\tUpgrade", "Sec-WebSocket-Version: 13",
+                 f"Sec-WebSocket-Key: {KEY}"],
+    )  # fmt: skip
+    assert wire.answer()[0] == 101
+
+
 @pytest.mark.parametrize("cut", [1, 2, 3, 5, 6, 7])
 def test_frames_may_come_in_any_pieces(wire, cut):
     wire.open_websocket()
@@ -130,7 +139,7 @@ def test_an_unasked_pong_is_passed_over(wire):
 def test_a_close_is_answered_and_the_connection_ended(wire, payload, code):
     wire.open_websocket()
     wire.say(payload, opcode=8)
-    assert wire.close_code() == code
+    assert wire.hear() == (8, code.to_bytes(2, "big")), "nothing comes before it"
     assert wire.ended() == b""
 
 
@@ -159,6 +168,17 @@ def test_a_bad_frame_ends_the_client_with_its_code(wire, name):
     wire.open_websocket()
     wire.say(**frame)
     assert wire.close_code() == code
+
+
+@pytest.mark.parametrize("cut", [1, 5, 9, 14])
+def test_every_frame_that_announces_too_much_is_refused_by_its_head(wire, cut):
+    wire.open_websocket()
+    wire.say("", opcode=9)
+    head = wire.frame("4", length=10**8)[:14]
+    wire.send(head[:cut])
+    assert wire.hear() == (10, b"")
+    wire.send(head[cut:])
+    assert wire.close_code() == 1009
 
 
 def test_a_fragmented_message_is_bounded_as_a_whole(wire):
@@ -426,6 +446,22 @@ def test_a_request_that_is_none_gets_a_400_and_no_traceback(wire, request_):
     assert answer.split(b" ")[1][:1] == b"4" or answer == b""
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Content-Length: 1\r\nContent-Length: 9",
+        "Content-Length: 1\r\nTransfer-Encoding : chunked",
+        "Content-Length: 1\r\n\x00garbage",
+        "Content-Length: 1\r\nA: b\x00c",
+        "Content-Length: 1\r\nHost: y",
+    ],
+)
+def test_a_pong_with_a_malformed_head_is_refused_as_any_other_request(wire, lines):
+    wire.open_polling()
+    wire.send(f"POST {wire.path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n3")
+    assert wire.answer()[0] == 400
+
+
 def test_a_head_of_unusual_but_good_lines_is_understood(wire):
     head = ["X-Empty:", "x!#$%&'*+.^_`|~-9:\ta: b \t", "accept: a", "Accept: b", "Cookie: \xff"]
     for ending in ("\r\n", "\n"):
@@ -459,6 +495,33 @@ def test_one_client_more_than_there_is_room_for_is_told_to_come_later(start):
         wire.open_websocket()
 
 
+def test_a_body_that_never_comes_is_not_waited_for_however_long_it_says_to_be(server):
+    wires = [Wire(server) for _ in range(4)]
+    poll = wires[0].open_polling().path
+    for wire, path in zip(wires, (poll, "/", "/admin/login", "/api/press"), strict=True):
+        wire.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {10**17}\r\n\r\n")
+    for wire in wires:
+        assert wire.ended().count(b"\r\nConnection: close\r\n") == 1
+        wire.socket.close()
+    assert calm(server)
+
+
+def test_a_chunked_body_is_refused_whole_where_it_is_malformed_or_too_long(shared):
+    head = (
+        f"POST /api/press HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    ).encode()
+    before = shared.count()["seq"]
+    for body, status in ((b"zz\r\n", b"400"), (b"fffff\r\n" + b"a" * 0xFFFFF + b"\r\n0\r\n\r\n", b"413")):
+        with Wire(shared) as wire:
+            wire.send(head + body)
+            assert wire.ended().split(b" ")[1] == status
+    assert shared.count()["seq"] == before
+    with Wire(shared) as wire:
+        wire.send(head + b"0\r\n\r\n")
+        assert wire.answer()[0] == 201
+
+
 def test_slow_requests_are_cut_and_hold_nobody_up(server):
     """Findings 3.7: pywsgi waits for ever for the rest of a request."""
     before = descriptors(server)
@@ -476,7 +539,7 @@ def test_slow_requests_are_cut_and_hold_nobody_up(server):
         wire.ended()
         wire.socket.close()
     until(lambda: descriptors(server) <= before + 1, "the descriptors to be closed")
-    assert calm(server)
+    assert calm(server), "\n".join(server.log)
 
 
 def test_a_stalled_client_is_spared_the_old_counts_and_gets_the_newest(server):
@@ -531,11 +594,13 @@ def test_ten_thousand_pieces_of_nonsense_leave_no_trace(server):
     fuzz(server, chance, 500)
     until(lambda: not any(server.health().json()["clients"].values()), "calm")
     before, size, log = descriptors(server), memory(server), len(server.log)
+    held = server.health().json()["connections"]["http"]
     fuzz(server, chance, 10_000)
     until(
         lambda: not any(server.health().json()["clients"].values()), "all clients to have ended", deadline=60
     )
     until(lambda: descriptors(server) <= before + 2, "the descriptors to be closed", deadline=60)
+    assert server.health().json()["connections"]["http"] <= held + 2, "each has a greenlet"
     assert memory(server) - size < 5 * 2**20
     assert sum(len(line) for line in server.log[log:]) < 100_000
     assert calm(server), [line for line in server.log if "ERROR" in line or "Traceback" in line][:5]
@@ -573,6 +638,8 @@ def fuzz(server, chance, pieces):
                         )
                         wire.socket.settimeout(0.05)
                         wire.buffer += wire.socket.recv(4096)
+            except TimeoutError:
+                assert kind == 3, "a hang"
             except (OSError, EOFError):
                 continue
 
@@ -585,7 +652,7 @@ def test_a_client_that_never_takes_its_answers_ends_alone(server):
         until(lambda: other.post("\x1e".join(['420["press"]'] * 200))[0] != 200, "the end")
         server.press()
         assert '"press"' in good.text()
-    assert calm(server)
+    assert calm(server), "\n".join(server.log)
 
 
 def test_attachments_are_bounded(shared):
@@ -649,7 +716,7 @@ def test_resets_leave_no_traceback(server):
                 wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 wire.send(data)
     assert server.press()
-    assert calm(server), server.log[-10:]
+    assert calm(server), "\n".join(server.log)[-10:]
 
 
 def test_connections_are_refused_before_descriptors_run_out(start):
@@ -663,7 +730,7 @@ def test_connections_are_refused_before_descriptors_run_out(start):
     for wire in wires:
         wire.socket.close()
     until(lambda: server.press(), "a press")
-    assert calm(server), server.log[-10:]
+    assert calm(server), "\n".join(server.log)[-10:]
 
 
 def test_sigterm_with_a_thousand_clients_ends_in_time(start):

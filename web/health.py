@@ -62,6 +62,13 @@ class Collector:
         for transport in ("websocket", "polling"):
             transports.add_metric([transport], clients[transport])
         yield transports
+        if "connections" in status:
+            connections = GaugeMetricFamily(
+                "button_connections", "Connections of now, which are descriptors", labels=["kind"]
+            )
+            for kind, number in status["connections"].items():
+                connections.add_metric([kind], number)
+            yield connections
         yield GaugeMetricFamily(
             "button_waiting_presses", "Presses that wait for the disk", database["waiting"]
         )
@@ -80,6 +87,16 @@ class Collector:
             )
             yield CounterMetricFamily(
                 "button_pin_presses", "Presses that the pins have seen", hardware["presses"]
+            )
+            yield GaugeMetricFamily(
+                "button_sampler_last_long_gap_timestamp_seconds",
+                "When that was, in Unix seconds; 0: never",
+                hardware["last_gap_at"] or 0,
+            )
+            yield GaugeMetricFamily(
+                "button_pin_last_press_timestamp_seconds",
+                "When a pin was pressed last, in Unix seconds; 0: not since the start",
+                hardware["pressed_at"] or 0,
             )
             yield GaugeMetricFamily(
                 "button_sampler_worst_gap_seconds", "The longest gap so far", hardware["worst_gap"]
