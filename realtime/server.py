@@ -292,7 +292,7 @@ class Server:
         spawn(self._server.cut_the_late)
 
     def connections(self) -> dict[str, int]:
-        """The connections of now: of HTTP, each of which has a greenlet, and of WebSockets, which have none."""
+        """The connections of now: of HTTP, each with a greenlet, and of WebSockets, which have none."""
         return {"http": len(self._server.handlers), "websocket": self._engine.open_websockets}
 
     def refuse(self) -> None:

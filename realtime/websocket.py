@@ -286,7 +286,7 @@ class WebSocket:
         self.client.close("transport error", tell=True, code=code)
 
     def _answer_close(self, code: int) -> None:
-        """The peer ends it: send its code back (1005: it gave none) and close, as RFC 6455, section 5.5.1, says."""
+        """The peer ends it: send its code back (1005: it gave none) and close (RFC 6455, section 5.5.1)."""
         if self.idle:
             code = 1000 if code == 1005 else code
             with contextlib.suppress(OSError):
