@@ -10,13 +10,14 @@ import gc
 import getpass
 import logging
 import os
+import re
 import resource
 import signal
 import sys
 import tempfile
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     except OSError as error:
         where = f"{settings.host} port {settings.port}"
         raise StartError(f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}") from error
-    feed = Feed(settings.feed)
+    feed = _feed(settings, demo)
     database = _open_database(settings)
     app = create_app(
         __version__, settings, database, feed, spawn, listener.getsockname()[1], max_clients(settings)
@@ -115,6 +116,7 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     made = parts.accounts.ensure_password(settings.admin_password)
     button.start()
     server = Server(app, listener, spawn, security_headers("localhost"))
+    parts.status["connections"] = server.connections
     if made:
         _say(f"Admin password: {made}")
     log.info("Room for %d clients", max_clients(settings))
@@ -128,7 +130,7 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     supervisor.tell("READY=1")
     spawn(lambda: supervisor.run(lambda: not (button.status()["trouble"] or parts.store.stuck())))
     if open_browser:
-        _open_browser(server.port)
+        _open_browser(server.url)
     stopping.wait()
     log.info("Stopping")
     supervisor.tell("STOPPING=1")
@@ -229,6 +231,15 @@ class Finger:
                 log.info("%s is held, but the count has changed since: its press stays", source)
 
 
+def _feed(settings: Settings, demo: bool) -> Feed:
+    """The feed; of a demonstration one that listens, if need be where nobody else does."""
+    feed = Feed(settings.feed)
+    if demo and settings.feed is None and not feed.bound:
+        feed.close()
+        feed = Feed(["tcp://127.0.0.1:*"])
+    return feed
+
+
 def _light(pin: Any, parts: Parts) -> Led | None:
     """The LED on `pin` (None: there is none), at work."""
     if pin is None:
@@ -310,11 +321,9 @@ def _introduce(settings: Settings, button: Button, pins: list[Any]) -> None:
     log.info("Hardware %s, pin %s", button.status()["driver"], numbers if pins else "none")
     if pins and isinstance(pins[0], SimulatedPin):
         at_terminal = sys.stdin is not None and sys.stdin.isatty()
-        enter = "; Enter presses it" if at_terminal else ""
-        fifo = (
-            f"; so do a 0 and then a 1 written to {settings.simulated_pin}" if settings.simulated_pin else ""
-        )
-        log.warning("The button is simulated%s%s", enter, fifo)
+        fifo = f"0 and then 1 written to {settings.simulated_pin}" if settings.simulated_pin else ""
+        ways = [way for way in ("Enter" if at_terminal else "", fifo) if way]
+        log.warning("The button is simulated; to press it: %s", ", or ".join(ways) or "there is no way")
         if at_terminal:
             spawn(lambda: tap_on_enter(pins[0].tap))
 
@@ -328,9 +337,10 @@ def _demonstrate(pins: list[Any], feed: Feed) -> None:
         log.warning("The demo publishes no values: the feed does not listen")
 
 
-def _open_browser(port: int) -> None:
+def _open_browser(url: str) -> None:
+    url = re.sub(r"//(0\.0\.0\.0|\[::\]|127\.0\.0\.1)(?=:\d+$)", "//localhost", url)
     for page in ("/", "/graph"):
-        gevent.spawn(webbrowser.open_new, f"http://localhost:{port}{page}")
+        gevent.spawn(webbrowser.open_new, url + page)
 
 
 def max_clients(settings: Settings) -> int:
@@ -407,10 +417,15 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = arguments().parse_args(argv)
     environ = dict(os.environ)
-    if options.demo and not environ.get("BUTTON_DATABASE"):
-        environ["BUTTON_DATABASE"] = f"sqlite:///{tempfile.mkdtemp(prefix='button-demo-')}/button.db"
-    if options.demo:
-        environ["BUTTON_HARDWARE"] = "simulated"
+    if not options.demo:
+        return _main(options, environ)
+    environ["BUTTON_HARDWARE"] = "simulated"
+    with tempfile.TemporaryDirectory(prefix="button-demo-") as folder:
+        environ["BUTTON_DATABASE"] = environ.get("BUTTON_DATABASE") or f"sqlite:///{folder}/button.db"
+        return _main(options, environ)
+
+
+def _main(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
         settings = Settings.from_environ(environ)
     except SettingError as error:

@@ -26,8 +26,8 @@ LONGEST_NAME = 64
 #: Newest samples of a series that are kept, and that one event holds.
 MOST_SAMPLES = 100
 MOST_FRAMES = 2
-#: Bytes of a message that are read at most; from the second on libzmq parts with the publisher.
-LONGEST_MESSAGE, LONGEST_FRAME = 4096, 65536
+#: Bytes of a message that are read at most; above the second libzmq parts with the publisher, unseen by us.
+LONGEST_MESSAGE, LONGEST_FRAME = 4096, 2**21
 #: Messages that wait in libzmq for each publisher at most; more are dropped, as PUB and SUB do.
 HIGH_WATER = 1000
 #: Seconds for which messages are taken in one go, and seconds that the hub then has for everything else.
@@ -177,6 +177,8 @@ class Feed:
         self._unlogged = 0
         self._logged = -math.inf
         self._warnings: list[str] = []
+        self._lost = ""
+        self._connected: list[str] = []
         #: The endpoints as they are, `*` and port 0 made out.
         self.bound: list[str] = []
         self._context = zmq.Context()
@@ -196,20 +198,19 @@ class Feed:
             if endpoints is not None:
                 self.close()
                 raise FeedError(f"BUTTON_FEED: {why}; name another, or set BUTTON_FEED=off") from error
-            log.warning("No feed: %s", why)
+            self._lost = why
             self._warnings = ["another program has the default endpoint, so no values arrive"]
 
     def _open(self, endpoint: str) -> None:
         if "[" in endpoint:
             self._socket.set(zmq.IPV6, 1)
         if endpoint.startswith("connect:"):
-            self._socket.connect(endpoint.removeprefix("connect:"))
-            log.info("Feed connects to %s", endpoint.removeprefix("connect:"))
+            self._connected.append(endpoint.removeprefix("connect:"))
+            self._socket.connect(self._connected[-1])
         else:
             self._socket.bind(endpoint)
             bound: Any = self._socket.get(zmq.LAST_ENDPOINT)
             self.bound.append(bound.rstrip(b"\0").decode())
-            log.info("Feed listens at %s", self.bound[-1])
 
     def start(
         self,
@@ -222,6 +223,12 @@ class Feed:
         of x (milliseconds since 1970) and y, oldest first. `spawn(function)` starts a greenlet whose
         death must not go unseen.
         """
+        for endpoint in self.bound:
+            log.info("Feed listens at %s", endpoint)
+        for endpoint in self._connected:
+            log.info("Feed connects to %s", endpoint)
+        if self._lost:
+            log.warning("No feed: %s", self._lost)
         spawn(self._receive)
         spawn(lambda: self._pass_on(tell))
 
@@ -299,7 +306,8 @@ def publish_a_sine(endpoint: str) -> None:
     """Never returns: the producer of "WebSockets to Socket.io", 20 times a second, over a real socket."""
     publisher: zmq.Socket = zmq.Context.instance().socket(zmq.PUB)
     publisher.set(zmq.LINGER, 0)
-    publisher.connect(endpoint.replace("//0.0.0.0", "//127.0.0.1"))
+    publisher.set(zmq.IPV6, int("[" in endpoint))
+    publisher.connect(endpoint.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]"))
     while True:
         x_ms = time.time() * 1000
         publisher.send_json({"x": x_ms, "y": 2.5 * (1 + math.sin(x_ms / 500))})

@@ -83,9 +83,12 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
-# A Unix socket only to connect to: to bind one, libzmq removes whatever has its path.
+# A Unix socket only to connect to: to bind one, libzmq removes whatever has its path. To connect, there must
+# be a host and a port.
 _ENDPOINT = re.compile(
-    r"(connect:)?tcp://([^\s,:/]*|\[[0-9a-fA-F:.%\w]+\]):(?P<port>[0-9]{1,5}|\*)|connect:ipc://[^\s,]{1,100}"
+    r"connect:tcp://([^\s,:/*]+|\[[0-9a-fA-F:.%\w]+\]):0*(?P<there>[1-9][0-9]{0,4})"
+    r"|tcp://([^\s,:/]*|\[[0-9a-fA-F:.%\w]+\]):(?P<here>[0-9]{1,5}|\*)"
+    r"|connect:ipc://[^\s,]{1,100}"
 )
 
 
@@ -95,7 +98,7 @@ def _endpoints(text: str) -> tuple[str, ...]:
     endpoints = tuple(part.strip() for part in text.split(","))
     for endpoint in endpoints:
         found = _ENDPOINT.fullmatch(endpoint)
-        if not found or int((found["port"] or "0").replace("*", "0")) > 65535:
+        if not found or int((found["there"] or found["here"] or "0").replace("*", "0")) > 65535:
             raise ValueError
     return endpoints
 
@@ -253,7 +256,7 @@ class Settings:
         settings = cls(**values)
         if settings.led_pin in settings.pin:
             raise SettingError(
-                f"BUTTON_LED_PIN: expected another pin than BUTTON_PIN, got {settings.led_pin!r}"
+                f"BUTTON_LED_PIN: expected another pin than BUTTON_PIN, got '{settings.led_pin}'"
             )
         return settings
 

@@ -34,6 +34,11 @@ case "$model" in
 *"Raspberry Pi"*) gpio=$(grep -o '^RPi.GPIO==[0-9.]*' requirements.txt) ;;
 *) gpio= ;;
 esac
+# Both are the module RPi.GPIO; an SD card that has moved to another model still has the other one.
+case "$gpio" in rpi-lgpio*) other=RPi.GPIO ;; *) other=rpi-lgpio ;; esac
+if [ -n "$gpio" ] && .venv/bin/python -m pip show --quiet "$other" 2>/dev/null; then
+    .venv/bin/python -m pip uninstall --quiet --yes "$other"
+fi
 if [ -n "$gpio" ] && ! pip "$gpio" 2>.venv/gpio.log; then
     need gcc libc6-dev python3-dev swig # no wheel for this Python: it is compiled
     # PYPI: lgpio, beneath rpi-lgpio, then brings its C library along, as its wheels do.

@@ -32,6 +32,10 @@ class Pin(Protocol):
         """Give the pin back."""
 
 
+#: Asks a library why a step has failed for the pin of a number; None: it is nothing of the kind.
+Why = Callable[[Any, int], str | None]
+
+
 class _HeaderPin:
     """A pin of the header by its physical number (BOARD numbering). Raises `HardwareError`."""
 
@@ -41,11 +45,12 @@ class _HeaderPin:
         self._take(lambda gpio: gpio.setwarnings(False))
         self._take(lambda gpio: gpio.setmode(gpio.BOARD))
 
-    def _take(self, step: Callable[[Any], Any]) -> None:
+    def _take(self, step: Callable[[Any], Any], why: "Why | None" = None) -> None:
         try:
             step(self._gpio)
         except Exception as error:  # each library raises its own kinds
-            raise HardwareError(_why(self._number, error)) from error
+            reason = why(self._gpio, self._number) if why else None
+            raise HardwareError(reason or _why(self._number, error)) from error
 
     def close(self) -> None:
         """Give the pin back, as an input: an LED goes out."""
@@ -69,7 +74,7 @@ class GpioPin(_HeaderPin):
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self._take(lambda gpio: gpio.setup(number, gpio.IN, pull_up_down=gpio.PUD_UP))
+        self._take(lambda gpio: gpio.setup(number, gpio.IN, pull_up_down=gpio.PUD_UP), _why_no_pull)
         self._take(lambda gpio: gpio.input(number))
         self.driver = f"RPi.GPIO {self._gpio.VERSION}"
 
@@ -83,7 +88,7 @@ class GpioOutput(_HeaderPin):
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self._take(lambda gpio: gpio.setup(number, gpio.OUT, initial=1))
+        self._take(lambda gpio: gpio.setup(number, gpio.OUT, initial=0))
 
     def write(self, level: int) -> None:
         """Set the level: 1 is 3.3 V."""
@@ -159,10 +164,13 @@ def _library() -> Any:
             "No GPIO library: install RPi.GPIO (rpi-lgpio on a Raspberry Pi 5), or set"
             f" BUTTON_HARDWARE=simulated ({error})"
         ) from error
-    except Exception as error:  # RPi.GPIO raises RuntimeError at import where it cannot run
+    except Exception as error:  # both raise RuntimeError or others at import where they cannot run
+        mend = "on a Raspberry Pi 5 install rpi-lgpio in RPi.GPIO's place"
+        if "old-style" in str(error):  # of the first Pis, which rpi-lgpio does not know
+            mend = "install RPi.GPIO in rpi-lgpio's place: make clean run"
         raise HardwareError(
-            f"The GPIO library does not run here: {_line(error)}; on a Raspberry Pi 5 install rpi-lgpio in"
-            " RPi.GPIO's place, on a machine that is no Pi set BUTTON_HARDWARE=simulated"
+            f"The GPIO library does not run here: {_line(error)}; {mend},"
+            " on a machine that is no Pi set BUTTON_HARDWARE=simulated"
         ) from error
     finally:
         for module, values in patched.items():
@@ -171,14 +179,32 @@ def _library() -> Any:
 
 
 def _why(number: int, error: Exception) -> str:
-    if isinstance(error, PermissionError) or "No access to /dev/mem" in str(error):
+    text = str(error).lower()
+    closed = "can not open gpiochip" in text  # so lgpio says, whatever the reason
+    chips = list(Path("/dev").glob("gpiochip*"))
+    if closed and not chips:
+        return f"Pin {number}: this machine has no /dev/gpiochip, so no GPIO; set BUTTON_HARDWARE=simulated"
+    if closed or isinstance(error, PermissionError) or "no access to /dev/mem" in text or "permi" in text:
         return f"Pin {number}: no right to use GPIO; add the user to the group gpio ({_line(error)})"
-    if "peripheral base" in str(error):
-        return "RPi.GPIO does not run on a Raspberry Pi 5: install rpi-lgpio in its place, as `make run` does"
-    if "busy" in str(error).lower():
+    if "peripheral base" in text:
+        return "RPi.GPIO does not run on a Raspberry Pi 5: install rpi-lgpio in its place: make clean run"
+    if "busy" in text:
         mend = "stop that one or choose another pin"
         return f"Pin {number}: another program uses it; {mend} ({_line(error)})"
     return f"Pin {number}: {_line(error)}"
+
+
+def _why_no_pull(gpio: Any, number: int) -> str | None:
+    """What to do where a pin can be read, but without a pull-up, as on kernels before 5.5."""
+    try:
+        gpio.setup(number, gpio.IN)
+    except Exception:  # then it was not the pull
+        return None
+    gpio.cleanup(number)
+    return (
+        f"Pin {number}: its pull-up cannot be set here, and without one it reads noise; install a kernel"
+        " from 5.5 on"
+    )
 
 
 def _line(error: Exception) -> str:

@@ -1,5 +1,7 @@
 """A pin without a Pi, which bounces if you make it: driven by a FIFO, by the Enter key, by a program."""
 
+import errno
+import logging
 import os
 import random
 import stat
@@ -12,6 +14,8 @@ from pathlib import Path
 import gevent
 from gevent import monkey
 from gevent.socket import wait_read
+
+log = logging.getLogger(__name__)
 
 #: Seconds that `tap` holds the button, and that it lets go before the next tap.
 TAP = 0.06
@@ -76,7 +80,7 @@ class SimulatedOutput:
     """An output pin without a Pi: `level` is what was written last."""
 
     def __init__(self) -> None:
-        self.level = 1
+        self.level = 0
 
     def write(self, level: int) -> None:
         """Set the level."""
@@ -98,21 +102,34 @@ def _open(path: str) -> int:
 
 
 def tap_on_enter(tap: Callable[[], None]) -> None:
-    """Call `tap` for each line that is typed on the terminal; returns when there is none left.
+    """Call `tap` for each line that is typed on the terminal; returns when it is gone.
 
-    For a greenlet. A process in the background must not read its terminal: it would be stopped.
+    For a greenlet.
     """
     fd = sys.stdin.fileno()
-    while True:
-        wait_read(fd)
-        if os.tcgetpgrp(fd) != os.getpgrp():
-            gevent.sleep(1)
-            continue
-        got = os.read(fd, 1024)
-        if not got:
-            return
-        for _ in range(got.count(b"\n")):
-            tap()
+    try:
+        while True:
+            wait_read(fd)
+            if _is_in_background(fd):
+                gevent.sleep(1)
+                continue
+            got = os.read(fd, 1024)
+            if not got:
+                break
+            for _ in range(got.count(b"\n")):
+                tap()
+    except OSError as error:  # it was hung up
+        log.info("The terminal is gone, so Enter presses no more: %s", error.strerror)
+
+
+def _is_in_background(terminal: int) -> bool:
+    """Whether this process would be stopped if it read its terminal now."""
+    try:
+        return os.tcgetpgrp(terminal) != os.getpgrp()
+    except OSError as error:
+        if error.errno == errno.ENOTTY:  # it is not the terminal that controls us
+            return False
+        raise
 
 
 def tap_now_and_then(tap: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 import threading
 import time
 from pathlib import Path
@@ -119,6 +120,49 @@ def test_a_path_that_is_no_fifo_is_refused(tmp_path):
 
 def test_gpio_that_cannot_start_is_an_error_and_no_fall_back():
     with pytest.raises(HardwareError, match="BUTTON_HARDWARE=simulated"):
+        open_pins("gpio", (11,), None)
+
+
+LIBRARY = """
+BOARD, IN, OUT, PUD_UP, VERSION = 10, 1, 0, 22, "0.7.2"
+def setwarnings(on): pass
+def setmode(mode): {setmode}
+def setup(pin, direction, pull_up_down=None, initial=None): {setup}
+def input(pin): return 1
+def cleanup(pin): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "setmode", "setup", "says"),
+    [
+        ("raise Exception('GPIO busy')", "pass", "pass", "does not run here: GPIO busy"),
+        (
+            "raise NotImplementedError('This module does not understand old-style revision codes')",
+            "pass",
+            "pass",
+            "install RPi.GPIO in rpi-lgpio's place",
+        ),
+        ("", "raise Exception('can not open gpiochip')", "pass", "no /dev/gpiochip|group gpio"),
+        ("", "pass", "raise Exception('No permission to write')", "no right to use GPIO; .* group gpio"),
+        ("", "raise RuntimeError('Cannot determine SOC peripheral base address')", "pass", "rpi-lgpio"),
+        ("", "pass", "raise Exception('GPIO busy')", "another program uses it; stop that one"),
+        ("", "pass", "assert not pull_up_down, 'bad flags'", "pull-up cannot be set here"),
+        ("", "pass", "raise Exception('bad flags')", "Pin 11: bad flags"),
+    ],
+)
+def test_what_a_library_says_becomes_a_sentence_with_its_mend(
+    monkeypatch, tmp_path, start, setmode, setup, says
+):
+    """The words are those of RPi.GPIO 0.7.1, rpi-lgpio 0.6 and lgpio 0.2.2."""
+    (tmp_path / "RPi").mkdir()
+    text = LIBRARY.format(setmode=setmode, setup=setup) + start
+    (tmp_path / "RPi/__init__.py").write_text("")
+    (tmp_path / "RPi/GPIO.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("RPi", "RPi.GPIO"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(HardwareError, match=says):
         open_pins("gpio", (11,), None)
 
 

@@ -60,13 +60,15 @@ def test_a_port_in_use_is_one_line(server, tmp_path):
     (tmp_path / "other").mkdir()
     done = run(tmp_path / "other", port=server.port, host="127.0.0.1", hardware="none", admin_password="x")
     assert done.returncode == 1
-    assert "cannot listen on 127.0.0.1" in done.stderr.splitlines()[-1]
+    (line,) = done.stderr.splitlines()
+    assert "cannot listen on 127.0.0.1" in line
 
 
 def test_a_second_server_on_the_same_database_is_one_line(server, tmp_path):
     done = run(tmp_path, port=0, hardware="none", database=f"sqlite:///{server.database}")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].endswith("another server uses it; stop that one first")
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("another server uses it; stop that one first")
 
 
 def test_the_password_is_shown_once_whatever_the_log_level(start):
@@ -125,14 +127,18 @@ def test_signals_end_the_server_well(server, how):
     assert server.stop(how) == 0
 
 
-def test_enter_presses_where_there_is_a_terminal(tmp_path):
+@pytest.mark.parametrize("controlling", [True, False])
+def test_enter_presses_where_there_is_a_terminal(tmp_path, controlling):
+    """Also where it is not the one that controls the process; that one may go, and the server stays."""
     ours, theirs = pty.openpty()
+    take = lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0)  # noqa: E731
     environ = os.environ | {"BUTTON_PORT": "0", "BUTTON_ADMIN_PASSWORD": "x", "BUTTON_HARDWARE": "simulated"}
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "app.py")],
         cwd=tmp_path, env=environ, stdin=theirs, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+        preexec_fn=take if controlling else None,
     )  # fmt: skip
+    os.close(theirs)
     log = []
     reader = threading.Thread(target=lambda: log.extend(process.stderr))
     reader.start()
@@ -140,26 +146,34 @@ def test_enter_presses_where_there_is_a_terminal(tmp_path):
         until(lambda: any("Serving on" in line for line in log), "the server")
         os.write(ours, b"\n\n")
         until(lambda: any("press by button: 18 of 20" in line for line in log), "two presses")
+        if not controlling:
+            os.close(ours)
+            until(lambda: any("The terminal is gone" in line for line in log), "the end of the terminal")
     finally:
         process.terminate()
         assert process.wait(DEADLINE) == 0
         reader.join(DEADLINE)
         process.stderr.close()
-        os.close(ours)
-        os.close(theirs)
+        if controlling:
+            os.close(ours)
 
 
 def test_the_demo_presses_on_a_temporary_database(start, tmp_path):
-    server = start(arguments=["--demo"], database=None, hardware="gpio", simulated_pin=None)
+    environ = {"TMPDIR": str(tmp_path)}
+    server = start(arguments=["--demo"], database=None, hardware="gpio", simulated_pin=None, environ=environ)
     assert not (tmp_path / "button.db").exists()
     until(lambda: server.count()["seq"] >= 1, "a press")
+    assert [path.name for path in tmp_path.glob("button-demo-*/button.db")]
+    assert server.stop() == 0
+    assert not list(tmp_path.glob("button-demo-*")), "nothing is left behind"
 
 
-def test_open_shows_both_pages_in_the_browser(start, tmp_path):
+@pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "localhost"), ("127.0.0.2", "127.0.0.2")])
+def test_open_shows_both_pages_in_the_browser(start, tmp_path, host, shown):
     browser, seen = tmp_path / "browser", tmp_path / "seen"
     browser.write_text(f'#!/bin/sh\necho "$1" >>{seen}\n')
     browser.chmod(0o755)
-    server = start(arguments=["--open"], environ={"BROWSER": str(browser)})
+    server = start(arguments=["--open"], environ={"BROWSER": str(browser)}, host=host)
     until(lambda: seen.exists() and len(seen.read_text().split()) == 2, "the browser")
-    pages = {f"http://localhost:{server.port}{page}" for page in ("/", "/graph")}
+    pages = {f"http://{shown}:{server.port}{page}" for page in ("/", "/graph")}
     assert set(seen.read_text().split()) == pages

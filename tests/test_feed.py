@@ -244,12 +244,11 @@ def test_whatever_is_malformed_is_counted_and_harms_nothing(watch_graph, publish
     graph, publisher = watch_graph(server), publish(server)
     publisher.send_json({"y": 1})
     until(lambda: graph.values() == [1], "the first")
-    sent = [(frames, reason) for frames, reason in BAD if sum(map(len, frames)) < 60000]
-    for frames, _ in sent:
+    for frames, _ in BAD:
         publisher.send_multipart(frames)
     publisher.send_json({"y": 2})
     until(lambda: graph.values() == [1, 2], "the last")
-    reasons = [reason for _, reason in sent]
+    reasons = [reason for _, reason in BAD]
     assert dropped(server) == {reason: reasons.count(reason) for reason in reasons}
     assert sum("feed dropped" in line for line in server.log) == 1
     assert 'button_feed_dropped_total{reason="invalid_y"}' in metrics(server)
@@ -260,9 +259,9 @@ def metrics(server):
     return requests.get(server.url + "/metrics", timeout=DEADLINE).text
 
 
-def test_a_megabyte_costs_its_publisher_at_most_the_connection(watch_graph, publish, server):
+def test_three_megabytes_cost_their_publisher_at_most_the_connection(watch_graph, publish, server):
     graph = watch_graph(server)
-    publish(server).send(b"x" * 1_000_000)
+    publish(server).send(b"x" * 3_000_000)
     publisher = publish(server)
     publisher.send_json({"y": 7})
     until(lambda: graph.values() == [7], "a value of another")
@@ -356,6 +355,10 @@ def test_a_named_endpoint_that_is_taken_ends_the_start(start, server):
         "off,tcp://127.0.0.1:1",
         "tcp://a:1,",
         "inproc://a",
+        "connect:tcp://:5555",
+        "connect:tcp://127.0.0.1:0",
+        "connect:tcp://127.0.0.1:*",
+        "connect:tcp://*:5555",
     ],
 )
 def test_a_feed_that_is_no_endpoint_is_a_clear_error(start, value):
@@ -397,8 +400,14 @@ def test_a_flood_reaches_the_screens_twenty_times_a_second_and_no_press_is_lost(
     assert all(len(samples) <= MOST_SAMPLES for _, event in graph.events for samples in event.values())
 
 
-def test_the_demo_publishes_a_sine_over_a_real_socket(watch_graph, start):
-    graph = watch_graph(start(arguments=["--demo"]))
+@pytest.mark.parametrize("where", ["tcp://127.0.0.1:*", "tcp://[::]:*", None])
+def test_the_demo_publishes_a_sine_over_a_real_socket(watch_graph, start, where):
+    """On IPv6, too, and where another program has the default endpoint."""
+    with zmq.Context() as context, context.socket(zmq.SUB) as other:
+        with contextlib.suppress(zmq.ZMQError):  # somebody has it already: as good
+            other.bind(feed.DEFAULT)
+        server = start(arguments=["--demo"], feed=where)
+    graph = watch_graph(server)
     until(lambda: len(graph.values()) > 20, "the sine")
     assert all(0 <= y <= 5 for y in graph.values())
     assert len(set(graph.values())) > 10

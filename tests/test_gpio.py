@@ -104,6 +104,13 @@ def test_the_light_tells_what_became_of_the_press(tmp_path, watch):
     assert pi.light() in (None, 0, 1)
 
 
+def test_the_light_is_out_where_the_server_cannot_start(tmp_path, shared):
+    pi = FakePi(tmp_path / "pi")
+    with pytest.raises(AssertionError, match="cannot listen"):
+        pi.start(led_pin=12, port=shared.port)
+    assert not pi.light()
+
+
 def test_two_buttons_count_under_their_own_names(tmp_path):
     pi = FakePi(tmp_path / "pi")
     server = pi.start(pin="11,13")
