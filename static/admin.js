@@ -1,7 +1,7 @@
 // The admin page: asks before a reset, follows the count live, sounds the horn. ES5.
 (function (button) {
   var byId = button.byId, parts = ['wheel', 'state', 'changes', 'health'];
-  var seq = null, first = true, asking = false, again = false;
+  var since = new Date(), asking = false, again = false;
 
   function local(when) {
     try {
@@ -28,9 +28,21 @@
     return true;
   }
 
-  function typing(part) {
-    var at = document.activeElement;
-    return !!at && at.tagName === 'INPUT' && part.contains(at);
+  // Puts the fresh part in the place of one, but for what has been typed; the focus stays where it was.
+  function replace(part, fresh) {
+    var typed = {}, fields = part.querySelectorAll('button, input:not([type=hidden])'), at = -1, i;
+    for (i = 0; i < fields.length; i += 1) {
+      if (fields[i] === document.activeElement) { at = i; }
+      if (fields[i].id && fields[i].value !== fields[i].defaultValue) { typed[fields[i].id] = fields[i].value; }
+    }
+    part.innerHTML = fresh.innerHTML;
+    part.setAttribute('data-seq', fresh.getAttribute('data-seq'));
+    localise(part);
+    fields = part.querySelectorAll('button, input:not([type=hidden])');
+    for (i = 0; i < fields.length; i += 1) {
+      if (Object.prototype.hasOwnProperty.call(typed, fields[i].id)) { fields[i].value = typed[fields[i].id]; }
+      if (i === at) { fields[i].focus(); }
+    }
   }
 
   // Fetches the page anew and takes its parts over: forms that mean the newest change, the list.
@@ -40,14 +52,13 @@
     asking = true;
     request.open('GET', '/admin');
     request.onload = function () {
-      var page = document.createElement('div'), i, part, fresh;
+      var page = document.createElement('div'), i, fresh;
       asking = false;
       page.innerHTML = request.responseText;
       for (i = 0; i < parts.length; i += 1) {
-        part = byId(parts[i]);
         fresh = page.querySelector('#' + parts[i]);
         if (!fresh) { location.reload(); return; } // signed out meanwhile
-        if (!typing(part)) { part.innerHTML = fresh.innerHTML; localise(part); }
+        replace(byId(parts[i]), fresh);
       }
       if (again) { again = false; refresh(); }
     };
@@ -66,20 +77,19 @@
     sound.play();
   };
 
-  function lost(words) {
-    button.setText(byId('lost'), words);
-    button.mark(byId('lost'), 'unseen', !words);
-  }
-
-  var socket = io({ transports: ['polling', 'websocket'] });
-  socket.on('connect', function () { first = true; lost(''); });
-  socket.on('disconnect', function () { lost('The server is away: below stands what it said last.'); });
-  socket.on('count', function (count) {
-    var known = seq;
-    if (!first && count.seq <= seq) { return; }
-    first = false;
-    seq = count.seq;
-    // The first count may be newer than the page, too.
-    if (seq !== (known === null ? Number(byId('state').getAttribute('data-seq')) : known)) { refresh(); }
+  button.connect({
+    told: function (count) {
+      since = new Date();
+      button.setText(byId('count'), count.count);
+      button.showHeading(count);
+      if (count.seq === Number(byId('state').getAttribute('data-seq'))) { return; } // the page has it already
+      button.setText(byId('sentence'), button.sentence(count));
+      refresh();
+    },
+    info: function () { /* what it tells stands under Health */ },
+    changed: function (state, transport) {
+      button.showStatus(state, transport, button.clock(since));
+      button.mark(document.body, 'stale', state === 'closed');
+    }
   });
 })(window.theButton);

@@ -1,7 +1,7 @@
 // The graph page: its layout, and what the connection brings to the charts on it. ES5.
 (function (button) {
   var byId = button.byId, body = document.body, root = document.documentElement;
-  var ring = button.ring(byId('ring')), title = byId('title'), since = null, shown = null, fresh = true;
+  var ring = button.ring(byId('ring')), since = null, shown = null, fresh = true;
 
   // The charts fill the screen; where it is narrow they stand one above the other.
   function layout() {
@@ -12,8 +12,8 @@
     fit();
     // What all but the charts takes is known once they are there.
     free = height - body.offsetHeight + byId('graph').offsetHeight + byId('round').offsetHeight;
-    half = narrow ? 200 : Math.max(150, Math.floor(free * 0.4));
-    button.graph.size(byId('live').offsetWidth - air, narrow ? Math.max(220, Math.floor(height * 0.42)) : Math.max(240, free - half));
+    half = narrow ? 200 : Math.max(110, Math.floor(free * 0.4));
+    button.graph.size(byId('live').offsetWidth - air, narrow ? Math.max(220, Math.floor(height * 0.42)) : Math.max(130, free - half));
     button.rounds.round.size(byId('rounds').offsetWidth - air, half);
     button.rounds.today.size(byId('rounds').offsetWidth - air, half);
     button.graph.want();
@@ -32,10 +32,9 @@
     fit();
     byId('ring').setAttribute('aria-label', count.count + ' of ' + count.goal + ' deals to go');
     ring.show(count.goal, count.goal - count.count, !first && count.cause === 'press');
-    if (!shown || shown.goal !== count.goal) {
-      button.setText(title, title.getAttribute('data-title').split('{goal}').join(count.goal));
-    }
-    if (!first) { button.countFact(count); button.setText(byId('sentence'), (count.count === 1 ? '1 deal' : count.count + ' deals') + ' to go.'); }
+    button.mark(body, 'done', count.count === 0);
+    button.showHeading(count);
+    if (!first) { button.countFact(count); button.setText(byId('sentence'), button.sentence(count)); }
     shown = count;
     button.rounds.take(count, first);
     dim();
@@ -58,10 +57,11 @@
   var graph = socket.io.socket('/graph');
   graph.on('connect', function () { fresh = true; });
   graph.on('samples', function (event) {
-    if (button.graph.take(event, fresh)) { layout(); } // the legend may be longer now
+    button.graph.take(event, fresh);
     fresh = false;
   });
 
+  button.graph.grown = layout; // the legend, so there is less room
   button.keepAwake();
   button.hidePointer();
   layout();

@@ -16,7 +16,7 @@ window.theButton = { horns: 0 };
   // ?name=value of the page's address, '' without a value, or null.
   button.query = function (name) {
     var found = new RegExp('[?&]' + name + '(=([^&]*))?(&|$)').exec(location.search);
-    return found ? decodeURIComponent(found[2] || '') : null;
+    try { return found ? decodeURIComponent(found[2] || '') : null; } catch (error) { return ''; }
   };
 
   // What this browser remembers, if it remembers anything.
@@ -46,6 +46,19 @@ window.theButton = { horns: 0 };
   button.clock = function (date) {
     return ('0' + date.getHours()).slice(-2) + ':' + ('0' + date.getMinutes()).slice(-2);
   };
+
+  // An engine without what the pages are made of shows the number as one without scripts does.
+  function plain() {
+    var ring = button.byId('ring'), body = document.body;
+    if (!ring) { return; }
+    body.innerHTML = '<div class="sheet narrow"><h1>' + ring.getAttribute('aria-label') + '</h1><p>This browser is too old for the live page: it looks again every five seconds.</p></div>';
+    body.className = 'paper';
+    setTimeout(function () { location.reload(); }, 5000);
+  }
+
+  if (!(window.JSON && window.XMLHttpRequest && Object.keys && [].forEach && document.createElement('canvas').getContext)) {
+    window.onload = plain;
+  }
 
   // Keeps the screen on, where the browser lets a page do so (over https, and on the machine itself).
   button.keepAwake = function () {

@@ -29,9 +29,16 @@
 
     function tell(state) { on.changed(state, state === 'connected' ? transport() : ''); }
 
+    // Connects anew at once: it is we alone who do so.
+    function anew(engine) {
+      manager.reconnectionDelay(50);
+      engine.close();
+    }
+
     function opened() {
       var engine = manager.engine;
       calm();
+      manager.reconnectionDelay(AGAIN_IN);
       engine.on('upgrade', function () {
         calm();
         pause = AGAIN;
@@ -41,15 +48,13 @@
       engine.on('close', calm);
       if (manager.opts.upgrade !== false && window.WebSocket && transport() === 'polling') {
         watch = setTimeout(function () {
-          // A proxy passed the handshake and swallows the frames: do without WebSocket for a while. It
-          // may also have been a moment's stall, so it is tried again, seldomer each time.
-          manager.opts.upgrade = false;
-          setTimeout(function () {
-            manager.opts.upgrade = true;
-            if (transport() === 'polling') { manager.engine.close(); }
-          }, pause);
+          // A proxy never answers, or passed the handshake and swallows the frames: do without WebSocket for
+          // a while. What engine.io-client has to hear, so that it gives its probe up and polls on, is that
+          // another transport has won. It may also have been a moment's stall, so it is tried again,
+          // seldomer each time.
+          engine.emitReserved('upgrading', { name: '' });
+          setTimeout(function () { if (manager.engine === engine) { anew(engine); } }, pause);
           pause = Math.min(SELDOM, pause * 2);
-          engine.close();
         }, WATCH);
       }
     }
@@ -73,33 +78,8 @@
       version = info.version;
       on.info(info);
     });
-    if (button.query('debug') !== null) { button.showDelays(socket); }
     tell('connecting');
     return socket;
-  };
-
-  // A badge, for ?debug: how long a request takes, and how long after it was recorded a count came (by the
-  // clocks of two machines).
-  button.showDelays = function (socket) {
-    var badge = document.createElement('p'), trip = '?', after = '?';
-    badge.className = 'debug';
-    document.body.appendChild(badge);
-    function show() { button.setText(badge, 'round trip ' + trip + ' ms · count after ' + after + ' ms'); }
-    function ask() {
-      var request = new XMLHttpRequest(), begun = +new Date();
-      request.open('GET', '/api/count');
-      request.onreadystatechange = function () {
-        if (request.readyState !== 4) { return; }
-        trip = request.status === 200 ? new Date() - begun : '?';
-        show();
-        setTimeout(ask, 5000);
-      };
-      request.send(null);
-    }
-    socket.on('count', function (count) {
-      if (count.cause !== 'connect') { after = Math.round(new Date() - count.at * 1000); show(); }
-    });
-    ask();
   };
 
   var facts = null;

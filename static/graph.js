@@ -11,7 +11,7 @@
   };
   var MARKERS = ['●', '■', '▲', '◆'];
   var byId = button.byId, canvas = byId('graph'), plot = button.plot(canvas), legend = byId('legend');
-  var all = [], pointer = null, touched = 0, label = '', labelling = null, names = 0; // all: {name, slot, points, at, value}
+  var all = [], pointer = null, touched = 0, label = '', labelling = null, high = 0; // all: {name, slot, points, at, late, shift, value}
 
   function find(name) {
     for (var i = 0; i < all.length; i += 1) { if (all[i].name === name) { return all[i]; } }
@@ -30,7 +30,7 @@
     if (all.length === MOST_SERIES) { legend.removeChild(all.shift().row); }
     for (i = 0; i < all.length; i += 1) { taken[all[i].slot] = true; }
     while (taken[slot]) { slot += 1; }
-    found = { name: name, slot: slot, points: [], at: 0, row: document.createElement('li') };
+    found = { name: name, slot: slot, points: [], at: 0, late: null, shift: 0, row: document.createElement('li') };
     found.mark = document.createElement('i');
     found.value = document.createElement('b');
     button.setText(found.mark, MARKERS[(slot + Math.floor(slot / 8)) % 4]);
@@ -42,26 +42,25 @@
     found.row.appendChild(found.value);
     legend.appendChild(found.row);
     all.push(found);
-    names += 1;
     return found;
   }
 
   function colour(one) { return COLOURS[button.dark() ? 'dark' : 'light'][one.slot % 8]; }
 
-  // Takes samples, `first` after a connect; returns whether the names have changed.
+  // Takes samples, `first` after a connect.
   function take(event, first) {
-    var name, one, points, before = names;
-    if (first) { all = []; legend.innerHTML = ''; names += 1; }
+    var name, one, points;
+    if (first) { all = []; legend.innerHTML = ''; high = 0; }
     for (name in event.series) {
       if (Object.prototype.hasOwnProperty.call(event.series, name)) {
         one = series(name);
         points = one.points.concat(event.series[name]);
         one.points = points.slice(Math.max(0, points.length - MOST));
         one.at = +new Date();
+        one.late = first ? null : one.at - newest(one);
       }
     }
     want();
-    return names !== before;
   }
 
   function newest(one) { return one.points[one.points.length - 1][0]; }
@@ -69,6 +68,21 @@
   // How long a series takes, in ms.
   function span(one) {
     return Math.max(one.points.length === MOST ? FULL_SPAN : LEAST_SPAN, newest(one) - one.points[0][0]);
+  }
+
+  // The place of a sample on the time axis: `shift` is what its publisher's clock is behind.
+  function place(one, point) { return point[0] + one.shift; }
+
+  // Clocks differ, and some devices have none: of series whose samples come now, one that would be out of view
+  // beside another is drawn where it would be with the other's clock. `late` is by how much its samples came
+  // after their time. Kept as it is while it is nearly right, so that nothing jumps.
+  function align(live, wide) {
+    var least = Infinity, i, shift;
+    for (i = 0; i < live.length; i += 1) { if (live[i].late !== null) { least = Math.min(least, live[i].late); } }
+    for (i = 0; i < live.length; i += 1) {
+      shift = live[i].late === null ? 0 : live[i].late - least;
+      if (shift < wide / 2) { live[i].shift = 0; } else if (Math.abs(live[i].shift - shift) > wide / 20) { live[i].shift = shift; }
+    }
   }
 
   // What the time axis shows now; `pause` is in how many ms it will have moved by a pixel, 0 for never.
@@ -87,6 +101,7 @@
       to = Math.max(to, newest(one) + ahead);
       wide = Math.max(wide, each);
     }
+    align(live, wide);
     return { from: to - wide, to: to, pause: moving ? wide / plot.width : 0 };
   }
 
@@ -96,7 +111,7 @@
     for (i = 0; i < all.length; i += 1) {
       points = all[i].points;
       for (j = 0; j < points.length; j += 1) {
-        if (points[j][0] >= view.from && points[j][0] <= view.to) {
+        if (place(all[i], points[j]) >= view.from && place(all[i], points[j]) <= view.to) {
           low = Math.min(low, points[j][1]);
           high = Math.max(high, points[j][1]);
         }
@@ -109,29 +124,31 @@
 
   // The sample of a series nearest to a time; null if it is out of view.
   function nearest(one, time, view) {
-    var best = null, i, point;
+    var best = null, i, at, least = Infinity;
     for (i = 0; i < one.points.length; i += 1) {
-      point = one.points[i];
-      if (point[0] >= view.from && point[0] <= view.to && (!best || Math.abs(point[0] - time) <= Math.abs(best[0] - time))) {
-        best = point;
+      at = place(one, one.points[i]);
+      if (at >= view.from && at <= view.to && Math.abs(at - time) <= least) {
+        best = one.points[i];
+        least = Math.abs(at - time);
       }
     }
     return best;
   }
 
-  function trace(pen, points, x, y) {
+  function trace(one, x, y) {
+    var pen = plot.pen, points = one.points, i;
     pen.beginPath();
-    for (var i = 0; i < points.length; i += 1) { pen[i ? 'lineTo' : 'moveTo'](x(points[i][0]), y(points[i][1])); }
+    for (i = 0; i < points.length; i += 1) { pen[i ? 'lineTo' : 'moveTo'](x(place(one, points[i])), y(points[i][1])); }
   }
 
   function drawSeries(one, x, y, thin) {
     var pen = plot.pen, points = one.points;
-    trace(pen, points, x, y);
+    trace(one, x, y);
     pen.strokeStyle = pen.fillStyle = colour(one);
     pen.lineWidth = plot.font / 6;
     pen.stroke();
-    pen.lineTo(x(newest(one)), y(0));
-    pen.lineTo(x(points[0][0]), y(0));
+    pen.lineTo(x(place(one, points[points.length - 1])), y(0));
+    pen.lineTo(x(place(one, points[0])), y(0));
     pen.closePath();
     pen.globalAlpha = 0.16 / thin;
     pen.fill();
@@ -139,7 +156,14 @@
   }
 
   function drawMark(one, point, x, y) {
-    if (point) { plot.text(MARKERS[(one.slot + Math.floor(one.slot / 8)) % 4], x(point[0]), y(point[1]), 'center', colour(one)); }
+    if (point) { plot.text(MARKERS[(one.slot + Math.floor(one.slot / 8)) % 4], x(place(one, point)), y(point[1]), 'center', colour(one)); }
+  }
+
+  // How far a clock is behind, in words.
+  function behind(ms) {
+    var units = [[864e5, ' days'], [36e5, ' h'], [6e4, ' min'], [1e3, ' s']], i = 0;
+    while (i < 3 && ms < 2 * units[i][0]) { i += 1; }
+    return ms ? ' (' + Math.round(ms / units[i][0]) + units[i][1] + ' behind)' : '';
   }
 
   // Values beside the names: those under the pointer, else the newest.
@@ -149,8 +173,13 @@
       one = all[i];
       point = time === null ? one.points[one.points.length - 1] : nearest(one, time, view);
       one.mark.style.color = colour(one);
-      button.setText(one.value, point ? button.figure(point[1]) : '–');
-      words.push(one.name + ' ' + (point ? button.figure(point[1]) : 'nothing'));
+      button.setText(one.value, (point ? button.figure(point[1]) : '–') + behind(one.shift));
+      words.push(one.name + ' ' + (point ? button.figure(point[1]) : 'nothing') + behind(one.shift));
+    }
+    // The legend takes a line more, and keeps it: values change all the time.
+    if (legend.offsetHeight > high) {
+      high = legend.offsetHeight;
+      if (button.graph.grown) { button.graph.grown(); }
     }
     label = words.length ? 'Live values: ' + words.join(', ') : 'Live values: none yet';
     labelling = labelling || setTimeout(function () {
@@ -214,6 +243,6 @@
   canvas.onmouseout = canvas.ontouchend = canvas.ontouchcancel = leave;
 
   // The chart for the page: `take(event, isFirst)` samples, `size(width, height)`, `want()` a drawing soon,
-  // `draw(now)` one at once.
+  // `draw(now)` one at once; it calls `grown()` when the legend has become higher.
   button.graph = { take: take, size: plot.size, want: want, draw: draw };
 })(window.theButton);

@@ -11,7 +11,9 @@
   var DARK = {
     disc: '#17202d', slot: '#2a3545', wedge: ['#2fbd67', '#15803d'], shadow: 'rgba(0,0,0,.6)', well: '#0c131d'
   };
-  var BLUE = ['#5b8dff', '#1d55dd', '#143c9f'], GOLD = ['#ffe08a', '#f4b41f', '#c98a06'], GREY = ['#98a4b3', '#64707f', '#4a5461'];
+  // The cap's colours: of its light, beneath it, of its body, of its rim. White on the body has a contrast of 7.
+  var BLUE = ['#7ea6ff', '#2f63e0', '#1a47c4', '#0f2f86'], GOLD = ['#fff0b8', '#ffd35c', '#f4b41f', '#c98a06'];
+  var GREY = ['#8f9aa8', '#5f6b7a', '#4b5563', '#363f4b'];
 
   var nextFrame = window.requestAnimationFrame || function (draw) { return setTimeout(draw, 33); };
 
@@ -78,10 +80,13 @@
 
     function drawCap(on, middle, radius, colours) {
       var size = radius * CAP, light;
-      light = on.createRadialGradient(middle - size * 0.3, middle - size * 0.45, size * 0.1, middle, middle, size);
+      // The light falls on it above the number, whose contrast must stay.
+      light = on.createRadialGradient(middle - size * 0.2, middle - size * 0.78, size * 0.02, middle, middle - size * 0.1, size * 1.1);
       light.addColorStop(0, colours[0]);
-      light.addColorStop(0.55, colours[1]);
-      light.addColorStop(1, colours[2]);
+      light.addColorStop(0.1, colours[1]);
+      light.addColorStop(0.24, colours[2]);
+      light.addColorStop(0.7, colours[2]);
+      light.addColorStop(1, colours[3]);
       lift(on, radius * 0.06, radius * 0.03, 'rgba(8,20,50,.45)');
       disc(on, middle, size, light);
       lift(on, 0, 0, 'rgba(0,0,0,0)');

@@ -3,7 +3,7 @@
   var PAGE = 1000, MOST_PAGES = 20, MOST_KEPT = 25000;
   var byId = button.byId;
   var round = button.plot(byId('round')), today = button.plot(byId('today'));
-  var known = null, stack = [], state = null, busy = false, anew = false; // stack: changes that were not taken back
+  var known = null, knownAt = 0, stack = [], state = null, busy = false, anew = false; // stack: changes that were not taken back
 
   function midnight() {
     var now = new Date();
@@ -16,6 +16,7 @@
     if (event.kind === 'undo') { stack.pop(); } else { stack.push(event); }
     if (stack.length > MOST_KEPT) { stack = stack.slice(PAGE); }
     known = event.seq;
+    knownAt = event.at;
   }
 
   function ask(after, done) {
@@ -67,11 +68,24 @@
     });
   }
 
-  // A count has come; `first` after a connect, when the database may be another one: all is read anew.
+  // After a connect: what is new, if the newest change that is known is still the same; a database that was
+  // restored is read anew.
+  function resume() {
+    if (!known || state.seq < known || state.seq - known > PAGE) { start(); return; }
+    busy = true;
+    ask(known - 1, function (events) {
+      if (!events.length || events[0].seq !== known || events[0].at !== knownAt) { start(); return; }
+      for (var i = 1; i < events.length; i += 1) { fold(events[i]); }
+      forward();
+    });
+  }
+
+  // A count has come; `first` after a connect, when the database may be another one.
   function take(count, first) {
     state = count;
     if (busy) { anew = anew || first; return; }
-    if (first || count.seq <= known || count.seq - known > PAGE) { start(); return; }
+    if (first) { resume(); return; }
+    if (count.seq <= known || count.seq - known > PAGE) { start(); return; }
     if (count.seq > known + 1) { busy = true; forward(); return; }
     fold({ seq: count.seq, at: count.at, kind: count.cause, count: count.count, goal: count.goal });
     want();

@@ -22,15 +22,22 @@ MODES = {
     "blackhole": "lets the 101 through and swallows the frames",
 }
 CUT_AFTER = 5.0
+#: The first byte of a WebSocket frame that closes.
+CLOSE = 0x88
 
 
 class Proxy:
-    """A proxy in front of a server; `requests` are the paths that were asked, with their times."""
+    """A proxy in front of a server.
+
+    `requests` are the paths that were asked, with their times; `given_up` the times at which a client closed
+    an upgrade that came to nothing.
+    """
 
     def __init__(self, server, mode):
         self._backend = ("127.0.0.1", server.port)
         self.mode = mode
         self.requests = []
+        self.given_up = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self._ended = threading.Event()
         self._sockets = set()
@@ -70,14 +77,17 @@ class Proxy:
         if self.mode == "refuse":
             client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         elif self.mode == "hang":
-            self._ended.wait(10 * DEADLINE)
+            while client.recv(4096):
+                pass
+            self.given_up.append(time.monotonic())
         elif self.mode == "blackhole":
             with socket.create_connection(self._backend) as server:
                 server.sendall(head + b"\r\n\r\n")
                 answer, _ = read_message(server)
                 client.sendall(answer + b"\r\n\r\n")
-                while client.recv(4096):
+                while (data := client.recv(4096)) and data[0] != CLOSE:
                     pass
+            self.given_up.append(time.monotonic())
         else:
             return True
         return False

@@ -138,7 +138,7 @@ def watch_five_presses(server, opened, engine, road):
 
             until(lambda: is_right(20), f"{engine}, {road}: the first count", deadline=10)
             if road in ("hang", "blackhole") and modern:
-                until(lambda: settled(proxy), "the watchdog", deadline=10)
+                until(lambda: proxy.given_up, "the watchdog", deadline=10)
             until(lambda: page.look().get("transport") == transport, "the transport", deadline=10)
             until(lambda: is_right(20), "the count after it", deadline=10)
             seconds = time.monotonic() - begun
@@ -153,12 +153,6 @@ def watch_five_presses(server, opened, engine, road):
         if proxy:
             assert most_polls(proxy) <= 5, "polls a second"
         return transport, seconds
-
-
-def settled(proxy):
-    """Whether the page has given the upgrade up: it has opened a second session."""
-    opens = [path for _, path in proxy.requests if "socket.io/" in path and "sid=" not in path]
-    return len(opens) >= 2
 
 
 def most_polls(proxy):

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 from browsers import connected, shows
@@ -226,3 +227,50 @@ def test_the_page_is_drawn_with_what_the_server_sent_before(open_page, publish, 
     until(lambda: legend(page) == ["●Value149"], "the newest value")
     page.wait_for_timeout(2500)
     assert drawn(page, BLUE) > 300, "a short line stays in view when nothing more comes"
+
+
+@pytest.mark.parametrize("away", [15, -15, 1e6])
+def test_a_publisher_whose_clock_is_wrong_hides_no_other(open_page, publish, produce, server, away):  # noqa: F811
+    """`x` is never compared with our clock; two publishers' clocks may be anywhere."""
+    page = connected(open_page(server, "/graph"))
+    produce(server)
+    until(lambda: drawn(page, BLUE) > 1000, "the line")
+    publisher = publish(server)
+
+    def both():
+        publisher.send_json({"x": (time.time() + away) * 1000, "y": 4, "series": "Other"})
+        page.wait_for_timeout(100)
+        return drawn(page, BLUE) > 800 and drawn(page, GREEN) > 300 and " behind)" in "".join(legend(page))
+
+    until(both, "both lines")
+
+
+@pytest.mark.parametrize("width", [1100, 1920])
+def test_a_long_legend_leaves_the_page_on_the_screen(open_page, publish, server, width):  # noqa: F811
+    page = connected(open_page(server, "/graph", viewport={"width": width, "height": 700}))
+    publisher = publish(server)
+    for number in range(16):
+        publisher.send_json({"y": number + 0.123456, "series": f"A series of some length {number}"})
+    until(
+        lambda: len(legend(page)) == 16 and all(re.search(r"\d$", row) for row in legend(page)), "the legend"
+    )
+    until(lambda: page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "the layout")
+
+
+def test_after_a_reconnect_only_what_is_new_is_read(open_page, server):
+    for _ in range(30):
+        server.press()
+    page = connected(open_page(server, "/graph"))
+    until(
+        lambda: (
+            page.text_content("#today-sum") == "28 presses" or "30 presses" in page.text_content("#today-sum")
+        ),
+        "the presses",
+    )
+    before = page.text_content("#today-sum")
+    asked = []
+    page.on("response", lambda answer: asked.append(answer.json()) if "/api/history" in answer.url else None)
+    server.restart()
+    server.press()
+    until(lambda: page.text_content("#today-sum") not in ("", before), "the new press")
+    assert sum(len(body["events"]) for body in asked) <= 3

@@ -67,6 +67,7 @@ def _page(error: str = "") -> str:
         "admin.html",
         state=parts().store.current,
         title=parts().title(),
+        config_title=parts().settings.title,
         events=events,
         taken_back=taken_back,
         undo_seq=newest.top,

@@ -14,8 +14,17 @@ TEXTS = {".css", ".js"}
 #: The scripts of a page, which travel as one file: ten thousand screens load them at once when the
 #: server's version has changed.
 BUNDLES = {
-    "countdown.all.js": ("connection.js", "ring.js", "horn.js", "celebrate.js", "countdown.js"),
-    "graph.all.js": ("connection.js", "ring.js", "plot.js", "graph.js", "rounds.js", "charts.js"),
+    "countdown.all.js": (
+        "connection.js",
+        "ring.js",
+        "tab.js",
+        "horn.js",
+        "celebrate.js",
+        "debug.js",
+        "countdown.js",
+    ),
+    "admin.all.js": ("connection.js", "tab.js", "admin.js"),
+    "graph.all.js": ("connection.js", "ring.js", "tab.js", "plot.js", "graph.js", "rounds.js", "charts.js"),
 }
 
 
