@@ -11,9 +11,8 @@
   var DARK = {
     disc: '#17202d', slot: '#2a3545', wedge: ['#2fbd67', '#15803d'], shadow: 'rgba(0,0,0,.6)', well: '#0c131d'
   };
-  // The cap's colours: of its light, beneath it, of its body, of its rim. White on the body has a contrast of 7.
-  var BLUE = ['#7ea6ff', '#2f63e0', '#1a47c4', '#0f2f86'], GOLD = ['#fff0b8', '#ffd35c', '#f4b41f', '#c98a06'];
-  var GREY = ['#8f9aa8', '#5f6b7a', '#4b5563', '#363f4b'];
+  // The cap's colours, in the middle and at its rim. White on the first has a contrast of 7.
+  var BLUE = ['#1a47c4', '#0f2f86'], GOLD = ['#f6b92a', '#c98a06'], GREY = ['#4b5563', '#363f4b'];
 
   var nextFrame = window.requestAnimationFrame || function (draw) { return setTimeout(draw, 33); };
 
@@ -79,14 +78,9 @@
     }
 
     function drawCap(on, middle, radius, colours) {
-      var size = radius * CAP, light;
-      // The light falls on it above the number, whose contrast must stay.
-      light = on.createRadialGradient(middle - size * 0.2, middle - size * 0.78, size * 0.02, middle, middle - size * 0.1, size * 1.1);
+      var size = radius * CAP, light = on.createRadialGradient(middle, middle - size * 0.15, size * 0.55, middle, middle - size * 0.1, size * 1.1);
       light.addColorStop(0, colours[0]);
-      light.addColorStop(0.1, colours[1]);
-      light.addColorStop(0.24, colours[2]);
-      light.addColorStop(0.7, colours[2]);
-      light.addColorStop(1, colours[3]);
+      light.addColorStop(1, colours[1]);
       lift(on, radius * 0.06, radius * 0.03, 'rgba(8,20,50,.45)');
       disc(on, middle, size, light);
       lift(on, 0, 0, 'rgba(0,0,0,0)');
@@ -95,6 +89,19 @@
       on.beginPath();
       on.arc(middle, middle, size * 0.985, 0, TURN, false);
       on.stroke();
+      // A dome under a lamp: the shine ends above the number, whose contrast must stay.
+      light = on.createLinearGradient(0, middle - size, 0, middle - size * 0.45);
+      light.addColorStop(0, 'rgba(255,255,255,.42)');
+      light.addColorStop(1, 'rgba(255,255,255,0)');
+      on.save();
+      on.beginPath();
+      on.arc(middle, middle, size * 0.94, 0, TURN, false);
+      on.clip();
+      on.beginPath();
+      on.arc(middle, middle - size * 1.75, size * 1.3, 0, TURN, false);
+      on.fillStyle = light;
+      on.fill();
+      on.restore();
     }
 
     function drawWedges(middle, radius, look, progress) {
