@@ -6,7 +6,8 @@ Read in gevent 26.9.0, python-engineio 4.15.1, python-socketio 5.18.1, Flask-Soc
   close_connection, headers_sent, finalize_headers, response_headers, response_use_chunked, _sendall,
   _handle_client_error, handle_error, get_environ, log_request. `server.py` overrides them; a handler
   whose socket is None leaves the connection alone.
-- gevent.socket.socket: `_sock`, the plain socket beneath, which does not block.
+- gevent.socket.socket: `_sock`, the plain socket beneath, which does not block; `_wait` and `_read_event`,
+  with which it waits.
 - engineio.Server: `sockets`, `handlers`, `_async`, `_cors_headers`. `engine.py` answers every request
   itself; the instance that Flask-SocketIO made is given our class.
 - socketio.Server: `eio`, `environ`, `_handle_eio_message`, `_binary_packet`, `_handle_connect`,
@@ -56,8 +57,8 @@ def check() -> None:
         if not hasattr(kind, name)
     ]
     with socket.socket() as one:
-        if not hasattr(one, "_sock"):
-            missing.append("gevent.socket.socket._sock")
+        names = ("_sock", "_wait", "_read_event")
+        missing += [f"gevent.socket.socket.{name}" for name in names if not hasattr(one, name)]
     if missing:
         raise RuntimeError(
             f"{', '.join(missing)}: gone in the installed version; install those that requirements.txt pins"

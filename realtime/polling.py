@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 _SID = re.compile(rb"[?&]sid=([^& ]+)")
 _POLLING = re.compile(rb"[?&]transport=polling[& ]")
 _OK = packets.answer("ok")
-#: The header lines of a request, each with the line end before it, as `head` has them.
-_LINES = re.compile(rb"(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*)+")
-#: Headers with which a request takes the ordinary road: `\r\n` and the name, in small letters.
-_UNUSUAL = (b"\r\nupgrade:", b"\r\ntransfer-encoding:", b"\r\nexpect:", b"\r\nconnection: close")
+#: The header lines of a request in small letters, each with the line end before it, as `head` has them; but
+#: none with which it takes the ordinary road.
+_LINES = re.compile(
+    rb"(?:\r\n(?!upgrade:|transfer-encoding:|expect:|connection: close)[!#$%&'*+.^_`|~0-9a-z-]+:[^\x00\r\n]*)+"
+)
 
 
 class WaitingPoll:
@@ -119,17 +120,15 @@ class FastLane:
             return False
         head = data[line:end].lower()
         client = self._engine.sockets.get(found[1].decode("latin-1"))
-        if client is None or client.upgraded or client.closed or any(name in head for name in _UNUSUAL):
+        if client is None or client.upgraded or client.closed or not _LINES.fullmatch(head):
             return False
-        if not _LINES.fullmatch(head) or head.count(b"\r\nhost:") != 1:
-            return False
-        if not client.same_origin(head):
+        if head.count(b"\r\nhost:") != 1 or not client.same_origin(head):
             return False
         if gets:
-            return self._park(handler, client, head, end)
+            return self._park(handler, client, data, head, end)
         return self._pong(handler, client, data, head, end)
 
-    def _park(self, handler: "Handler", client: "Client", head: bytes, end: int) -> bool:
+    def _park(self, handler: "Handler", client: "Client", data: bytes, head: bytes, end: int) -> bool:
         if client.poll is not None or client.probe is not None or b"\r\ncontent-length:" in head:
             return False
         handler.rfile.read(end + 4)
@@ -140,6 +139,7 @@ class FastLane:
             client.poll = handler.parked = poll
             client.polled = time.monotonic()
             handler.deadline = None  # the heartbeat watches it
+            handler.drained = len(data) == end + 4
         return True
 
     def _pong(self, handler: "Handler", client: "Client", data: bytes, head: bytes, end: int) -> bool:

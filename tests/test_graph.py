@@ -229,7 +229,7 @@ def test_the_page_is_drawn_with_what_the_server_sent_before(open_page, publish, 
     assert drawn(page, BLUE) > 300, "a short line stays in view when nothing more comes"
 
 
-@pytest.mark.parametrize("away", [15, -15, 1e6])
+@pytest.mark.parametrize("away", [15, -1e6])
 def test_a_publisher_whose_clock_is_wrong_hides_no_other(open_page, publish, produce, server, away):  # noqa: F811
     """`x` is never compared with our clock; two publishers' clocks may be anywhere."""
     page = connected(open_page(server, "/graph"))
@@ -245,9 +245,8 @@ def test_a_publisher_whose_clock_is_wrong_hides_no_other(open_page, publish, pro
     until(both, "both lines")
 
 
-@pytest.mark.parametrize("width", [1100, 1920])
-def test_a_long_legend_leaves_the_page_on_the_screen(open_page, publish, server, width):  # noqa: F811
-    page = connected(open_page(server, "/graph", viewport={"width": width, "height": 700}))
+def test_a_long_legend_leaves_the_page_on_the_screen(open_page, publish, server):  # noqa: F811
+    page = connected(open_page(server, "/graph", viewport={"width": 1100, "height": 700}))
     publisher = publish(server)
     for number in range(16):
         publisher.send_json({"y": number + 0.123456, "series": f"A series of some length {number}"})
