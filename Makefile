@@ -19,7 +19,8 @@ setup: .venv/dev
 	touch .venv/run $@
 
 test: .venv/dev
-	$(PY) -m pytest -q -m "not slow"
+	$(PY) -m pytest -q -m "not slow and not alone" -n 2 --dist loadfile
+	$(PY) -m pytest -q -m "alone and not slow"
 
 test-slow: .venv/dev
 	$(PY) -m pytest -q -m slow

@@ -1,21 +1,60 @@
-"""Runs every bench, or those that are named: `python -m bench [button idle commit press_to_pixel feed many reconnect lighthouse fanout]`."""
+"""Runs every bench, or those that are named, and writes what they find into the documents."""
 
+import datetime
+import re
 import subprocess
 import sys
 
-BENCHES = ["button", "idle", "commit", "press_to_pixel", "feed", "many", "reconnect", "lighthouse", "fanout"]
+from bench.rig import ROOT, machine
+
+#: Each bench, and the document that has its figures between its marks. `fanout` writes docs/performance.md itself.
+BENCHES = {
+    "button": "hardware.md",
+    "idle": None,
+    "commit": None,
+    "press_to_pixel": "browsers.md",
+    "feed": "feed.md",
+    "many": "scaling.md",
+    "reconnect": "browsers.md",
+    "lighthouse": "browsers.md",
+    "fanout": None,
+}
+
+
+def run(name):
+    """Run a bench; returns the lines that it printed."""
+    command, lines = [sys.executable, "-u", "-m", f"bench.{name}"], []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line.rstrip())
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    return lines
+
+
+def keep(name, document, lines):
+    """Put the lines into the document, between the bench's marks."""
+    path = ROOT / "docs" / document
+    head = f"python -m bench {name}, {datetime.date.today()}, {machine()}, everything on it"
+    block = "\n".join([f"<!-- {name} -->", "```text", head, "", *lines, "```", f"<!-- /{name} -->"])
+    text, number = re.subn(rf"(?s)<!-- {name} -->.*<!-- /{name} -->", lambda _: block, path.read_text())
+    if not number:
+        raise SystemExit(f"{path}: expected the marks <!-- {name} --> and <!-- /{name} -->")
+    path.write_text(text)
 
 
 def main() -> int:
-    names = sys.argv[1:] or BENCHES
+    names = sys.argv[1:] or list(BENCHES)
     if unknown := set(names) - set(BENCHES):
-        print(
-            f"bench: expected one of {', '.join(BENCHES)}, got {', '.join(sorted(unknown))}", file=sys.stderr
-        )
+        expected = ", ".join(BENCHES)
+        print(f"bench: expected one of {expected}, got {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     for name in names:
         print(f"== {name}", flush=True)
-        subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
+        lines = run(name)
+        if document := BENCHES[name]:
+            keep(name, document, lines)
     return 0
 
 

@@ -1,9 +1,7 @@
 """Many servers on one PostgreSQL: how soon another one tells, how many presses they take, what each costs."""
 
 import contextlib
-import datetime
 import os
-import re
 import select
 import signal
 import statistics
@@ -24,7 +22,6 @@ from bench.rig import (
     Postgres,
     Wire,
     cpu_seconds,
-    machine,
     percentile,
     server,
     spread,
@@ -36,15 +33,6 @@ CONNECTIONS, SECONDS = 64, 5
 LISTENERS = 50
 PROCESSES, SCREENS = (1, 2, 4, 8), 4000
 PRESS = f"POST /api/press HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
-
-
-LINES = []
-
-
-def say(line):
-    """Print a line, which docs/scaling.md is to hold."""
-    LINES.append(line)
-    print(line, flush=True)
 
 
 def servers(postgres, number, **settings):
@@ -104,11 +92,11 @@ def announce(postgres):
         time.sleep(0.01)
     after = commit(running[0])
     mean = (after[0] - before[0]) / (after[1] - before[1])
-    say(spread("press to a screen of that server", [one for one, _ in took]))
-    say(spread("press to a screen of another", [other for _, other in took]))
-    say(f"{'of which the transaction, mean':<34} {mean * 1000:14.2f} ms")
+    print(spread("press to a screen of that server", [one for one, _ in took]))
+    print(spread("press to a screen of another", [other for _, other in took]))
+    print(f"{'of which the transaction, mean':<34} {mean * 1000:14.2f} ms")
     rest = statistics.median(other for _, other in took) - mean
-    say(f"{'the rest, request and announcement':<34} {rest * 1000:14.2f} ms")
+    print(f"{'the rest, request and announcement':<34} {rest * 1000:14.2f} ms")
     stop(running)
 
 
@@ -135,7 +123,7 @@ def rate(postgres):
             assert wires[at].answer()[0] == 201
             done += 1
             wires[at].send(PRESS)
-    say(f"{'presses a second over 4 servers':<34} {done / SECONDS:14.0f}")
+    print(f"{'presses a second over 4 servers':<34} {done / SECONDS:14.0f}")
     stop(running)
 
 
@@ -150,13 +138,13 @@ def listeners(postgres):
         time.sleep(0.25)
         took = presser.press()
         apart.append(max(took) - min(took))
-    say(spread(f"{LISTENERS} servers, first to last screen", apart))
+    print(spread(f"{LISTENERS} servers, first to last screen", apart))
     stop(running)
 
 
 def model(postgres):
     """Processor time of a press with 1, 2, 4, 8 servers and no screens, then with 4,000 in all."""
-    say(
+    print(
         f"{'CPU a press, ms':<18} {'servers':>10} {'PostgreSQL':>12}   with {SCREENS} screens: {'servers':>10}"
     )
     rows = {}
@@ -170,14 +158,14 @@ def model(postgres):
             one.wait()
         stop(running)
         rows[number] = bare, database, full
-        say(f"{number:>10} {'':<7} {bare:10.2f} {database:12.2f} {'':<21} {full:10.2f}")
+        print(f"{number:>10} {'':<7} {bare:10.2f} {database:12.2f} {'':<21} {full:10.2f}")
     first, last = rows[PROCESSES[0]], rows[PROCESSES[-1]]
     span = PROCESSES[-1] - PROCESSES[0]
     a_screen = statistics.median((full - bare) / SCREENS for bare, _, full in rows.values()) * 1000
-    say(
+    print(
         f"a server more: {(last[0] - first[0]) / span:.2f} ms a press, of PostgreSQL {(last[1] - first[1]) / span:.2f}"
     )
-    say(f"a screen more: {a_screen:.1f} µs a press")
+    print(f"a screen more: {a_screen:.1f} µs a press")
 
 
 def crowd(of, clients):
@@ -247,11 +235,11 @@ def faults(postgres):
             returned = pool.submit(mended, mend)
             ping(3)
             back.append(max(one.result() for one in told) - returned.result())
-    say(
+    print(
         f"{'all screens right after its return':<34} {', '.join(f'{one:.2f} s' for one in back)} (frozen, killed)"
     )
-    say(spread("ping while PostgreSQL is away", lags))
-    say(f"{'':<34} 99.9th percentile {percentile(lags, 0.999) * 1000:.2f} ms of {len(lags)}")
+    print(spread("ping while PostgreSQL is away", lags))
+    print(f"{'':<34} 99.9th percentile {percentile(lags, 0.999) * 1000:.2f} ms of {len(lags)}")
     stop(running)
 
 
@@ -270,7 +258,7 @@ def failover(postgres):
     had = running[3].health().json()["clients"]["screens"]
     running[3].stop(signal.SIGKILL)
     until(lambda: crowd.ask().returned >= had, "its screens")
-    say(f"{f'{had} screens of a killed server, back':<34} within {crowd.ask().longest:6.1f} s")
+    print(f"{f'{had} screens of a killed server, back':<34} within {crowd.ask().longest:6.1f} s")
     crowd.close()
     proxy.close()
     stop(running)
@@ -290,17 +278,6 @@ def main():
             PARTS[name](postgres)
     finally:
         postgres.close()
-    if len(names) == len(PARTS):
-        write()
-
-
-def write():
-    """Put the figures into the document, between its marks."""
-    document = ROOT / "docs/scaling.md"
-    head = f"{datetime.date.today()}, {machine()}; servers, PostgreSQL and clients all on it"
-    figures = "\n".join(["<!-- figures -->", "```text", head, *LINES, "```", "<!-- /figures -->"])
-    text = re.sub(r"(?s)<!-- figures -->.*<!-- /figures -->", lambda _: figures, document.read_text())
-    document.write_text(text)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ _OK = packets.answer("ok")
 #: The header lines of a request in small letters, each with the line end before it, as `head` has them; but
 #: none with which it takes the ordinary road.
 _LINES = re.compile(
-    rb"(?:\r\n(?!upgrade:|transfer-encoding:|expect:|connection: close)[!#$%&'*+.^_`|~0-9a-z-]+:[^\x00\r\n]*)+"
+    rb"(?:\r\n(?!upgrade:|transfer-encoding:|expect:|connection: close)"
+    rb"[!#$%&'*+.^_`|~0-9a-z-]+:[^\x00\r\n]*)+"
 )
 
 

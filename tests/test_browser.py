@@ -344,6 +344,24 @@ def test_a_proxy_that_swallows_frames_costs_the_page_nothing(open_page, server):
         expect(page.locator("#status")).to_have_text("Connected: polling")
 
 
+def test_the_screen_stays_on_where_the_browser_lets_a_page_say_so(open_page, server):
+    count = """
+      window.asked = 0;
+      navigator.wakeLock.request = () => { window.asked += 1; return Promise.reject(new Error('no')); };
+    """
+    page = connected(open_page(server, init=count))
+    assert page.evaluate("asked") == 1
+
+
+def test_the_horn_is_muted_by_keyboard(open_page, server):
+    page = connected(open_page(server))
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(page.locator("#sound")).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("Enter")
+    expect(page.locator("#sound")).to_have_attribute("aria-pressed", "true")
+
+
 @pytest.mark.parametrize("path", ["/?theme=%", "/?sound=%E0%A4"])
 def test_a_query_that_cannot_be_read_harms_nothing(open_page, server, path):
     page = connected(open_page(server, path))

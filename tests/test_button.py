@@ -14,6 +14,8 @@ from running import until
 
 from hardware import Button, HardwareError, Led, SimulatedPin, open_pins
 
+pytestmark = pytest.mark.alone
+
 
 def play(finger, path, done):
     """Move the FIFO's level as the finger moves the contact; from a native thread."""

@@ -12,9 +12,12 @@ from running import ROOT, until
 VARIANT = ROOT / "tests/variant.py"
 ATTEMPTS = 5
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 and not os.environ.get("CI"), reason="a fake Pi needs root, for its mounts"
-)
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(
+        os.geteuid() != 0 and not os.environ.get("CI"), reason="a fake Pi needs root, for its mounts"
+    ),
+]
 
 
 def repeat_until_conclusive(folder, play, settings):

@@ -260,12 +260,7 @@ def test_after_a_reconnect_only_what_is_new_is_read(open_page, server):
     for _ in range(30):
         server.press()
     page = connected(open_page(server, "/graph"))
-    until(
-        lambda: (
-            page.text_content("#today-sum") == "28 presses" or "30 presses" in page.text_content("#today-sum")
-        ),
-        "the presses",
-    )
+    until(lambda: "presses" in page.text_content("#today-sum"), "the presses")
     before = page.text_content("#today-sum")
     asked = []
     page.on("response", lambda answer: asked.append(answer.json()) if "/api/history" in answer.url else None)
