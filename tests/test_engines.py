@@ -137,7 +137,7 @@ def watch_five_presses(server, opened, engine, road):
                 return now.get("state") == "connected" and now["count"] == str(left)
 
             until(lambda: is_right(20), f"{engine}, {road}: the first count", deadline=10)
-            if road in ("hang", "blackhole") and modern:
+            if road == "blackhole" and modern:
                 until(lambda: proxy.given_up, "the watchdog", deadline=10)
             until(lambda: page.look().get("transport") == transport, "the transport", deadline=10)
             until(lambda: is_right(20), "the count after it", deadline=10)

@@ -140,16 +140,16 @@ def test_the_graph(browser, server, sine, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("path", "name", "grown"), [("/", "countdown-2011", 35_000), ("/graph", "graph-2011", 500)]
-)
-def test_the_engine_of_2011(server, sine, path, name, grown):
-    """The wedges have grown whole: so many pixels are green."""
+@pytest.mark.parametrize(("path", "name"), [("/", "countdown-2011"), ("/graph", "graph-2011")])
+def test_the_engine_of_2011(server, sine, path, name):
     press_and_wait_for_a_full_graph(server)
     phantom = Phantom(server.url + path)
-    phantom.shows(count="13", state="connected", green=lambda number: number > grown)
+    phantom.shows(count="13", state="connected", green=lambda number: number > 500)
     if path == "/graph":
         phantom.shows(blue=lambda number: number > 1000)
+    else:
+        told = []  # how many states there were at each look: none is new for a second, so the ring is at rest
+        until(lambda: told.append(len(phantom.states)) or told[-200:-199] == told[-1:], "the ring at rest")
     keep(phantom, name)
 
 
@@ -197,7 +197,7 @@ def test_the_admin_page(browser, tmp_path, kind):
             expect(page.locator("h1")).to_have_text("0 of 2 deals to go")
             shoot(page, "admin-goal")
             server.stop()
-            expect(page.locator("#lost")).to_be_visible()
+            expect(page.locator("#status")).to_have_attribute("data-state", "closed")
             shoot(page, "admin-offline")
         page.context.close()
     finally:
