@@ -26,8 +26,9 @@ LONGEST_NAME = 64
 #: Newest samples of a series that are kept, and that one event holds.
 MOST_SAMPLES = 100
 MOST_FRAMES = 2
-#: Bytes of a message that are read at most; above the second libzmq parts with the publisher, unseen by us.
-LONGEST_MESSAGE, LONGEST_FRAME = 4096, 2**21
+#: Bytes of a message that are read at most; above the second libzmq parts with the publisher, unseen by us:
+#: HIGH_WATER of them wait while the hub stalls, and a Pi has 1 GB.
+LONGEST_MESSAGE, LONGEST_FRAME = 4096, 2**16
 #: Messages that wait in libzmq for each publisher at most; more are dropped, as PUB and SUB do.
 HIGH_WATER = 1000
 #: Seconds for which messages are taken in one go, and seconds that the hub then has for everything else.

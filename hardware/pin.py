@@ -45,7 +45,7 @@ class _HeaderPin:
         self._take(lambda gpio: gpio.setwarnings(False))
         self._take(lambda gpio: gpio.setmode(gpio.BOARD))
 
-    def _take(self, step: Callable[[Any], Any], why: "Why | None" = None) -> None:
+    def _take(self, step: Callable[[Any], Any], why: Why | None = None) -> None:
         try:
             step(self._gpio)
         except Exception as error:  # each library raises its own kinds

@@ -228,15 +228,16 @@ class Engine(engineio.Server):
             raise Refusal(3, "Bad request") from None
 
     def _post(self, client: Client, environ: dict[str, Any]) -> Answer:
-        most = self.max_http_buffer_size
+        most, raw, body = self.max_http_buffer_size, None, ""
         try:
             # Of a chunked body nobody knows the length before.
             chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
             length = most + 1 if chunked else int(environ.get("CONTENT_LENGTH", "0"))
-            raw = environ["wsgi.input"].read(length) if chunked or length <= most else None
-            body = "" if raw is None else raw.decode()
+            if chunked or length <= most:
+                raw = environ["wsgi.input"].read(length)
+                body = raw.decode()
         except (ValueError, OSError):
-            body = ""
+            raw, body = b"", ""
         if raw is None or len(raw) > most:
             client.close(self.reason.TRANSPORT_ERROR, tell=False)
             raise Refusal(3, "Payload too large", "413 CONTENT TOO LARGE")

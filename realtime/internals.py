@@ -2,10 +2,11 @@
 
 Read in gevent 26.9.0, python-engineio 4.15.1, python-socketio 5.18.1, Flask-SocketIO 5.7.0:
 
-- gevent.pywsgi.WSGIHandler: handle, handle_one_request, MessageClass, headers, rfile, socket,
-  close_connection, headers_sent, finalize_headers, response_headers, response_use_chunked, _sendall,
-  _handle_client_error, handle_error, get_environ, log_request. `server.py` overrides them; a handler
-  whose socket is None leaves the connection alone.
+- gevent.pywsgi.WSGIHandler: handle, handle_one_request, handle_one_response, read_request, MessageClass,
+  headers, path, rfile, socket, wsgi_input (read, chunked_input, position), close_connection, headers_sent,
+  finalize_headers, response_headers, response_use_chunked, _sendall, _handle_client_error, handle_error,
+  get_environ, log_request. `server.py` overrides them; a handler whose socket is None leaves the
+  connection alone.
 - gevent.socket.socket: `_sock`, the plain socket beneath, which does not block; `_wait` and `_read_event`,
   with which it waits.
 - engineio.Server: `sockets`, `handlers`, `_async`, `_cors_headers`. `engine.py` answers every request
@@ -26,6 +27,8 @@ _NAMES: dict[type, tuple[str, ...]] = {
     pywsgi.WSGIHandler: (
         "handle",
         "handle_one_request",
+        "handle_one_response",
+        "read_request",
         "MessageClass",
         "finalize_headers",
         "get_environ",

@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import random
+import re
 import resource
 import socket
 import time
@@ -28,10 +29,14 @@ ANSWER_WITHIN = 60.0
 IDLE_WITHIN = 75.0
 #: Bodies up to so many bytes are read before the application is called.
 READ_AHEAD = 65536
+#: Bytes of a body for which an application without a limit of its own (MAX_CONTENT_LENGTH) is given time.
+MOST_READ = 10**8
 #: Clients are parted with at so many a second when the server stops, in at most so many seconds.
 SHED_A_SECOND, SHED_WITHIN = 1000, 3.0
 #: Descriptors that connections never get: the database, the log and the pins need some.
 RESERVED_DESCRIPTORS = 128
+#: What comes before the path in a URL.
+_URL = re.compile("https?://[^/?#]*", re.I)
 
 
 class Handler(pywsgi.WSGIHandler):
@@ -40,19 +45,21 @@ class Handler(pywsgi.WSGIHandler):
     Head and body of an answer leave in one send: pywsgi's two make the second wait for the delayed
     acknowledgement of the first, 45 ms on every kept-alive long poll. `deadline` is when the connection
     is cut unless something happens before; None: never. `parked` is the long poll that it holds; `drained`:
-    nothing had come behind that.
+    nothing had come behind that. `long`: not all of the request's body was read ahead.
     """
 
     server: "_WSGIServer"
     socket: Any
     response_length: int
     close_connection: bool
+    path: str
 
     def __init__(self, sock: Any, address: Any, server: "_WSGIServer") -> None:
         super().__init__(sock, address, server, sock.makefile("rb", 4096))
         self.deadline: float | None = None
         self.parked: ParkedPoll | None = None
         self.drained = False
+        self.long = False
 
     def handle(self) -> None:
         """Serve the connection until it ends."""
@@ -93,6 +100,14 @@ class Handler(pywsgi.WSGIHandler):
             return self._refuse("414", "414 URI Too Long", "a request line that is too long")
         return answer
 
+    def read_request(self, raw_requestline: str) -> bool:
+        """Read a request's head; the target may be a whole URL, as for proxies (RFC 9112, section 3.2.2)."""
+        read: bool = super().read_request(raw_requestline)
+        if whole := _URL.match(self.path):
+            rest = self.path[whole.end() :]
+            self.path = rest if rest.startswith("/") else "/" + rest
+        return read
+
     def get_environ(self) -> dict[str, Any]:
         """The WSGI environ."""
         environ: dict[str, Any] = super().get_environ()
@@ -100,30 +115,28 @@ class Handler(pywsgi.WSGIHandler):
         return environ
 
     def handle_one_response(self) -> None:
-        """Answer a request once its body has come. One that says that it is long, the application reads."""
-        length, chunked = self.content_length or 0, self.wsgi_input.chunked_input
-        if length > READ_AHEAD:  # the deadline of the request stands
-            super().handle_one_response()
-            return
-        if length or chunked:
+        """Answer a request once its body has come; of a long one the application reads the rest, in time."""
+        length, chunked, body = self.content_length or 0, self.wsgi_input.chunked_input, b""
+        if chunked or 0 < length <= READ_AHEAD:
             try:
                 body = self.wsgi_input.read(READ_AHEAD + 1)
-            except OSError as error:  # one without a number is pywsgi's, of a body that is none
-                self.close_connection = True
-                if not isinstance(error.errno, int):
-                    self._answer_refused("400 Bad Request", str(error))
+            except (OSError, ValueError) as error:
+                self._refuse_body(error)
                 return
-            if len(body) > READ_AHEAD:
-                self._answer_refused("413 Content Too Large", "a chunked body that is too long")
-                return
-            environ: Any = self.environ
+        environ: Any = self.environ
+        self.long = max(length, len(body)) > READ_AHEAD
+        if self.long:
+            most = self.server.application.config.get("MAX_CONTENT_LENGTH") or MOST_READ
+            self._within(REQUEST_WITHIN + min(length or most, most) / 100_000)
+            environ["wsgi.input"] = io.BufferedReader(_Joined(body, self.wsgi_input))
+        else:
+            self.deadline = None
             environ["wsgi.input"] = io.BytesIO(body)
-        self.deadline = None
         super().handle_one_response()
 
     def start_response(self, *arguments: Any, **more: Any) -> Any:
         """Begin an answer, which must be taken in time; a body that nobody has read is not waited for."""
-        unread = (self.content_length or 0) > self.wsgi_input.position
+        unread = self.long and (self.content_length is None or self.content_length > self.wsgi_input.position)
         self.close_connection = self.close_connection or unread
         self._within(REQUEST_WITHIN if unread else ANSWER_WITHIN)
         return super().start_response(*arguments, **more)
@@ -144,7 +157,9 @@ class Handler(pywsgi.WSGIHandler):
         answer = bytearray(b"HTTP/1.1 " + self.status + b"\r\n")
         for name, value in self.response_headers:
             answer += name + b": " + value + b"\r\n"
-        answer += b"Connection: close\r\n\r\n" if self.close_connection else b"\r\n"
+        if self.close_connection and b"\r\nconnection:" not in answer.lower():
+            answer += b"Connection: close\r\n"
+        answer += b"\r\n"
         if self.response_use_chunked and data:
             data = b"%x\r\n%b\r\n" % (len(data), data)
         self._sendall(answer + data)
@@ -178,10 +193,12 @@ class Handler(pywsgi.WSGIHandler):
         self.server.rejected("request", why)
         return code, self.server.refusal(status)
 
-    def _answer_refused(self, status: str, why: str) -> None:
+    def _refuse_body(self, error: Exception) -> None:
+        """A body that is none, or that broke off: the error of that has a number."""
         self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.socket.sendall(self._refuse(status[:3], status, why)[1])
+        if not isinstance(getattr(error, "errno", None), int):
+            with contextlib.suppress(OSError):
+                self.socket.sendall(self._refuse("400", "400 Bad Request", str(error))[1])
 
     def MessageClass(self, rfile: Any, _seekable: int) -> Head:
         """Read the header lines of a request."""
@@ -194,6 +211,22 @@ class Handler(pywsgi.WSGIHandler):
             return
         log.error("%s failed", self.requestline, exc_info=(kind, error, traceback))
         self._send_error_response_if_possible(500)
+
+
+class _Joined(io.RawIOBase):
+    """A body whose beginning has been read."""
+
+    def __init__(self, begun: bytes, rest: Any) -> None:
+        self._begun = io.BytesIO(begun)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._begun.read(len(buffer)) or self._rest.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class _WSGIServer(pywsgi.WSGIServer):

@@ -53,7 +53,9 @@
           // another transport has won. It may also have been a moment's stall, so it is tried again,
           // seldomer each time.
           engine.emitReserved('upgrading', { name: '' });
-          setTimeout(function () { if (manager.engine === engine) { anew(engine); } }, pause);
+          setTimeout(function () {
+            if (manager.engine === engine && transport() === 'polling') { anew(engine); }
+          }, pause);
           pause = Math.min(SELDOM, pause * 2);
         }, WATCH);
       }

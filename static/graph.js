@@ -242,7 +242,12 @@
   canvas.onmousemove = canvas.ontouchstart = canvas.ontouchmove = point;
   canvas.onmouseout = canvas.ontouchend = canvas.ontouchcancel = leave;
 
+  function size(width, height) {
+    high = legend.offsetHeight; // for which the page is laid out
+    plot.size(width, height);
+  }
+
   // The chart for the page: `take(event, isFirst)` samples, `size(width, height)`, `want()` a drawing soon,
   // `draw(now)` one at once; it calls `grown()` when the legend has become higher.
-  button.graph = { take: take, size: plot.size, want: want, draw: draw };
+  button.graph = { take: take, size: size, want: want, draw: draw };
 })(window.theButton);

@@ -1,6 +1,6 @@
 // The browser's tab: the number in its title and on its icon, for who has the page in the background. ES5.
 (function (button) {
-  var TITLE = document.title.replace(/^\d+ · /, ''), NAME = button.byId('title').firstChild.nodeValue;
+  var PAGE = /^(\d+ · )?((Graph|Admin) · )?/.exec(document.title)[2] || '';
 
   function icon(number) {
     var paper = document.createElement('canvas'), pen = paper.getContext && paper.getContext('2d'), link = button.byId('icon');
@@ -22,7 +22,7 @@
   button.showHeading = function (count) {
     var title = button.byId('title'), name = title.getAttribute('data-title').split('{goal}').join(count.goal);
     button.setText(title, name);
-    document.title = count.count + ' · ' + TITLE.split(NAME).join(name);
+    document.title = count.count + ' · ' + PAGE + name;
     icon(count.count);
   };
 

@@ -25,6 +25,11 @@ socketio = create_socketio(app, newest_only={"price": 1, "tick": 5})
 answers = []
 
 
+@app.post("/length")
+def length():
+    return str(len(flask.request.data))
+
+
 @socketio.on("connect")
 def connect(auth=None):
     if auth == {"wait": True}:

@@ -104,13 +104,20 @@ class Server:
         with self.fifo.open("w") as fifo:
             fifo.write(levels)
 
-    def push(self, held=0.08, apart=0.08):
-        """Press the simulated button with a finger: down, and up again."""
-        pause = threading.Event()
+    def push(self, held=0.0, apart=0.15):
+        """Press the simulated button with a finger: down until it is noticed, and up again.
+
+        A finger that does not look may come and go while the machine holds the sampler up.
+        """
+        pause, before = threading.Event(), self.pin_presses()
         self.set_level("0")
+        until(lambda: self.pin_presses() > before, "the pin")
         pause.wait(held)
         self.set_level("1")
         pause.wait(apart)
+
+    def pin_presses(self):
+        return self.health().json()["hardware"]["presses"]
 
     def count(self):
         return requests.get(self.url + "/api/count", timeout=DEADLINE).json()

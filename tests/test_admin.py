@@ -130,7 +130,9 @@ def test_a_foreign_origin_is_refused_first_of_all(admin, server, visit):
     before = server.count()
     for who in (admin, visit(server)):
         for origin in ("https://evil.example", "null", server.url + "0"):
-            assert who.post("press", headers={"Origin": origin}).status_code == 403
+            answer = who.post("press", headers={"Origin": origin})
+            assert answer.status_code == 403
+            assert f"ws://127.0.0.1:{server.port} " in answer.headers["Content-Security-Policy"]
     assert admin.post("press", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert server.count() == before
     assert admin.post("press", headers={"Origin": server.url}).status_code == 302

@@ -469,6 +469,13 @@ def test_a_head_of_unusual_but_good_lines_is_understood(wire):
         assert wire.answer()[0] == 200
 
 
+@pytest.mark.parametrize("target", ["http://x/api/count", "HTTPS://x:1/api/count?a"])
+def test_the_target_may_be_a_whole_url(wire, target):
+    wire.send(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n")
+    status, body = wire.answer()
+    assert (status, json.loads(body)["goal"]) == (200, 20)
+
+
 def test_what_is_refused_is_counted_by_its_kind(server):
     with Wire(server) as wire:
         wire.ask("GET", "/socket.io/?EIO=3&transport=polling")
@@ -506,16 +513,17 @@ def test_a_body_that_never_comes_is_not_waited_for_however_long_it_says_to_be(se
     assert calm(server)
 
 
-def test_a_chunked_body_is_refused_whole_where_it_is_malformed_or_too_long(shared):
+def test_a_malformed_chunked_body_changes_nothing(shared):
     head = (
         f"POST /api/press HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
         "Transfer-Encoding: chunked\r\n\r\n"
     ).encode()
     before = shared.count()["seq"]
-    for body, status in ((b"zz\r\n", b"400"), (b"fffff\r\n" + b"a" * 0xFFFFF + b"\r\n0\r\n\r\n", b"413")):
+    for body in (b"zz\r\n", b"\r\n", b";x\r\n", b"5\r\nab"):
         with Wire(shared) as wire:
             wire.send(head + body)
-            assert wire.ended().split(b" ")[1] == status
+            wire.socket.shutdown(1)
+            assert wire.ended().split(b" ")[1] == b"400"
     assert shared.count()["seq"] == before
     with Wire(shared) as wire:
         wire.send(head + b"0\r\n\r\n")
@@ -716,7 +724,7 @@ def test_resets_leave_no_traceback(server):
                 wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 wire.send(data)
     assert server.press()
-    assert calm(server), "\n".join(server.log)[-10:]
+    assert calm(server), "\n".join(server.log[-10:])
 
 
 def test_connections_are_refused_before_descriptors_run_out(start):
@@ -730,7 +738,7 @@ def test_connections_are_refused_before_descriptors_run_out(start):
     for wire in wires:
         wire.socket.close()
     until(lambda: server.press(), "a press")
-    assert calm(server), "\n".join(server.log)[-10:]
+    assert calm(server), "\n".join(server.log[-10:])
 
 
 def test_sigterm_with_a_thousand_clients_ends_in_time(start):

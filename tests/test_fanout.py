@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+import requests
 import socketio
 from running import DEADLINE, ROOT, TRANSPORTS, until
 from wire import Wire
@@ -131,6 +132,16 @@ def test_the_session_of_flask_socketio_is_kept_per_client(enter):
     assert one.call("remember", "a") is None
     assert two.call("remember", "b") is None
     assert one.call("remember", "c") == "a"
+
+
+@pytest.mark.parametrize("size", [0, 1000, 65_536, 65_537, 300_000])
+def test_a_program_without_a_limit_takes_bodies_of_any_length(chat, size):
+    """Whole, and in chunks, of which nobody knows the length before."""
+    url, body = f"http://127.0.0.1:{chat.port}/length", b"x" * size
+    assert requests.post(url, data=body, timeout=DEADLINE).text == str(size)
+    pieces = (body[at : at + 5000] for at in range(0, size, 5000))
+    with requests.Session() as session:
+        assert session.post(url, data=pieces, timeout=DEADLINE).text == str(size)
 
 
 def test_a_handler_that_fails_harms_nobody(enter, chat):

@@ -253,7 +253,14 @@ def test_a_long_legend_leaves_the_page_on_the_screen(open_page, publish, server)
     until(
         lambda: len(legend(page)) == 16 and all(re.search(r"\d$", row) for row in legend(page)), "the legend"
     )
-    until(lambda: page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "the layout")
+    fits = "document.documentElement.scrollHeight <= innerHeight"
+    until(lambda: page.evaluate(fits), "the layout")
+    page.set_viewport_size({"width": 500, "height": 400})
+    page.set_viewport_size({"width": 1100, "height": 700})
+    for number in range(16):
+        publisher.send_json({"y": number - 1000.123456, "series": f"A series of some length {number}"})
+    until(lambda: all("-" in row for row in legend(page)), "the new values")
+    until(lambda: page.evaluate(fits), "the layout after it")
 
 
 def test_after_a_reconnect_only_what_is_new_is_read(open_page, server):

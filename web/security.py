@@ -64,7 +64,9 @@ class Gate:
         guarded = realtime or (environ["REQUEST_METHOD"] == "POST" and not is_api(path))
         if guarded and not origin_allowed(environ, self._further):
             self._rejected("origin")
-            return _refuse(start_response, "403 FORBIDDEN", "Origin: expected a page of this server", path)
+            return _refuse(
+                start_response, "403 FORBIDDEN", "Origin: expected a page of this server", path, host
+            )
         if realtime:
             return self._app(environ, start_response)
 
@@ -93,13 +95,15 @@ def security_headers(host: str) -> list[tuple[str, str]]:
     ]
 
 
-def _refuse(start_response: Callable[..., Any], status: str, text: str, path: str) -> Iterable[bytes]:
+def _refuse(
+    start_response: Callable[..., Any], status: str, text: str, path: str, host: str = "localhost"
+) -> Iterable[bytes]:
     kind, body = "text/plain; charset=utf-8", f"{text}\n".encode()
     if is_api(path):
         kind = "application/json"
         body = json.dumps({"error": {"code": "bad_request", "message": text}}).encode()
     headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
-    start_response(status, headers + security_headers("localhost"))
+    start_response(status, headers + security_headers(host))
     return [body]
 
 
