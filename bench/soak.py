@@ -67,7 +67,7 @@ class Office:
         elif turn % 2:
             self.server.press()
         else:
-            self.server.push(held=0.25)  # so that a machine that is busy sees it
+            self.server.push()
         self.server.health()
 
     def is_right(self):

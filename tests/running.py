@@ -104,17 +104,22 @@ class Server:
         with self.fifo.open("w") as fifo:
             fifo.write(levels)
 
-    def push(self, held=0.0, apart=0.15):
+    def push(self, held=0.0):
         """Press the simulated button with a finger: down until it is noticed, and up again.
 
         A finger that does not look may come and go while the machine holds the sampler up.
         """
-        pause, before = threading.Event(), self.pin_presses()
+        before = self.pin_presses()
         self.set_level("0")
         until(lambda: self.pin_presses() > before, "the pin")
-        pause.wait(held)
+        self.let_go_after(held)
+
+    def let_go_after(self, seconds):
+        """Hold the button so long, and let go for long enough to be noticed."""
+        pause = threading.Event()
+        pause.wait(seconds)
         self.set_level("1")
-        pause.wait(apart)
+        pause.wait(0.15)
 
     def pin_presses(self):
         return self.health().json()["hardware"]["presses"]

@@ -44,7 +44,8 @@ def test_it_is_ready_once_it_serves_then_alive_then_stopping(systemd, start):
 )
 def test_it_gives_no_sign_of_life_when_a_part_hangs(systemd, start, what):
     server = start(program=VARIANT, environ=watched(systemd, VARIANT=what))
-    server.push()
+    server.set_level("0")
+    server.let_go_after(0.25)
     assert hear(systemd) == "READY=1"
     assert hear(systemd) == "WATCHDOG=1"
     systemd.settimeout(1.2)  # systemd's own patience
