@@ -107,6 +107,7 @@ def test_without_javascript(browser, server, publish, path, name):  # noqa: F811
         page.fill("#password", PASSWORD)
         page.click("button.main")
         expect(page.locator("h1")).to_have_text("19 of 20 deals to go")
+        expect(page.locator("#status")).to_be_hidden()  # it would say "Connecting" for ever
     shoot(page, f"{name}-noscript")
     context.close()
 
