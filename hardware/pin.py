@@ -32,10 +32,6 @@ class Pin(Protocol):
         """Give the pin back."""
 
 
-#: Asks a library why a step has failed for the pin of a number; None: it is nothing of the kind.
-Why = Callable[[Any, int], str | None]
-
-
 class _HeaderPin:
     """A pin of the header by its physical number (BOARD numbering). Raises `HardwareError`."""
 
@@ -45,12 +41,11 @@ class _HeaderPin:
         self._take(lambda gpio: gpio.setwarnings(False))
         self._take(lambda gpio: gpio.setmode(gpio.BOARD))
 
-    def _take(self, step: Callable[[Any], Any], why: Why | None = None) -> None:
+    def _take(self, step: Callable[[Any], Any]) -> None:
         try:
             step(self._gpio)
         except Exception as error:  # each library raises its own kinds
-            reason = why(self._gpio, self._number) if why else None
-            raise HardwareError(reason or _why(self._number, error)) from error
+            raise HardwareError(_why(self._number, error)) from error
 
     def close(self) -> None:
         """Give the pin back, as an input: an LED goes out."""
@@ -74,13 +69,29 @@ class GpioPin(_HeaderPin):
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self._take(lambda gpio: gpio.setup(number, gpio.IN, pull_up_down=gpio.PUD_UP), _why_no_pull)
+        try:
+            self._take(lambda gpio: gpio.setup(number, gpio.IN, pull_up_down=gpio.PUD_UP))
+        except HardwareError as error:
+            self._blame_the_pull(error)
+            raise
         self._take(lambda gpio: gpio.input(number))
         self.driver = f"RPi.GPIO {self._gpio.VERSION}"
 
     def read(self) -> int:
         """The level now: 0 while pressed, 1 else."""
         return self._gpio.input(self._number)
+
+    def _blame_the_pull(self, error: HardwareError) -> None:
+        """Raise what to do where the pin can be had, but without a pull-up, as on kernels before 5.5."""
+        try:
+            self._take(lambda gpio: gpio.setup(self._number, gpio.IN))
+        except HardwareError:  # then it was not the pull
+            return
+        self.close()
+        raise HardwareError(
+            f"Pin {self._number}: its pull-up cannot be set here, and without one it reads noise; install a"
+            " kernel from 5.5 on"
+        ) from error
 
 
 class GpioOutput(_HeaderPin):
@@ -192,19 +203,6 @@ def _why(number: int, error: Exception) -> str:
         mend = "stop that one or choose another pin"
         return f"Pin {number}: another program uses it; {mend} ({_line(error)})"
     return f"Pin {number}: {_line(error)}"
-
-
-def _why_no_pull(gpio: Any, number: int) -> str | None:
-    """What to do where a pin can be read, but without a pull-up, as on kernels before 5.5."""
-    try:
-        gpio.setup(number, gpio.IN)
-    except Exception:  # then it was not the pull
-        return None
-    gpio.cleanup(number)
-    return (
-        f"Pin {number}: its pull-up cannot be set here, and without one it reads noise; install a kernel"
-        " from 5.5 on"
-    )
 
 
 def _line(error: Exception) -> str:

@@ -135,7 +135,7 @@ class Handler(pywsgi.WSGIHandler):
         super().handle_one_response()
 
     def start_response(self, *arguments: Any, **more: Any) -> Any:
-        """Begin an answer, which must be taken in time; a body that nobody has read is not waited for."""
+        """Begin an answer, which must be taken in time; for what may be unread of a body, nobody waits."""
         unread = self.long and (self.content_length is None or self.content_length > self.wsgi_input.position)
         self.close_connection = self.close_connection or unread
         self._within(REQUEST_WITHIN if unread else ANSWER_WITHIN)

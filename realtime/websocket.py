@@ -22,8 +22,6 @@ NOTSENT = 2048
 #: Bytes read at a time; what is longer comes in several.
 CHUNK = 4096
 
-#: Bytes of a frame's head at most.
-MOST_HEAD = 14
 PROTOCOL_ERROR, NOT_UTF8, TOO_BIG = 1002, 1007, 1009
 
 
@@ -215,14 +213,15 @@ class WebSocket:
         """Hand frames to wsproto, none of which announces more than a message may have."""
         while data and self._listening():
             if not self._left:
-                size = _size(data)
-                if size is None:
+                sizes = _sizes(data)
+                if sizes is None:
                     self._partial = data
                     return
-                if size > self._most() + MOST_HEAD:
+                head, length = sizes
+                if length > self._most():
                     self._fail(TOO_BIG)
                     return
-                self._left = size
+                self._left = head + length
             piece, data = data[: self._left], data[self._left :]
             self._left -= len(piece)
             if self._parser is None:
@@ -340,8 +339,8 @@ def _unmask(mask: bytes, payload: bytes) -> bytes:
     return (int.from_bytes(payload, "big") ^ int.from_bytes(long_mask, "big")).to_bytes(length, "big")
 
 
-def _size(data: bytes) -> int | None:
-    """The bytes of the frame that begins here, its head among them; None if that is not all there."""
+def _sizes(data: bytes) -> tuple[int, int] | None:
+    """The bytes of the head and of the payload of the frame that begins here; None: too little is there."""
     if len(data) < 2:
         return None
     length, wide = data[1] & 127, 0
@@ -350,4 +349,4 @@ def _size(data: bytes) -> int | None:
         if len(data) < 2 + wide:
             return None
         length = int.from_bytes(data[2 : 2 + wide], "big")
-    return 2 + wide + (4 if data[1] & 128 else 0) + length
+    return 2 + wide + (4 if data[1] & 128 else 0), length
