@@ -29,7 +29,7 @@ lint: .venv/dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m bandit -q -c pyproject.toml -r app.py feed.py settings.py hardware storage realtime web
+	$(PY) -m bandit -q -c pyproject.toml -r app.py settings.py hardware integrations storage realtime web
 	node_modules/.bin/acorn --ecma5 --silent static/*.js static/vendor/*.js
 	shellcheck deploy/*.sh deploy/the-button .ci/run tests/*.sh tests/uml/*.sh
 

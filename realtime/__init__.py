@@ -1,4 +1,4 @@
-"""From one event to every screen: Socket.IO on gevent, for any Flask-SocketIO program.
+"""Socket.IO on gevent for any Flask-SocketIO program: from one event to every screen.
 
     socketio = create_socketio(app, newest_only={"price"})
     server = serve(app, "127.0.0.1", 8000)
@@ -7,76 +7,80 @@
 Ten thousand clients cost what their sockets cost: no greenlet, queue or buffer while nothing happens.
 """
 
-import logging
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
+from importlib import metadata
 from typing import Any
 
 import flask
-import flask_socketio
 
-from . import internals
-from .engine import Engine
-from .environs import Environs
-from .fanout import Manager
-from .fanout import Server as SocketServer
-from .server import SHED_WITHIN, Server, bind, serve
+from .http_headers import RequestHead
+from .http_server import SHUTDOWN_TIMEOUT, HTTPServer, bind, serve
+from .log_limit import RateLimit
+from .socketio import BroadcastManager, SocketIO
 
-__all__ = ["SHED_WITHIN", "Server", "bind", "create_socketio", "serve"]
+__all__ = [
+    "SHUTDOWN_TIMEOUT",
+    "HTTPServer",
+    "RateLimit",
+    "RequestHead",
+    "SocketIO",
+    "bind",
+    "create_socketio",
+    "serve",
+]
 
-log = logging.getLogger(__name__)
+#: The versions whose source this package was written against: it overrides methods that they do not promise.
+VERSIONS = {
+    "gevent": "26.9.0",
+    "Flask-SocketIO": "5.7.0",
+    "python-socketio": "5.18.1",
+    "python-engineio": "4.15.1",
+}
 
 
 def create_socketio(
     app: flask.Flask,
+    *,
     newest_only: Collection[str] | Mapping[str, int] = (),
-    connected: Callable[[str, str], None] | None = None,
     max_clients: int = 20_000,
-    rejected: Callable[[str], None] = lambda what: None,
+    connect_timeout: float | None = 45.0,
     **options: Any,
-) -> flask_socketio.SocketIO:
-    """A Flask-SocketIO for `app`, on gevent, to be served by `serve`.
+) -> SocketIO:
+    """Create a Flask-SocketIO server for thousands of idle clients.
 
-    `newest_only` names the events of which a client that cannot keep up needs only the newest, or maps
-    their names to how many of the newest it needs; long polls are answered five times a second for such.
-    `connected(sid, namespace)`, if not None, is called once a client has been told that it is connected;
-    it may emit to it and must not block. One client more than `max_clients` is told to come later (503).
-    Input that is refused is logged, ten lines a second at most; `rejected(what)` hears of each.
-    `options` are Flask-SocketIO's.
+    Serve it with `serve()`; other WSGI servers cannot hand over their sockets.
+
+    Args:
+        app: The application.
+        newest_only: Events of which a slow client needs only the newest packet. A mapping gives the number of
+            packets to keep for each event; with more than one, long polls are answered five times a second.
+        max_clients: Further handshakes get 503.
+        connect_timeout: Seconds within which a client must connect to a namespace; None: any time.
+        options: Passed on to `flask_socketio.SocketIO`. Besides its own, `on_reject` is called with the kind
+            of each input that was rejected.
+
+    Returns:
+        A `flask_socketio.SocketIO`.
+
+    Raises:
+        RuntimeError: An installed library is not of the version that this package was written for.
     """
-    internals.check()
-    manager = Manager(newest_only, connected)
-    made = flask_socketio.SocketIO(
+    _check_versions()
+    if options.get("message_queue"):
+        raise ValueError("message_queue: not supported")
+    kept = newest_only if isinstance(newest_only, Mapping) else dict.fromkeys(newest_only, 1)
+    return SocketIO(
         app,
-        async_mode="gevent",
-        client_manager=manager,
+        async_mode=options.pop("async_mode", None) or "gevent",
+        client_manager=BroadcastManager(kept),
+        max_clients=max_clients,
+        connect_timeout=connect_timeout,
         http_compression=False,  # a packet of 100 bytes gains nothing
         **options,
     )
-    server = made.server
-    server.__class__ = SocketServer
-    server.environ = Environs()
-    server.eio.on("message", server._handle_eio_message)  # ours, now
-    manager.engine = engine = Engine.adopt(server.eio, max_clients, _Rejections(rejected).log)
-    engine.settle, engine.dropped, engine.opened = manager.settle, manager.dropped, manager.opened
-    return made
 
 
-class _Rejections:
-    """Logs what was refused: at most ten lines a second, and never a traceback."""
-
-    MOST = 10
-
-    def __init__(self, told: Callable[[str], None]) -> None:
-        self._told = told
-        self._second = 0
-        self._lines = 0
-
-    def log(self, what: str, why: str) -> None:
-        self._told(what)
-        second = int(time.monotonic())
-        if second != self._second:
-            self._second, self._lines = second, 0
-        self._lines += 1
-        if self._lines <= self.MOST:
-            log.warning("Refused a %s: %.200s", what, why)
+def _check_versions() -> None:
+    for name, expected in VERSIONS.items():
+        if (installed := metadata.version(name)) != expected:
+            raise RuntimeError(f"{name}: expected {expected}, got {installed}; install requirements.txt")

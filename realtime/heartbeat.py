@@ -1,104 +1,130 @@
-"""One greenlet for the heartbeats of all clients, on a clock that no NTP answer can move."""
+"""Pings and deadlines of all sessions, from one greenlet, on the monotonic clock."""
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import gevent
 
 from . import packets
+from .fairness import RunQueue
+from .session import Session
 
-if TYPE_CHECKING:
-    from .client import Client
-
-#: Seconds that a ping may be late, so that many leave together.
-GRAIN = 0.1
-#: Seconds between answers to a long poll for packets that are patient: five polls a second.
-PATIENCE = 0.2
-#: Seconds for which a long poll waits at most: there are proxies that cut what takes longer than 5 s.
-POLL_WITHIN = 4.0
-#: So many pings are sent before others may run.
-BATCH = 100
-#: Seconds that the end of a connection may take, from our last byte to the peer's.
-LINGER = 1.0
+#: Seconds that a ping may be late, so that many leave together; with a short interval, a tenth of that.
+MAX_GRAIN = 0.1
+#: Seconds between answers to a long poll for batched packets: five polls a second.
+BATCH_INTERVAL = 0.2
+#: Seconds that a long poll waits: some proxies cut what takes longer than 5 s.
+POLL_TIMEOUT = 4.0
+#: Pings sent before others may run.
+BATCH_SIZE = 100
+#: Seconds that the peer has to close a WebSocket after our close frame.
+CLOSE_TIMEOUT = 1.0
 
 
 class Heartbeat:
-    """Pings each client `interval` seconds after its last answer, and ends those silent for `timeout`.
-    One that is connected to no namespace by then is ended, too.
+    """Pings each session `interval` seconds after its last pong and closes those silent for `timeout`.
 
-    Clients wait in two queues that time alone orders, so that nothing is searched and a heartbeat costs
-    two appends. `watch(client)` begins; `answered(client)` is for its pong. Of `clients`, by their sid, it
-    also sees that no long poll waits for too long.
+    Sessions wait in queues that time alone orders, so that nothing is searched and a heartbeat costs two
+    appends.
+
+    Args:
+        interval: Seconds.
+        timeout: Seconds.
+        connect_timeout: Seconds within which a session must connect to a namespace; None: any time.
+        sessions: Sessions by sid.
+        run_queue: Long work waits here for its turn.
     """
 
-    def __init__(self, interval: float, timeout: float, clients: Mapping[str, "Client"]) -> None:
-        self._clients = clients
+    def __init__(
+        self,
+        interval: float,
+        timeout: float,
+        connect_timeout: float | None,
+        sessions: Mapping[str, Session],
+        run_queue: RunQueue,
+    ) -> None:
+        self._sessions = sessions
+        self._run_queue = run_queue
         self._interval = interval
         self._timeout = timeout
-        self._due: deque[tuple[float, Client]] = deque()
-        self._asked: deque[tuple[float, Client]] = deque()
-        self._ending: deque[tuple[float, Client]] = deque()
-        self._patient: set[Client] = set()
-        self._look_at_patient = self._look_at_polls = 0.0
+        self._connect_timeout = connect_timeout
+        self._grain = min(MAX_GRAIN, interval / 10)
+        self._due: deque[tuple[float, Session]] = deque()
+        self._pinged: deque[tuple[float, Session]] = deque()
+        self._connecting: dict[Session, float] = {}  # until when; the first one first
+        self._closing: deque[tuple[float, Session]] = deque()
+        self._batched: set[Session] = set()
+        self._next_batch = self._next_poll_check = 0.0
 
-    def watch(self, client: "Client") -> None:
-        """Ping `client` from now on."""
-        self._due.append((time.monotonic() + self._interval, client))
+    def add(self, session: Session) -> None:
+        """Ping a new session from now on, and close it unless it connects in time."""
+        now = time.monotonic()
+        self._due.append((now + self._interval, session))
+        if self._connect_timeout is not None:
+            self._connecting[session] = now + self._connect_timeout
 
-    def answered(self, client: "Client") -> None:
-        """Take note of a pong; one that nobody asked for changes nothing."""
-        if client.asked:
-            client.asked = 0.0
-            self.watch(client)
+    def connected(self, session: Session) -> None:
+        """Note that a session has connected to a namespace, or has ended: no timeout is left."""
+        self._connecting.pop(session, None)
 
-    def linger(self, client: "Client") -> None:
-        """Give the peer a moment to end the connection, then cut it."""
-        self._ending.append((time.monotonic() + LINGER, client))
+    def pong_received(self, session: Session) -> None:
+        """Note a pong; one that was not asked for changes nothing."""
+        if session.pong_deadline:
+            session.pong_deadline = 0.0
+            self._due.append((time.monotonic() + self._interval, session))
 
-    def later(self, client: "Client") -> None:
-        """Answer the client's long poll soon, if by then nothing else has."""
-        self._patient.add(client)
+    def close_later(self, session: Session) -> None:
+        """Close the session's WebSocket unless the peer does within `CLOSE_TIMEOUT`."""
+        self._closing.append((time.monotonic() + CLOSE_TIMEOUT, session))
+
+    def flush_soon(self, session: Session) -> None:
+        """Answer the session's long poll within `BATCH_INTERVAL`."""
+        self._batched.add(session)
 
     def run(self) -> None:
-        """Never returns."""
+        """Run for ever. Blocks; start it in a greenlet."""
         while True:
-            gevent.sleep(GRAIN)
+            gevent.sleep(self._grain)
             now = time.monotonic()
-            self._ping(now)
-            if now >= self._look_at_patient:
-                self._look_at_patient = now + PATIENCE - GRAIN / 2
-                patient, self._patient = self._patient, set()
-                for client in patient:
-                    client.answer_poll()
-            if now >= self._look_at_polls:
-                self._look_at_polls = now + 1.0
-                self._end_long_polls(now - POLL_WITHIN + 1.0)
-            while self._asked and self._asked[0][0] <= now - self._timeout:
-                asked, client = self._asked.popleft()
-                if client.asked == asked and not client.closed:
-                    client.close("ping timeout")
-            while self._ending and self._ending[0][0] <= now:
-                self._ending.popleft()[1].cut()
+            self._send_pings(now)
+            if now >= self._next_batch:
+                self._next_batch = now + BATCH_INTERVAL - MAX_GRAIN / 2
+                batched, self._batched = self._batched, set()
+                for session in batched:
+                    session.complete_poll()
+            if now >= self._next_poll_check:
+                self._next_poll_check = now + 1.0
+                self._end_long_polls(now - POLL_TIMEOUT + 1.0)
+            self._close_overdue(now)
 
-    def _end_long_polls(self, before: float) -> None:
-        for client in list(self._clients.values()):
-            if client.poll is not None and client.polled < before:
-                client.send(packets.NOOP)
-
-    def _ping(self, now: float) -> None:
+    def _send_pings(self, now: float) -> None:
         sent = 0
         while self._due and self._due[0][0] <= now:
-            _, client = self._due.popleft()
-            if client.closed:
+            due, session = self._due.popleft()
+            if session.closed:
                 continue
-            if not client.namespaces:  # it never connected to anything, or has left it all
-                client.close("connect timeout")
-                continue
-            client.asked = now
-            self._asked.append((now, client))
-            client.send(packets.PING)
+            session.pong_deadline = max(due, now - self._grain) + self._timeout
+            self._pinged.append((session.pong_deadline, session))
+            session.send(packets.PING)
             sent += 1
-            if sent % BATCH == 0:
-                gevent.sleep(0)
+            if sent % BATCH_SIZE == 0:
+                self._run_queue.wait()
+
+    def _end_long_polls(self, started_before: float) -> None:
+        for session in list(self._sessions.values()):
+            if session.poll is not None and session.poll_started_at < started_before:
+                session.release_poll()
+
+    def _close_overdue(self, now: float) -> None:
+        while self._pinged and self._pinged[0][0] <= now:
+            deadline, session = self._pinged.popleft()
+            if session.pong_deadline == deadline and not session.closed:
+                session.close("ping timeout")
+        overdue = itertools.takewhile(lambda item: item[1] <= now, self._connecting.items())
+        for session, _ in list(overdue):
+            del self._connecting[session]
+            session.close("connect timeout")
+        while self._closing and self._closing[0][0] <= now:
+            self._closing.popleft()[1].abort()

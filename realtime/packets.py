@@ -1,82 +1,75 @@
-"""Packets on their way out: encoded once for each transport, however many clients get them."""
+"""Outgoing Engine.IO packets, encoded once for each transport however many clients receive them."""
 
 import base64
 from collections.abc import Hashable, Iterable
 
-#: Divides the packets of one long-polling answer (Engine.IO protocol 4).
-SEPARATOR = "\x1e"
-#: The opcodes of RFC 6455, with FIN set.
-TEXT, BINARY, CLOSE, PONG = 0x81, 0x82, 0x88, 0x8A
+from . import frames
 
-_HEAD = (
-    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=UTF-8\r\nCache-Control: no-store\r\n"
-    "Content-Length: {}\r\n\r\n"
-)
+#: Separates the packets in the body of a long poll (Engine.IO protocol 4).
+SEPARATOR = "\x1e"
+
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=UTF-8\r\nCache-Control: no-store\r\n"
 
 
 class Packet:
-    """An Engine.IO packet, encoded: text with its type in front, or the bytes of a binary message.
+    """An encoded Engine.IO packet: text with its type in front, or the bytes of a binary message.
 
-    `key`, if not None, names a slot: of the packets with the same key that wait for a slow client, only
-    the newest is kept. One that is `patient` is of many: long polls are not answered for each of them.
+    Args:
+        payload: The packet as a text frame's text, or the content of a binary message.
+        key: A slot in a client's queue. Of the queued packets with one key only the newest is kept.
+            None: never replaced.
+        batched: Whether long polls wait a little for more such packets.
     """
 
-    __slots__ = ("_answer", "_frame", "key", "patient", "payload")
+    __slots__ = ("_frame", "_response", "batched", "key", "payload", "shared")
 
-    def __init__(self, payload: str | bytes, key: Hashable = None, patient: bool = False) -> None:
+    def __init__(self, payload: str | bytes, key: Hashable = None, batched: bool = False) -> None:
         self.payload = payload
         self.key = key
-        self.patient = patient
+        self.batched = batched
+        #: Whether other clients get the same object, so that another one in a queue costs no memory.
+        self.shared = False
         self._frame: bytes | None = None
-        self._answer: bytes | None = None
+        self._response: bytes | None = None
 
     @property
     def frame(self) -> bytes:
-        """As a WebSocket frame."""
+        """The packet as a WebSocket frame."""
         if self._frame is None:
             if isinstance(self.payload, str):
-                self._frame = frame(self.payload.encode(), TEXT)
+                self._frame = frames.encode(self.payload.encode(), frames.TEXT)
             else:
-                self._frame = frame(self.payload, BINARY)
+                self._frame = frames.encode(self.payload, frames.BINARY)
         return self._frame
 
     @property
     def text(self) -> str:
-        """As text for a long-polling answer."""
+        """The packet as text in the body of a long poll."""
         if isinstance(self.payload, str):
             return self.payload
         return "b" + base64.b64encode(self.payload).decode()
 
     @property
-    def answer(self) -> bytes:
-        """As a whole HTTP answer to a long poll, with nothing else in it."""
-        if self._answer is None:
-            self._answer = answer(self.text)
-        return self._answer
+    def response(self) -> bytes:
+        """The packet as the complete HTTP response to a long poll."""
+        if self._response is None:
+            self._response = http_response(self.text.encode())
+        return self._response
 
 
-def frame(payload: bytes, opcode: int) -> bytes:
-    """An unfragmented WebSocket frame from a server."""
-    length = len(payload)
-    if length < 126:
-        return bytes((opcode, length)) + payload
-    if length < 65536:
-        return bytes((opcode, 126)) + length.to_bytes(2, "big") + payload
-    return bytes((opcode, 127)) + length.to_bytes(8, "big") + payload
+def encode_payload(packets: Iterable[Packet]) -> bytes:
+    """Return packets as the body of a long poll."""
+    return SEPARATOR.join(packet.text for packet in packets).encode()
 
 
-def join(packets: Iterable[Packet]) -> str:
-    """Packets as the body of a long-polling answer."""
-    return SEPARATOR.join(packet.text for packet in packets)
+def http_response(body: bytes, head: bytes = _HEAD) -> bytes:
+    """Return a complete HTTP response to a long poll; `head` ends before the Content-Length."""
+    return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
 
 
-def answer(body: str) -> bytes:
-    """A whole HTTP answer to a long poll."""
-    raw = body.encode()
-    return _HEAD.format(len(raw)).encode() + raw
-
-
-CLOSE_PACKET = Packet("1")
+CLOSE = Packet("1")
 PING = Packet("2", key="ping")
-PROBED = Packet("3probe")
+PROBE_RESPONSE = Packet("3probe")
 NOOP = Packet("6")
+for _packet in (CLOSE, PING, PROBE_RESPONSE, NOOP):
+    _packet.shared = True

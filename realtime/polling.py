@@ -1,155 +1,194 @@
-"""Long polls: parked outside WSGI and answered by the broadcast, or waiting in their greenlet."""
+"""Long polls: parked on their connection, without a greenlet, and answered by the broadcast."""
 
-import contextlib
 import re
 import time
-from socket import MSG_PEEK
-from typing import TYPE_CHECKING
-
-import gevent
-from gevent.event import AsyncResult
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from . import packets
 from .packets import Packet
 
-if TYPE_CHECKING:
-    from .client import Client
-    from .engine import Engine
-    from .server import Handler
-
-_SID = re.compile(rb"[?&]sid=([^& ]+)")
+_SID = re.compile(rb"[?&]sid=([^&? ]+)")
 _POLLING = re.compile(rb"[?&]transport=polling[& ]")
-_OK = packets.answer("ok")
-#: The header lines of a request in small letters, each with the line end before it, as `head` has them; but
-#: none with which it takes the ordinary road.
+# The header lines of a request in lower case, each with the line end before it: any header but those that
+# need the full parser, or that a check of the application might reject.
 _LINES = re.compile(
-    rb"(?:\r\n(?!upgrade:|transfer-encoding:|expect:|connection: close)"
+    rb"(?:\r\n(?!upgrade:|transfer-encoding:|expect:|connection:[^\r\n]*close|"
+    rb"sec-fetch-site:(?![ \t]*same-origin[ \t]*(?:\r\n|\Z)))"
     rb"[!#$%&'*+.^_`|~0-9a-z-]+:[^\x00\r\n]*)+"
+)
+#: What tells a site from another: the request's own Host, and what a proxy says of it.
+SITE_HEADERS = ("host", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "forwarded")
+_SITE = re.compile(rb"\r\n(%b):[ \t]*([^\r\n]*)" % "|".join(SITE_HEADERS).encode())
+_ORIGIN = re.compile(rb"\r\norigin:[ \t]*https?://([^\r\n]*)")
+_OK = packets.http_response(
+    b"ok", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nCache-Control: no-store\r\n"
 )
 
 
-class WaitingPoll:
-    """A poll that waits in the greenlet of its request; `socket` tells when the peer has given it up."""
+class Connection(Protocol):
+    """What a poll needs of its HTTP connection."""
 
-    def __init__(self, socket: gevent.socket.socket) -> None:
-        self._packets: AsyncResult[list[Packet]] = AsyncResult()
-        self._socket = socket
-        self._watcher = gevent.get_hub().loop.io(socket.fileno(), 1)
-        self._watcher.start(self._heard)
+    def respond(self, data: bytes, close: bool = False) -> bool:
+        """Send a complete response, without blocking; false: the connection is lost."""
 
-    def answer(self, packets: list[Packet]) -> None:
-        """Answer it."""
-        self._packets.set(packets)
+    def park(self, parked: "Poll") -> None:
+        """Keep the connection open until `parked` responds."""
 
-    def wait(self, seconds: float) -> list[Packet]:
-        """What it is answered with. Raises `gevent.Timeout`, and `EOFError` if it was given up."""
-        try:
-            return self._packets.get(timeout=seconds)
-        finally:
-            self._watcher.stop()
-            self._watcher.close()
-
-    def _heard(self) -> None:
-        self._watcher.stop()
-        try:
-            data = self._socket._sock.recv(1, MSG_PEEK)
-        except OSError:
-            data = b""
-        if not data:
-            self._packets.set_exception(EOFError())
+    def abort(self) -> None:
+        """Close the connection at once."""
 
 
-class ParkedPoll:
-    """A poll whose connection has nothing more to do: an answer is one send to its socket."""
+class PollingSession(Protocol):
+    """What a poll needs of its session."""
 
-    __slots__ = ("_handler", "client")
+    poll: "Poll | None"
+    poll_started_at: float
 
-    def __init__(self, handler: "Handler", client: "Client") -> None:
-        self._handler = handler
-        self.client = client
+    def connection_lost(self) -> None:
+        """End the session."""
 
-    def is_waited_for(self) -> bool:
-        """Whether it is still the poll that its client waits for."""
-        return self.client.poll is self
-
-    def answer(self, waiting: list[Packet]) -> None:
-        """Answer it; never blocks."""
-        data = waiting[0].answer if len(waiting) == 1 else packets.answer(packets.join(waiting))
-        handler = self._handler
-        handler.parked = None
-        socket = getattr(handler, "socket", None)  # gone, once the connection has ended
-        try:
-            sent = socket._sock.send(data) if socket is not None else -1
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            sent = -1
-        if sent < 0:
-            self.client.close("transport close", tell=False)
-        elif sent < len(data):
-            gevent.spawn(_send_rest, socket, data[sent:])
-        handler.wait_for_request()
+    def release_poll(self) -> None:
+        """Answer the pending poll with a NOOP."""
 
 
-def _send_rest(socket: gevent.socket.socket, rest: bytes) -> None:
-    with contextlib.suppress(OSError):
-        socket.sendall(rest)
+def site_key(values: Iterable[tuple[str, str]], host: str) -> tuple[int, int]:
+    """Return what must stay the same for a session's requests to take the fast path.
+
+    Args:
+        values: The request's header lines, as names and values.
+        host: Its host as the application sees it: what a same-origin Origin header names.
+    """
+    site = {name.lower(): value.lower() for name, value in values if name.lower() in SITE_HEADERS}
+    return _hash_site(site.items()), hash(host.lower())
 
 
-class FastLane:
-    """Takes the two requests that make up long-polling before pywsgi parses them.
+def _hash_site(items: Iterable[tuple[str, str]]) -> int:
+    return hash(tuple(sorted(items)))
 
-    They are a GET that polls and a POST of a pong, with the sid of a client of the same origin, all in
-    one piece. Everything else takes the ordinary road.
+
+class Poll:
+    """A long poll that waits for packets; its connection is parked.
+
+    `head` is of its response, up to the Content-Length; None: the usual one. `close` ends the connection
+    with the response.
     """
 
-    def __init__(self, engine: "Engine", path: str) -> None:
-        self._engine = engine
+    __slots__ = ("_close", "_connection", "_head", "_session")
+
+    def __init__(
+        self, connection: Connection, session: PollingSession, head: bytes | None = None, close: bool = False
+    ) -> None:
+        self._connection = connection
+        self._session = session
+        self._head = head
+        self._close = close
+        session.poll = self
+        session.poll_started_at = time.monotonic()
+        connection.park(self)
+
+    def respond(self, answer: list[Packet]) -> bool:
+        """Answer the poll, without blocking; false: the connection is lost."""
+        if self._head is not None:
+            data = packets.http_response(packets.encode_payload(answer), self._head)
+        elif len(answer) == 1:
+            data = answer[0].response
+        else:
+            data = packets.http_response(packets.encode_payload(answer))
+        return self._connection.respond(data, self._close)
+
+    def abort(self) -> None:
+        """Close the connection without an answer."""
+        self._connection.abort()
+
+    def connection_lost(self) -> None:
+        """The client has given the poll up."""
+        if self._session.poll is self:
+            self._session.poll = None
+            self._session.connection_lost()
+
+    def request_received(self) -> None:
+        """The client has sent another request behind the poll: answer the poll first."""
+        if self._session.poll is self:
+            self._session.release_poll()
+
+
+class FastPath:
+    """Serves the two requests that make up long polling before they are parsed.
+
+    They are a GET that polls and a POST of a pong, each complete, for a session that was opened through the
+    same site (`site_key`): what the application's checks let pass then, they would let pass now. Every other
+    request takes the normal path.
+
+    Args:
+        sessions: Sessions by sid.
+        path: Path of the engine, such as `/socket.io/`.
+    """
+
+    def __init__(self, sessions: dict[str, Any], path: str) -> None:
+        self._sessions = sessions
         self._get = b"GET %s?" % path.encode()
         self._post = b"POST %s?" % path.encode()
 
-    def take(self, handler: "Handler", data: bytes) -> bool:
-        """Take the request that `data` begins with, if it is one of them; `handler` has it buffered."""
-        gets = data.startswith(self._get)
-        if not gets and not data.startswith(self._post):
-            return False
+    def serve(self, connection: Connection, data: bytes) -> int:
+        """Serve the request that `data` begins with, if it is one of them; return its length, else 0."""
+        is_get = data.startswith(self._get)
+        if not is_get and not data.startswith(self._post):
+            return 0
         end, line = data.find(b"\r\n\r\n"), data.find(b"\r\n")
-        found = _SID.search(data, 0, line)
-        if end < 0 or not found or not _POLLING.search(data, 0, line):
-            return False
+        sid = _SID.search(data, 0, line)
+        if end < 0 or sid is None or not _POLLING.search(data, 0, line):
+            return 0
         if not data.endswith(b" HTTP/1.1", 0, line):
-            return False
-        head = data[line:end].lower()
-        client = self._engine.sockets.get(found[1].decode("latin-1"))
-        if client is None or client.upgraded or client.closed or not _LINES.fullmatch(head):
-            return False
-        if head.count(b"\r\nhost:") != 1 or not client.same_origin(head):
-            return False
-        if gets:
-            return self._park(handler, client, data, head, end)
-        return self._pong(handler, client, data, head, end)
+            return 0
+        session = self._sessions.get(sid[1].decode("latin-1"))
+        if session is None or session.upgraded or session.is_expired():
+            return 0
+        head = data[line:end]
+        if hash(head) != session.checked_head:  # a client's polls are all alike
+            lower = head.lower()
+            if not _LINES.fullmatch(lower) or not _is_same_site(session.site_key, lower):
+                return 0
+            if not is_get:
+                return self._pong(connection, session, lower, data, end + 4)
+            if b"\r\ncontent-length:" in lower:
+                return 0
+            session.checked_head = hash(head)
+        return self._park(connection, session, end + 4) if is_get else 0
 
-    def _park(self, handler: "Handler", client: "Client", data: bytes, head: bytes, end: int) -> bool:
-        if client.poll is not None or client.probe is not None or b"\r\ncontent-length:" in head:
-            return False
-        handler.rfile.read(end + 4)
-        poll = ParkedPoll(handler, client)
-        if client.urgent:
-            poll.answer(client.take())
+    def _park(self, connection: Connection, session: Any, end: int) -> int:
+        if session.poll is not None or session.probe is not None:
+            return 0
+        if session.urgent:
+            queued = session.dequeue()
+            data = (
+                queued[0].response
+                if len(queued) == 1
+                else packets.http_response(packets.encode_payload(queued))
+            )
+            connection.respond(data)
         else:
-            client.poll = handler.parked = poll
-            client.polled = time.monotonic()
-            handler.deadline = None  # the heartbeat watches it
-            handler.drained = len(data) == end + 4
-        return True
+            Poll(connection, session)
+        return end
 
-    def _pong(self, handler: "Handler", client: "Client", data: bytes, head: bytes, end: int) -> bool:
-        if data[end + 4 :] != b"3" or b"\r\ncontent-length: 1\r" not in head + b"\r":
-            return False
-        if head.count(b"\r\ncontent-length:") != 1:
-            return False
-        handler.rfile.read(end + 5)
-        client.received("3")
-        handler.socket.sendall(_OK)
-        handler.wait_for_request()
-        return True
+    def _pong(self, connection: Connection, session: Any, head: bytes, data: bytes, end: int) -> int:
+        if data[end : end + 1] != b"3" or head.count(b"\r\ncontent-length:") != 1:
+            return 0
+        if b"\r\ncontent-length: 1\r" not in head + b"\r":
+            return 0
+        session.message_received("3")
+        connection.respond(_OK)
+        return end + 1
+
+
+def _is_same_site(key: tuple[int, int] | None, head: bytes) -> bool:
+    """Return whether a request with these header lines comes through the site of a session's `key`."""
+    if key is None:
+        return False
+    site = [(name.decode(), value.rstrip().decode("latin-1")) for name, value in _SITE.findall(head)]
+    if len({name for name, _ in site}) < len(site) or _hash_site(site) != key[0]:
+        return False
+    origins = _ORIGIN.findall(head)
+    if len(origins) > 1 or len(origins) != head.count(b"\r\norigin:"):
+        return False
+    return not origins or hash(origins[0].rstrip().decode("latin-1")) == key[1]

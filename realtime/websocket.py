@@ -1,4 +1,4 @@
-"""WebSocket clients on the event loop: no greenlet, no buffer, no queue while nothing happens."""
+"""WebSocket connections on the event loop: no greenlet, no buffer and no queue while nothing happens."""
 
 import base64
 import binascii
@@ -6,347 +6,324 @@ import contextlib
 import hashlib
 import re
 import socket
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
-from wsproto.connection import SERVER, Connection, ConnectionState
-from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
-from . import packets
-from .client import Client
+from . import frames
+from .fairness import RunQueue
+from .frames import FrameError
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _READ, _WRITE = 1, 2
-#: Bytes that may wait in the kernel unsent: else it hides a stalled client for 20,000 counts.
-NOTSENT = 2048
-#: Bytes read at a time; what is longer comes in several.
-CHUNK = 4096
-
-PROTOCOL_ERROR, NOT_UTF8, TOO_BIG = 1002, 1007, 1009
-
-
-class BadHandshake(Exception):
-    """A request to upgrade that cannot be; the text is for a 400."""
+#: Bytes that may wait in the kernel unsent (TCP_NOTSENT_LOWAT): without a limit it hides a stalled client for
+#: 20,000 counts.
+NOTSENT_LOWAT = 2048
+#: Bytes received at a time, and frames handled before others have their turn.
+READ_SIZE, MAX_FRAMES = 4096, 32
 
 
-def tokens(value: str) -> list[str]:
-    """The members of a header's list, in small letters."""
+class HandshakeError(Exception):
+    """A request to upgrade that cannot be accepted; the text is for the 400."""
+
+
+class Listener(Protocol):
+    """What a WebSocket reports its events to. No method may block."""
+
+    def message_received(self, message: str | bytes) -> None:
+        """Take a complete message."""
+
+    def hold(self, size: int) -> bool:
+        """Note that partial messages take `size` bytes more; false: that is too much."""
+
+    def protocol_failed(self, error: FrameError) -> None:
+        """The peer broke the protocol: close the connection with the error's code."""
+
+    def connection_lost(self) -> None:
+        """The peer closed the connection, or it broke. Called once, unless `abort` came first."""
+
+    def next_frame(self) -> bytes | None:
+        """Return the next queued frame, None if there is none."""
+
+    def write_state_changed(self) -> None:
+        """`WebSocket.writable` has changed."""
+
+    def descriptor_closed(self) -> None:
+        """The socket is closed. Called once, whoever closed it."""
+
+
+def header_tokens(value: str) -> list[str]:
+    """Return the members of a header's list in lower case."""
     return re.split(r"[ \t,]+", value.lower())
 
 
-def accept_key(environ: dict[str, Any]) -> bytes:
-    """What answers the handshake's key. Raises `BadHandshake`; hixie-76 has no such key."""
+def handshake_response(environ: dict[str, Any]) -> bytes:
+    """Return the 101 for a handshake; no extension is accepted. Raises `HandshakeError`."""
     key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
     try:
-        right = len(key) == 24 and len(base64.b64decode(key, validate=True)) == 16
+        valid = len(key) == 24 and len(base64.b64decode(key, validate=True)) == 16
     except (binascii.Error, ValueError):
-        right = False
-    if not right:
-        raise BadHandshake("Sec-WebSocket-Key: expected 16 bytes in Base64")
+        valid = False
+    if not valid:  # hixie-76 has no such key
+        raise HandshakeError("Sec-WebSocket-Key: expected 16 bytes in Base64")
     if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
-        raise BadHandshake("Sec-WebSocket-Version: expected 13")
-    if "upgrade" not in tokens(environ.get("HTTP_CONNECTION", "")):
-        raise BadHandshake("Connection: expected Upgrade")
+        raise HandshakeError("Sec-WebSocket-Version: expected 13")
+    if "upgrade" not in header_tokens(environ.get("HTTP_CONNECTION", "")):
+        raise HandshakeError("Connection: expected Upgrade")
     if environ.get("SERVER_PROTOCOL") != "HTTP/1.1" or environ["REQUEST_METHOD"] != "GET":
-        raise BadHandshake("expected GET and HTTP/1.1")
-    return base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
+        raise HandshakeError("expected GET and HTTP/1.1")
+    accept = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept
+    )
 
 
 class WebSocket:
-    """One connection, as a transport of `client`; `raw` is its plain socket, which does not block.
+    """A connection after its handshake.
 
-    `idle` says that nothing waits to be written, so that the fan-out may write straight to `raw`.
+    `writable` says that nothing waits to be written, so that a broadcast may write straight to `sock`.
+
+    Args:
+        sock: The plain socket, non-blocking.
+        listener: Receives the events; may be replaced at any time.
+        max_size: Bytes of a message at most; a larger one fails with 1009.
+        run_queue: Where it waits for its turn to receive.
     """
 
     __slots__ = (
+        "_buffer",
+        "_closing",
         "_control",
-        "_left",
-        "_parser",
-        "_partial",
-        "_probed",
+        "_fragments",
+        "_held",
+        "_paused",
         "_reader",
         "_rest",
-        "_texts",
+        "_run_queue",
         "_writer",
-        "client",
-        "raw",
+        "listener",
+        "max_size",
+        "sock",
     )
 
-    def __init__(self, client: Client, raw: socket.socket) -> None:
-        self.client = client
-        self.raw = raw
-        self._rest: bytes | None = None  # of a frame that the kernel took only in part
-        self._control: bytes | None = None  # a frame of this connection's own that goes before the client's
-        self._probed = False
-        self._parser: Connection | None = None
-        self._partial = b""  # the beginning of a small frame, or of a frame's head
-        self._left = 0  # bytes of a frame that the parser has not seen
-        self._texts: list[Any] | None = None  # of a message that comes in parts, and its size
-        self._writer: Any = None
-        client.engine.open_websockets += 1
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT)
-        self._reader = gevent.get_hub().loop.io(raw.fileno(), _READ)
+    is_http = False
 
-    def open(self, answer: bytes, received: bytes) -> None:
-        """Answer the handshake and begin; `received` is what came behind it."""
-        self._reader.start(self._readable)
-        self.write(answer)
+    def __init__(self, sock: Any, listener: Listener, max_size: int, run_queue: RunQueue) -> None:
+        self._run_queue = run_queue
+        self.sock = sock
+        self.listener = listener
+        self.max_size = max_size
+        self._rest: bytes | None = None  # of a frame that the kernel took only in part
+        self._control: bytes | None = None  # a pong to send before queued frames
+        self._buffer = b""  # the beginning of a frame
+        self._fragments: frames.Fragments | None = None
+        self._paused = self._closing = False
+        self._held = 0  # bytes reported to the listener
+        self._writer: Any = None
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
+        self._reader = gevent.get_hub().loop.io(sock.fileno(), _READ)
+
+    def start(self, response: bytes, received: bytes) -> None:
+        """Send the handshake's response and begin; `received` is what came behind the handshake."""
+        self._reader.start(self._run_queue.report, self)
+        self.send(response)
         if received:
             self._feed(received)
 
     @property
-    def idle(self) -> bool:
+    def writable(self) -> bool:
         """Whether nothing waits to be written."""
         return self._rest is None
 
-    # --- to the client ---
+    # --- to the peer ---
 
-    def write(self, data: bytes) -> None:
-        """Write a frame; only while idle. What the kernel does not take waits."""
+    def send(self, data: bytes) -> None:
+        """Send a frame; only while writable. What the kernel does not take is sent later."""
         try:
-            sent = self.raw.send(data)
+            sent = self.sock.send(data)
         except BlockingIOError:
             sent = 0
         except OSError:
-            self.lost()
+            self._lost()
             return
         if sent < len(data):
-            self.stall(data[sent:])
+            self.pause_writing(data[sent:])
 
-    def stall(self, rest: bytes) -> None:
-        """Wait until the kernel takes more, with `rest` of a frame first."""
+    def pause_writing(self, rest: bytes = b"") -> None:
+        """Wait until the kernel takes more: first `rest`, then what the listener has queued."""
+        if self._rest is not None:
+            return
         self._rest = rest
-        self.client.engine.settle(self.client)
+        self.listener.write_state_changed()
         if self._writer is None:
-            self._writer = gevent.get_hub().loop.io(self.raw.fileno(), _WRITE)
-        self._writer.start(self._writable)
+            self._writer = gevent.get_hub().loop.io(self.sock.fileno(), _WRITE)
+        self._writer.start(self._writes)
 
-    def flush(self) -> None:
-        """Write what waits for the client."""
-        if self._rest is None:
-            self.stall(b"")
-
-    def _reply(self, frame: bytes) -> None:
-        """Send a frame of this connection's own; of those that must wait, only the newest is sent."""
-        if self.idle:
-            self.write(frame)
-        else:
-            self._control = frame
-
-    def _next(self) -> bytes | None:
-        """The next frame to write, if any waits."""
-        if self._control is not None:
-            frame, self._control = self._control, None
-            return frame
-        waiting = self.client.waiting
-        if self.client.websocket is not self or not waiting:  # a probe has nothing of the client's to send
-            return None
-        return waiting.pop(next(iter(waiting))).frame
-
-    def _writable(self) -> None:
-        client = self.client
+    def _writes(self) -> None:
         try:
-            while rest := self._rest or self._next():
-                self._rest = rest
-                sent = self.raw.send(rest)
+            while data := self._rest or self._take_control() or self.listener.next_frame():
+                self._rest = data
+                sent = self.sock.send(data)
                 self._rest = self._rest[sent:]
         except BlockingIOError:
             return
         except OSError:
-            self.lost()
+            self._lost()
             return
         self._rest = None
-        self._close_writer()
-        client.engine.settle(client)
+        self._stop_writer()
+        self.listener.write_state_changed()
 
-    # --- from the client ---
+    def _take_control(self) -> bytes | None:
+        frame, self._control = self._control, None
+        return frame
 
-    def pause(self, on: bool) -> None:
-        """Read no more for now, or go on."""
-        if self._reader is None:
-            return
-        if on:
+    def _send_control(self, frame: bytes) -> None:
+        if self.writable:
+            self.send(frame)
+        else:
+            self._control = frame  # of several that wait, the newest will do (section 5.5.3)
+
+    # --- from the peer ---
+
+    def pause_reading(self) -> None:
+        """Receive no more for now: the kernel's window fills, and the peer waits."""
+        self._paused = True
+        if self._reader is not None:
             self._reader.stop()
-        elif not self._reader.active:
-            self._reader.start(self._readable)
 
-    def _readable(self) -> None:
+    def resume_reading(self) -> None:
+        """Receive again, first what is buffered."""
+        if self._reader is not None and self._paused:
+            self._paused = False
+            self._run_queue.call_later(self._go_on)
+
+    def receive(self) -> None:
+        """Receive what has come."""
+        if self._reader is None or self._paused:
+            return
         try:
-            data = self.raw.recv(CHUNK)
+            data = self.sock.recv(READ_SIZE)
         except BlockingIOError:
             return
         except OSError:
             data = b""
         if not data:
-            self.lost()
-        elif not self.client.closed:
+            self._lost()
+        elif not self._closing:  # else it is read only to notice the peer's end
             self._feed(data)
 
+    def _go_on(self) -> None:
+        if self._reader is not None and not self._paused and not self._closing:
+            self._feed(b"")
+
     def _feed(self, data: bytes) -> None:
-        """Take frames: small masked text, nearly all there is, here; the rest with wsproto."""
-        if self._partial:
-            data, self._partial = self._partial + data, b""
-        while data and self._parser is None and self._listening():
-            if data[0] != packets.TEXT or len(data) < 2:
-                break
-            length = data[1] - 128
-            if not 0 <= length < 126:
-                break
-            if len(data) < length + 6:
-                self._partial = data
-                return
-            try:
-                text = _unmask(data[2:6], data[6 : 6 + length]).decode()
-            except UnicodeDecodeError:
-                self._fail(NOT_UTF8)
-                return
-            data = data[6 + length :]
-            self._message(text)
-        if data and self._listening():
-            self._parse(data)
-
-    def _listening(self) -> bool:
-        """Whether anybody still wants to know what comes."""
-        return self._reader is not None and not self.client.closed
-
-    def _parse(self, data: bytes) -> None:
-        """Hand frames to wsproto, none of which announces more than a message may have."""
-        while data and self._listening():
-            if not self._left:
-                sizes = _sizes(data)
-                if sizes is None:
-                    self._partial = data
-                    return
-                head, length = sizes
-                if length > self._most():
-                    self._fail(TOO_BIG)
-                    return
-                self._left = head + length
-            piece, data = data[: self._left], data[self._left :]
-            self._left -= len(piece)
-            if self._parser is None:
-                self._parser = Connection(SERVER)
-            self._parser.receive_data(piece)
-            self._take(self._parser)
-
-    def _take(self, parser: Connection) -> None:
-        for event in parser.events():
-            if not self._listening():
-                return
-            if isinstance(event, (TextMessage, BytesMessage)):
-                self._part(event)
-            elif isinstance(event, Ping):
-                self._reply(packets.frame(bytes(event.payload), packets.PONG))
-            elif isinstance(event, CloseConnection):
-                if parser.state is ConnectionState.REMOTE_CLOSING:
-                    self._answer_close(event.code)
-                else:
-                    self._fail(event.code)
-                return
-
-    def _part(self, event: TextMessage | BytesMessage) -> None:
-        """Put the parts of a message together, and no more of them than are allowed."""
-        parts = self._texts or [0]
-        parts[0] += len(event.data if isinstance(event, BytesMessage) else event.data.encode())
-        if parts[0] > self._most():
-            self._fail(TOO_BIG)
+        """Take the frames in what was received, a bounded number at a time."""
+        if self._buffer:
+            data, self._buffer = self._buffer + data, b""
+        at, left = 0, MAX_FRAMES
+        try:
+            while self._reader is not None and left and not self._paused and not self._closing:
+                frame = frames.decode(data, at, self.max_size)
+                if frame is None:
+                    break
+                at = frame.end
+                left -= 1
+                self._handle(frame)
+        except FrameError as error:
+            self._closing = True
+            self.listener.protocol_failed(error)
             return
-        if event.data:
-            parts.append(event.data)
-        self._texts = None if event.message_finished else parts
-        if event.message_finished:
-            whole = parts[1:]
-            self._message("".join(whole) if isinstance(event, TextMessage) else b"".join(whole))
+        if self._reader is None:
+            return
+        self._buffer = data[at:]
+        if not left and self._reader is not None:
+            self._reader.stop()
+            self._run_queue.call_later(self._go_on)
+        elif not self._paused and self._reader is not None and not self._reader.active:
+            self._reader.start(self._run_queue.report, self)
+        self._account()
 
-    def _message(self, message: str | bytes) -> None:
-        client = self.client
-        if client.websocket is self:
-            client.received(message)
-        elif message == "2probe" and not self._probed:
-            self._probed = True
-            self._reply(packets.PROBED.frame)
-            client.engine.probed(client)
-        elif message == "5" and self._probed:
-            client.upgrade()
-        else:
-            self._fail(PROTOCOL_ERROR)
+    def _account(self) -> None:
+        """Report the memory that partial messages take; fail if there is none left."""
+        size = len(self._buffer) + len(self._fragments or b"")
+        grown, self._held = size - self._held, size
+        if grown and not self.listener.hold(grown) and grown > 0 and self._reader is not None:
+            self.listener.protocol_failed(
+                FrameError(frames.MESSAGE_TOO_BIG, "no memory for partial messages")
+            )
 
-    def _most(self) -> int:
-        return self.client.engine.max_http_buffer_size
+    def _handle(self, frame: frames.Frame) -> None:
+        fin, opcode, payload, _ = frame
+        if opcode == frames.PING:
+            self._send_control(frames.encode(payload, frames.PONG))
+        elif opcode == frames.CLOSE:
+            self._answer_close(frames.close_code(payload))
+        elif opcode == frames.CONTINUATION or not fin:
+            self._add_fragment(fin, opcode, payload)
+        elif opcode != frames.PONG:
+            if self._fragments is not None:
+                raise FrameError(frames.PROTOCOL_ERROR, "new message within a fragmented one")
+            self.listener.message_received(frames.decode_text(payload) if opcode == frames.TEXT else payload)
+
+    def _add_fragment(self, fin: bool, opcode: int, payload: bytes) -> None:
+        if (self._fragments is None) == (opcode == frames.CONTINUATION):
+            raise FrameError(frames.PROTOCOL_ERROR, "continuation frame out of place")
+        if self._fragments is None:
+            self._fragments = frames.Fragments(opcode, self.max_size)
+        message = self._fragments.add(payload, fin)
+        if fin:
+            self._fragments = None
+            assert message is not None
+            self.listener.message_received(message)
 
     # --- the end ---
 
-    def _fail(self, code: int) -> None:
-        if self.client.websocket is not self:
-            self.say_goodbye(code)
-            self.lost()
-            return
-        self.client.engine.rejected("frame", f"WebSocket closed with {code}")
-        self.client.close("transport error", tell=True, code=code)
-
     def _answer_close(self, code: int) -> None:
-        """The peer ends it: send its code back (1005: it gave none) and close (RFC 6455, section 5.5.1)."""
-        if self.idle:
-            code = 1000 if code == 1005 else code
+        if self.writable:
+            code = 1000 if code == frames.NO_STATUS else code
             with contextlib.suppress(OSError):
-                self.raw.send(packets.frame(code.to_bytes(2, "big"), packets.CLOSE))
-        self.lost()
+                self.sock.send(frames.encode_close(code))
+        self._lost()
 
-    def lost(self) -> None:
-        """The connection is gone."""
-        self.cut()
-        if self.client.websocket is self:
-            self.client.close("transport close", tell=False)
-        else:
-            self.client.probe_expired(self)
+    def _lost(self) -> None:
+        if self._reader is not None:
+            self.abort()
+            self.listener.connection_lost()
 
-    def say_goodbye(self, code: int) -> bool:
-        """Send the end and nothing more; whether the peer may now be waited for."""
-        if not self.idle:
+    def send_close(self, code: int, first: bytes = b"") -> bool:
+        """Send `first` and a close frame, and shut down writing.
+
+        Returns whether that worked: then the peer may be given time to close the connection.
+        """
+        if not self.writable or self._reader is None:
             return False
-        end = packets.frame(code.to_bytes(2, "big"), packets.CLOSE)
-        if self.client.websocket is self:
-            end = packets.CLOSE_PACKET.frame + end
+        self._closing = True
         try:
-            self.raw.send(end)
-            self.raw.shutdown(socket.SHUT_WR)
+            self.sock.send(first + frames.encode_close(code))
+            self.sock.shutdown(socket.SHUT_WR)
         except OSError:
             return False
         return True
 
-    def cut(self) -> None:
-        """Close the descriptor; to be called as often as one likes."""
-        if self._reader is not None:
-            self._reader.stop()
-            self._reader.close()
-            self._reader = None
-            self.client.engine.open_websockets -= 1
-        self._close_writer()
+    def abort(self) -> None:
+        """Close the socket at once. Idempotent."""
+        if self._reader is None:
+            return
+        self._reader.stop()
+        self._reader.close()
+        self._reader = None
+        self._buffer, self._fragments = b"", None
+        self.listener.hold(-self._held)
+        self._held = 0
+        self._stop_writer()
         with contextlib.suppress(OSError):
-            self.raw.close()
+            self.sock.close()
+        self.listener.descriptor_closed()
 
-    def _close_writer(self) -> None:
+    def _stop_writer(self) -> None:
         if self._writer is not None:
             self._writer.stop()
             self._writer.close()
             self._writer = None
-
-
-def _unmask(mask: bytes, payload: bytes) -> bytes:
-    """XOR with the mask, four bytes wide: as one large integer, which is quicker than a loop."""
-    length = len(payload)
-    long_mask = (mask * (length // 4 + 1))[:length]
-    return (int.from_bytes(payload, "big") ^ int.from_bytes(long_mask, "big")).to_bytes(length, "big")
-
-
-def _sizes(data: bytes) -> tuple[int, int] | None:
-    """The bytes of the head and of the payload of the frame that begins here; None: too little is there."""
-    if len(data) < 2:
-        return None
-    length, wide = data[1] & 127, 0
-    if length > 125:
-        wide = 2 if length == 126 else 8
-        if len(data) < 2 + wide:
-            return None
-        length = int.from_bytes(data[2 : 2 + wide], "big")
-    return 2 + wide + (4 if data[1] & 128 else 0), length

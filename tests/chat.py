@@ -8,14 +8,17 @@ from gevent import monkey
 monkey.patch_all()
 
 import random
+import signal
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import flask
+import flask_socketio
 import gevent
-from flask_socketio import emit, join_room, leave_room, rooms
+import gevent.event
+from flask_socketio import Namespace, emit, join_room, leave_room, rooms, send
 
 from realtime import create_socketio, serve
 
@@ -146,6 +149,36 @@ def hello(name):
     emit("greeting", f"hello {name}", namespace="/other", broadcast=True)
 
 
-server = serve(app, "127.0.0.1", 0)
+@socketio.on("connect", namespace="/greeting")
+def greet(auth=None):
+    """Emit in every way that Flask-SocketIO documents, before the connect is acknowledged."""
+    emit("mine", 1)
+    join_room("guests")
+    emit("room", 2, to="guests")
+    socketio.emit("all", 3, namespace="/greeting")
+    send("text", namespace="/greeting")
+    emit("binary", b"\x00\xff")
+    emit("question", 7, callback=lambda *data: answers.append(data))
+    socketio.start_background_task(socketio.emit, "later", 4, namespace="/greeting")
+    if auth == {"wait": True}:
+        gevent.sleep(0.3)
+    if auth == {"refuse": True}:
+        raise ConnectionRefusedError("no")
+
+
+class Lobby(Namespace):
+    def on_connect(self, auth=None):
+        self.emit("welcome", 1)
+        emit("welcome", 2)
+
+    def on_leave(self):
+        flask_socketio.disconnect()
+
+
+socketio.on_namespace(Lobby("/lobby"))
+server = serve(app, "127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+stopping = gevent.event.Event()
+gevent.signal_handler(signal.SIGTERM, stopping.set)
 print("port", server.port, flush=True)
-gevent.get_hub().join()
+stopping.wait()
+server.close(timeout=0.5)

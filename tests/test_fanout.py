@@ -1,25 +1,28 @@
 """The engine serves any Flask-SocketIO program: rooms, callbacks, binary and namespaces as documented."""
 
-import contextlib
 import json
 import re
 import subprocess
 import sys
 import threading
 
+import flask
 import pytest
 import requests
 import socketio
-from running import DEADLINE, ROOT, TRANSPORTS, until
+from flask_socketio import emit, join_room
+from running import DEADLINE, ROOT, TRANSPORTS, disconnect, in_order, until
 from wire import Wire
+
+from realtime import create_socketio
 
 
 class Chat:
     """The program tests/chat.py, running."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.process = subprocess.Popen(
-            [sys.executable, ROOT / "tests/chat.py"],
+            [sys.executable, ROOT / "tests/chat.py", str(port)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -69,12 +72,7 @@ def enter(chat):
 
     yield enter
     for client in clients:
-        threading.Thread(target=lambda client=client: leave(client), daemon=True).start()
-
-
-def leave(client):
-    with contextlib.suppress(Exception):
-        client.disconnect()
+        disconnect(client)
 
 
 def heard(client, *expected):
@@ -239,3 +237,171 @@ def test_a_long_poll_is_answered_five_times_a_second_for_the_many_and_at_once_fo
         assert len(answers) <= 10, "thirty of them took a second and a half"
         other.emit("ticks", 1)
         assert poller.poll()[1].decode().split("\x1e") == ['42["tick",0]', '42["price",0]']
+
+
+# --- emits in the connect handler ---
+
+REJECTED = '44/greeting,{"message":"Connection refused by server"}'
+GREETING = [
+    ("mine", 1),
+    ("room", 2),
+    ("all", 3),
+    ("message", "text"),
+    ("binary", b"\x00\xff"),
+    ("question", 7),
+]
+
+
+def greeted(chat, name, auth=None, namespace="/greeting"):
+    """A client that notes what it receives and when it was connected, in order."""
+    client = in_order(socketio.Client(reconnection=False))
+    client.heard = []
+    client.on("connect", lambda: client.heard.append("connected"), namespace=namespace)
+    client.on("*", lambda event, *data: client.heard.append((event, *data)), namespace=namespace)
+    client.connect(
+        f"http://127.0.0.1:{chat.port}", transports=TRANSPORTS[name], namespaces=[namespace], auth=auth,
+        wait_timeout=DEADLINE,
+    )  # fmt: skip
+    return client
+
+
+@pytest.mark.parametrize("auth", [None, {"wait": True}], ids=["at once", "slow handler"])
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_emits_in_the_connect_handler_arrive_in_order_after_its_acknowledgement(chat, name, auth):
+    client = greeted(chat, name, auth)
+    until(lambda: ("later", 4) in client.heard and len(client.heard) == 8, client.heard)
+    assert client.heard[0] == "connected"
+    assert [event for event in client.heard if event not in ("connected", ("later", 4))] == GREETING
+    disconnect(client)
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_emits_of_a_class_based_namespace_arrive_too(chat, name):
+    client = greeted(chat, name, namespace="/lobby")
+    until(lambda: len(client.heard) == 3, client.heard)
+    assert client.heard == ["connected", ("welcome", 1), ("welcome", 2)]
+    client.emit("leave", namespace="/lobby")
+    until(lambda: "/lobby" not in client.namespaces, "the disconnect")
+    disconnect(client)
+
+
+@pytest.mark.parametrize("name", ["websocket", "polling"])
+def test_a_rejected_connect_delivers_nothing(chat, name):
+    watcher = greeted(chat, "websocket")
+    until(lambda: ("later", 4) in watcher.heard, "the watcher")
+    with Wire(chat) as wire:
+        if name == "websocket":
+            wire.open_websocket()
+            wire.say('40/greeting,{"refuse":true}')
+            assert wire.text() == REJECTED
+            wire.say("40/other,")
+            assert wire.text().startswith("40/other,")
+        else:
+            wire.open_polling()
+            wire.post('40/greeting,{"refuse":true}')
+            assert wire.poll()[1] == REJECTED.encode()
+    disconnect(watcher)
+
+
+# --- Flask-SocketIO's test client ---
+
+
+def test_the_test_client_of_flask_socketio_works():
+    """Programs test themselves in process: events, rooms, acknowledgements, errors, reasons."""
+    app = flask.Flask("program")
+    app.config["SECRET_KEY"] = "only a test"
+    program = create_socketio(app)
+    reasons = []
+
+    @program.on("connect")
+    def connect(auth=None):
+        emit("hello", flask.session.get("name"))
+
+    @program.on("disconnect")
+    def gone(reason):
+        reasons.append(reason)
+
+    @program.on("join")
+    def join(room):
+        join_room(room)
+        emit("joined", {"room": room, "data": b"1"}, to=room)
+        return room, 2
+
+    @program.on("fail")
+    def fail():
+        raise ValueError("on purpose")
+
+    @program.on_error_default
+    def failed(error):
+        emit("failed", str(error))
+
+    one, two = program.test_client(app), program.test_client(app)
+    assert one.get_received()[0] == {"name": "hello", "args": [], "namespace": "/"}
+    assert one.emit("join", "a", callback=True) == ["a", 2]
+    two.emit("join", "a")
+    assert [event["args"][0]["data"] for event in one.get_received()] == [b"1", b"1"]
+    program.emit("news", 1, to="a")
+    program.emit("all", 2)
+    assert [event["name"] for event in two.get_received()] == ["hello", "joined", "news", "all"]
+    one.emit("fail")
+    assert one.get_received()[-1]["args"] == ["on purpose"]
+    one.disconnect()
+    assert reasons == ["client disconnect"]
+    assert not one.is_connected()
+
+
+# --- every client comes back ---
+
+
+def restart(chat):
+    port = chat.port
+    chat.stop()
+    return Chat(port)
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_python_clients_reconnect_by_themselves_after_a_restart(name):
+    chat = Chat()
+    client = socketio.Client(reconnection_delay=0.1, reconnection_delay_max=0.2)
+    connects = []
+    client.on("connect", lambda: connects.append(1))
+    client.connect(f"http://127.0.0.1:{chat.port}", transports=TRANSPORTS[name], wait_timeout=DEADLINE)
+    chat = restart(chat)
+    until(lambda: len(connects) == 2, "its return")
+    assert client.call("echo", 1) == 1
+    disconnect(client)
+    chat.stop()
+
+
+CLIENTS = {"3.1": "socket.io-client-3", "4.0": "socket.io-client-4", "4.8": "socket.io-client"}
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+@pytest.mark.parametrize("version", CLIENTS)
+def test_javascript_clients_reconnect_by_themselves_after_a_restart(version, name):
+    chat = Chat()
+    script = f"""
+        const {{ io }} = require("{CLIENTS[version]}");
+        const client = io("http://127.0.0.1:{chat.port}", {{ transports: {json.dumps(TRANSPORTS[name])},
+            reconnectionDelay: 100, reconnectionDelayMax: 200 }});
+        client.on("connect", () => client.emit("echo", 1, () => console.log("connected")));
+    """
+    node = subprocess.Popen(["node", "-e", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert node.stdout.readline() == "connected\n"
+    chat = restart(chat)
+    assert node.stdout.readline() == "connected\n"
+    node.kill()
+    node.wait(DEADLINE)
+    node.stdout.close()
+    chat.stop()
+
+
+def test_a_client_that_the_application_disconnects_stays_away(enter, chat):
+    client = socketio.Client(reconnection_delay=0.1)
+    lost = []
+    client.on("disconnect", lambda reason: lost.append(reason), namespace="/lobby")
+    client.connect(f"http://127.0.0.1:{chat.port}", namespaces=["/lobby"], transports=["websocket"])
+    client.emit("leave", namespace="/lobby")
+    until(lambda: lost, "the end")
+    assert not client.connected
+    disconnect(client)

@@ -1,27 +1,35 @@
 """Which part may know which: the walls of the architecture."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
 from running import ROOT
 
-PARTS = {"hardware", "storage", "realtime", "feed", "web", "settings", "app"}
+PARTS = {"hardware", "storage", "realtime", "integrations", "web", "settings", "app"}
 MAY = {
     "hardware": set(),
     "storage": set(),
     "realtime": set(),
     "settings": set(),
-    "feed": set(),
+    "integrations": {"storage"},
     "web": {"storage", "realtime", "settings"},
     "app": PARTS,
 }
 ONLY = {
     "RPi": {"hardware/pin.py"},
-    "zmq": {"feed.py"},
+    "zmq": {"integrations/feed.py"},
     "psycopg": {"storage/postgres.py"},
     "sqlite3": {"storage/sqlite.py", "storage/sqlite_file.py", "storage/spool.py"},
-    "flask": {"web", "app.py", "realtime/__init__.py", "realtime/server.py", "realtime/fanout.py"},
+    "flask": {
+        "web",
+        "app.py",
+        "realtime/__init__.py",
+        "realtime/http_server.py",
+        "realtime/http_handler.py",
+        "realtime/socketio.py",
+    },
 }
 
 
@@ -54,9 +62,30 @@ def test_a_part_knows_only_whom_it_may(name):
 
 def test_the_top_level_is_as_agreed():
     agreed = {
-        "app.py", "settings.py", "feed.py", "hardware", "storage", "realtime", "web", "templates",
+        "app.py", "settings.py", "integrations", "hardware", "storage", "realtime", "web", "templates",
         "static", "tests", "bench", "deploy", "docs", "requirements.txt", "requirements-dev.txt", "Procfile",
         "Makefile", "pyproject.toml", "package.json", "README.md", "CHANGELOG.md", "LICENSE",
     }  # fmt: skip
     there = {path.name for path in Path(ROOT).iterdir() if not path.name.startswith(".")}
     assert there - {"node_modules", "__pycache__"} <= agreed
+
+
+def edges(name):
+    """The modules of this project that a module imports, those under TYPE_CHECKING included."""
+    package = Path(name).parent.as_posix().replace("/", ".")
+    for node in ast.walk(ast.parse((ROOT / name).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from (f"{package}.{each}" for each in names if (ROOT / package / f"{each}.py").exists())
+
+
+def test_there_is_no_import_cycle():
+    graph = {name.removesuffix(".py").replace("/", "."): set(edges(name)) for name in modules()}
+    assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_no_class_of_a_foreign_object_is_replaced():
+    for name in modules():
+        for node in ast.walk(ast.parse((ROOT / name).read_text())):
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            assert not [each for each in targets if getattr(each, "attr", "") == "__class__"], name

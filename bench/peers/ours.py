@@ -14,7 +14,7 @@ import gevent
 from gevent.fileobject import FileObject
 
 from bench.peers.message import count
-from realtime import Server, bind, create_socketio
+from realtime import create_socketio, serve
 
 app = flask.Flask(__name__)
 interval = int(sys.argv[1]) if len(sys.argv) > 1 else 25
@@ -22,7 +22,7 @@ socketio = create_socketio(
     app, newest_only={"count"}, manage_session=False, ping_interval=interval, ping_timeout=20
 )
 socketio.server.on("connect", lambda sid, environ, auth: None)
-server = Server(app, bind("127.0.0.1", 0))
+server = serve(app, "127.0.0.1", 0)
 print("port", server.port, flush=True)
 for line in FileObject(sys.stdin.fileno(), "r"):
     for seq in range(int(line.split()[1])):

@@ -1,0 +1,108 @@
+"""The clients of a namespace, and broadcasts that cost one `send` for each."""
+
+from collections.abc import Callable, Hashable
+
+from .packets import Packet
+from .session import MAX_QUEUE, Session, enqueue
+
+
+class Audience:
+    """The clients of a namespace, and the broadcasts to them.
+
+    Sessions on the fast path, whose WebSocket has nothing queued, get a frame by one call of `send`; the
+    others take the slow path. A session returns to the fast path only once its queue is empty: that one rule
+    keeps the order. What is sent to a client whose connect is being handled is held until that was
+    acknowledged.
+    """
+
+    def __init__(self) -> None:
+        self._fast: dict[Session, Callable[[bytes], int]] = {}
+        self._slow: dict[Session, None] = {}
+        self._held: dict[Session, dict[Hashable, Packet]] = {}
+
+    def __len__(self) -> int:
+        return len(self._fast) + len(self._slow)
+
+    def begin_connect(self, session: Session) -> None:
+        """Hold packets for a session until its connect is acknowledged."""
+        self._held[session] = {}
+        session.audiences = (*session.audiences, self)  # so that its end is noticed
+
+    def end_connect(self, session: Session, accepted: bool) -> None:
+        """Send what was held, or drop it if the connect was rejected."""
+        held = self._held.pop(session, {})
+        if accepted and not session.closed:
+            session.engine.heartbeat.connected(session)
+            for packet in held.values():
+                session.send(packet)
+            session.write_state_changed()
+
+    def place(self, session: Session) -> None:
+        """Sort a session anew."""
+        websocket = session.websocket
+        if session in self._held:
+            return
+        if session.fast_path and websocket is not None:
+            self._slow.pop(session, None)
+            self._fast[session] = websocket.sock.send
+        else:
+            self._fast.pop(session, None)
+            self._slow[session] = None
+
+    def discard(self, session: Session) -> None:
+        """Forget a session."""
+        self._fast.pop(session, None)
+        self._slow.pop(session, None)
+        self._held.pop(session, None)
+
+    def leave(self, session: Session) -> None:
+        """Disconnect a session from the namespace."""
+        self.discard(session)
+        session.audiences = tuple(audience for audience in session.audiences if audience is not self)
+
+    def send(self, session: Session, packet: Packet) -> None:
+        """Send a packet to one session."""
+        held = self._held.get(session)
+        if held is None:
+            session.send(packet)
+        else:
+            enqueue(held, packet)
+            if len(held) > MAX_QUEUE:
+                del self._held[session]
+                session.close("transport error")
+
+    def broadcast(self, packet: Packet) -> None:
+        """Send a packet to all."""
+        packet.shared = True
+        frame = packet.frame
+        length = len(frame)
+        incomplete: list[tuple[Session, int]] = []
+        clients = iter(self._fast.items())
+        while True:  # the try stands outside of the loop, so that it costs nothing per client
+            try:
+                for session, send in clients:
+                    sent = send(frame)
+                    if sent != length:
+                        incomplete.append((session, sent))
+                break
+            except BlockingIOError:
+                incomplete.append((session, 0))
+            except OSError:
+                incomplete.append((session, -1))
+        for session in (*self._slow, *self._held):
+            self.send(session, packet)
+        for session, sent in incomplete:
+            _send_incomplete(session, packet, sent)
+
+
+def _send_incomplete(session: Session, packet: Packet, sent: int) -> None:
+    """Go on with a frame of which the kernel took `sent` bytes; -1: the connection is lost."""
+    if session.websocket is None or session.closed:
+        return
+    if sent < 0:
+        session.connection_lost()
+    elif sent:
+        session.websocket.pause_writing(packet.frame[sent:])
+    else:
+        session.enqueue(packet)
+        session.websocket.pause_writing()

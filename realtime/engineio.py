@@ -1,0 +1,329 @@
+"""Engine.IO 4, server side: the requests to `/socket.io/`."""
+
+import base64
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import engineio
+import gevent
+
+from . import packets
+from .fairness import RunQueue
+from .heartbeat import CLOSE_TIMEOUT, Heartbeat
+from .http_headers import RequestHead
+from .log_limit import RateLimit
+from .packets import SEPARATOR, Packet
+from .polling import Poll, site_key
+from .session import MAX_INBOX, Session
+from .upgrade import Refusal, Upgrade
+from .websocket import HandshakeError, WebSocket, handshake_response, header_tokens
+
+log = logging.getLogger(__name__)
+
+#: Seconds that an upgrade may take: behind a proxy that drops frames it never ends.
+UPGRADE_TIMEOUT = 10.0
+#: Seconds after which a poll is answered with a NOOP while an upgrade is under way, again and again.
+#: Immediate answers would be 48,000 polls a minute. With a short ping interval, half of that.
+MAX_UPGRADE_POLL_INTERVAL = 0.2
+#: Seconds from the client's probe until its poll is released, on which it waits to complete the upgrade.
+RELEASE_DELAY = 0.025
+
+#: Lines about rejected input, which anybody can cause.
+reject_log = logging.getLogger(f"{__name__}.rejected")
+reject_log.addFilter(RateLimit(10))
+
+#: Bytes that clients may have sent of messages that are incomplete, all together; that may be queued for
+#: clients one by one, all together; and for each, unless a packet may be larger.
+MAX_RECEIVED, MAX_QUEUED, MIN_QUEUE_SIZE = 16 * 2**20, 32 * 2**20, 65536
+
+Response = tuple[str, list[tuple[str, str]], bytes]
+
+
+class Rejected(Exception):
+    """A request that gets an error response, in the words of the Engine.IO protocol."""
+
+    def __init__(self, code: int, message: str, status: str = "400 BAD REQUEST") -> None:
+        super().__init__(message)
+        self.body = json.dumps({"code": code, "message": message}).encode()
+        self.status = status
+
+
+class EngineServer(engineio.Server):
+    """An Engine.IO server without a greenlet or a queue for idle clients.
+
+    Args:
+        max_clients: Further handshakes get 503.
+        connect_timeout: Seconds within which a session must connect to a Socket.IO namespace; None: any time.
+        on_reject: Called with the kind of each rejected input.
+        options: python-engineio's.
+    """
+
+    def __init__(
+        self,
+        max_clients: int = 20_000,
+        connect_timeout: float | None = 45.0,
+        on_reject: Callable[[str], None] = lambda kind: None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options, monitor_clients=False)
+        self.max_clients = max_clients
+        self.run_queue = RunQueue()
+        self.heartbeat = Heartbeat(
+            self.ping_interval, self.ping_timeout, connect_timeout, self.sockets, self.run_queue
+        )
+        #: WebSockets with an open descriptor, those that are upgrading or closing included.
+        self.open_websockets = 0
+        #: Bytes of packets for it alone that may be queued for a client.
+        self.max_queue_size = max(MIN_QUEUE_SIZE, 4 * self.max_http_buffer_size)
+        self._received = self._queued = 0
+        self._upgrade_poll_interval = min(MAX_UPGRADE_POLL_INTERVAL, self.ping_interval / 2)
+        self._on_reject = on_reject
+
+    # --- what python-socketio calls ---
+
+    def send_packet(self, sid: str, pkt: Any) -> None:
+        """Send a packet of python-engineio's."""
+        session = self.sockets.get(sid)
+        if session is not None:
+            session.send(Packet(pkt.encode()))
+
+    def send(self, sid: str, data: Any) -> None:
+        """Send a message."""
+        self.send_packet(sid, engineio.packet.Packet(engineio.packet.MESSAGE, data))
+
+    def disconnect(self, sid: str | None = None) -> None:
+        """Close a session; None: all of them."""
+        for session in list(self.sockets.values()) if sid is None else [self.sockets.get(sid)]:
+            if session is not None:
+                session.close(self.reason.SERVER_DISCONNECT)
+
+    def transport(self, sid: str) -> str:
+        """Return `websocket` or `polling`. Raises `KeyError`."""
+        return "websocket" if self.sockets[sid].upgraded else "polling"
+
+    # --- requests ---
+
+    def handle_request(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        """Handle a WSGI request."""
+        try:
+            response = self._handle(environ, start_response)
+        except HandshakeError as error:
+            self.reject("handshake", str(error))
+            response = ("400 BAD REQUEST", [("Sec-WebSocket-Version", "13")], str(error).encode())
+        except Rejected as error:
+            self.reject("request", str(error))
+            headers = [("Content-Type", "application/json")]
+            if error.status.startswith("503"):
+                headers.append(("Retry-After", "5"))
+            response = (error.status, headers, error.body)
+        if response is None:
+            return []  # the connection is detached or parked
+        status, headers, body = response
+        start_response(status, self._headers(environ, headers))
+        return [body]
+
+    def _headers(self, environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [*headers, ("Cache-Control", "no-store"), *self._cors_headers(environ)]
+
+    def _handle(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Response | None:
+        method = environ["REQUEST_METHOD"]
+        if method == "OPTIONS":
+            return "200 OK", [("Content-Type", "text/plain")], b""
+        try:
+            query = parse_qs(environ.get("QUERY_STRING", ""), max_num_fields=20)
+        except ValueError:
+            raise Rejected(3, "Bad request") from None
+        transport = query.get("transport", [""])[0]
+        if transport not in self.transports:
+            raise Rejected(0, "Transport unknown")
+        upgrade = "websocket" in header_tokens(environ.get("HTTP_UPGRADE", ""))
+        if "j" in query or upgrade != (transport == "websocket"):
+            raise Rejected(3, "Bad request")
+        if "sid" not in query:
+            return self._open(environ, method, query.get("EIO", [""])[0], upgrade)
+        session = self.sockets.get(query["sid"][0])
+        if session is not None and session.is_expired():
+            session.close("ping timeout")
+            session = None
+        if session is None:
+            raise Rejected(1, "Session ID unknown")
+        if upgrade:
+            self._begin_upgrade(session, environ)
+            return None
+        if session.upgraded:
+            raise Rejected(3, "Bad request")
+        if method == "GET":
+            return self._poll(session, environ, start_response)
+        if method == "POST":
+            return self._post(session, environ)
+        raise Rejected(2, "Bad handshake method")
+
+    def _open(self, environ: dict[str, Any], method: str, version: str, upgrade: bool) -> Response | None:
+        if method != "GET":
+            raise Rejected(2, "Bad handshake method")
+        if version != "4":
+            raise Rejected(5, "Unsupported protocol version")
+        if len(self.sockets) >= self.max_clients:
+            raise Rejected(3, "Too many clients", "503 SERVICE UNAVAILABLE")
+        request = environ.get("realtime.request")
+        response = self._accept(environ) if upgrade else b""
+        key = None if upgrade or request is None else _site_key(request.head, environ)
+        session = Session(self, self.generate_id(), key)
+        self.sockets[session.sid] = session
+        self.handlers["connect"](session.sid, environ)
+        self.heartbeat.add(session)
+        opened = Packet("0" + json.dumps(self._handshake(session, upgrade), separators=(",", ":")))
+        if not upgrade:
+            return "200 OK", [("Content-Type", "text/plain; charset=UTF-8")], opened.text.encode()
+        assert request is not None
+        self.open_websockets += 1
+        sock, received = request.detach()
+        session.websocket = WebSocket(sock, session, self.max_http_buffer_size, self.run_queue)
+        session.websocket.start(response + opened.frame, received)
+        return None
+
+    def _handshake(self, session: Session, upgrade: bool) -> dict[str, Any]:
+        can_upgrade = not upgrade and self.allow_upgrades and "websocket" in self.transports
+        return {
+            "sid": session.sid,
+            "upgrades": ["websocket"] if can_upgrade else [],
+            "pingInterval": int(self.ping_interval * 1000),
+            "pingTimeout": int(self.ping_timeout * 1000),
+            "maxPayload": self.max_http_buffer_size,
+        }
+
+    def _accept(self, environ: dict[str, Any]) -> bytes:
+        """Return the response to a handshake. Raises `HandshakeError`."""
+        if "realtime.request" not in environ:
+            raise HandshakeError("this server cannot upgrade: use realtime.serve()")
+        return handshake_response(environ)
+
+    def _begin_upgrade(self, session: Session, environ: dict[str, Any]) -> None:
+        """Accept a WebSocket to probe; the client goes on polling until it is sure of it.
+
+        A second one is accepted and closed, as the reference server does.
+        """
+        response = self._accept(environ)
+        self.open_websockets += 1
+        sock, received = environ["realtime.request"].detach()
+        if session.upgraded or session.probe is not None:
+            refused = WebSocket(sock, Refusal(self), self.max_http_buffer_size, self.run_queue)
+            refused.start(response, b"")
+            refused.send_close(1000)
+            gevent.spawn_later(CLOSE_TIMEOUT, refused.abort)
+            return
+        upgrade = Upgrade(session)
+        websocket = WebSocket(sock, upgrade, self.max_http_buffer_size, self.run_queue)
+        upgrade.attach(websocket)
+        gevent.spawn_later(UPGRADE_TIMEOUT, session.cancel_upgrade, websocket)
+        websocket.start(response, received)
+
+    def probe_received(self, session: Session) -> None:
+        """Release the poll of a client that has probed: it waits for that."""
+        if session.poll is not None:
+            self._release_later(RELEASE_DELAY, session, session.poll)
+
+    def _release_later(self, delay: float, session: Session, poll: Poll) -> None:
+        def release() -> None:
+            if session.poll is poll:
+                session.release_poll()
+
+        gevent.spawn_later(delay, release)
+
+    def _poll(
+        self, session: Session, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Response | None:
+        if session.poll is not None:
+            session.close(self.reason.TRANSPORT_ERROR, notify=False)
+            raise Rejected(3, "Bad request")
+        headers = [("Content-Type", "text/plain; charset=UTF-8")]
+        if session.urgent:
+            return "200 OK", headers, packets.encode_payload(session.dequeue())
+        request = environ.get("realtime.request")
+        if request is None:
+            raise Rejected(3, "long polling needs realtime.serve()")
+        start_response("200 OK", self._headers(environ, headers))
+        poll = Poll(request.connection, session, *request.release())
+        if session.probe is not None:
+            self._release_later(self._upgrade_poll_interval, session, poll)
+        return None
+
+    def _post(self, session: Session, environ: dict[str, Any]) -> Response:
+        limit, raw, body = self.max_http_buffer_size, None, ""
+        try:
+            # The length of a chunked body is unknown.
+            chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
+            length = limit + 1 if chunked else int(environ.get("CONTENT_LENGTH") or "0")
+            if chunked or length <= limit:
+                raw = environ["wsgi.input"].read(length)
+                body = raw.decode()
+        except (ValueError, OSError):
+            raw, body = b"", ""
+        if raw is None or len(raw) > limit:
+            session.close(self.reason.TRANSPORT_ERROR, notify=False)
+            raise Rejected(3, "Payload too large", "413 CONTENT TOO LARGE")
+        end = -1
+        while end < len(body):
+            start, end = end + 1, body.find(SEPARATOR, end + 1)
+            end = len(body) if end < 0 else end
+            text = body[start:end]
+            while session.inbox and len(session.inbox) >= MAX_INBOX:
+                gevent.sleep(0.01)  # backpressure: respond when the inbox has drained
+            if text[:1] not in ("1", "3", "4", "b"):  # a close, a pong, a message
+                session.close(self.reason.TRANSPORT_ERROR, notify=False)
+                raise Rejected(3, "Bad request")
+            session.message_received(text)
+        return "200 OK", [("Content-Type", "text/html")], b"ok"
+
+    # --- sessions ---
+
+    def handle_message(self, session: Session, message: str | bytes) -> None:
+        """Pass a client's message to Socket.IO; one that makes no sense closes the session."""
+        try:
+            if isinstance(message, bytes):
+                self.handlers["message"](session.sid, message)
+            elif message[:1] == "4":
+                self.handlers["message"](session.sid, message[1:])
+            elif message[:1] == "b":
+                self.handlers["message"](session.sid, base64.b64decode(message[1:], validate=True))
+            elif message == "1":
+                session.close(self.reason.CLIENT_DISCONNECT, notify=False)
+            else:
+                raise ValueError(f"packet of type {message[:1]!r}")
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            self.reject("packet", f"{type(error).__name__}: {error}")
+            session.close(self.reason.TRANSPORT_ERROR)
+        except Exception:
+            log.exception("Handling a client's packet failed")
+            session.close(self.reason.TRANSPORT_ERROR)
+
+    def hold_received(self, size: int) -> bool:
+        """Note that partial messages of WebSockets take `size` bytes more; false: that is too much."""
+        self._received += size
+        return self._received <= MAX_RECEIVED
+
+    def hold_queued(self, size: int) -> bool:
+        """Note that packets for single clients take `size` bytes more; false: that is too much."""
+        self._queued += size
+        return self._queued <= MAX_QUEUED
+
+    def session_closed(self, session: Session, reason: str) -> None:
+        """Forget a session and notify the application."""
+        self.sockets.pop(session.sid, None)
+        gevent.spawn(self.handlers["disconnect"], session.sid, reason)
+
+    def reject(self, kind: str, reason: str) -> None:
+        """Count and log rejected input."""
+        self._on_reject(kind)
+        reject_log.warning("Rejected %s: %.200s", kind, reason)
+
+
+def _site_key(head: RequestHead, environ: dict[str, Any]) -> tuple[int, int] | None:
+    """Return which requests of a session may take the fast path; None, if its responses need CORS headers."""
+    host, origin = environ.get("HTTP_HOST", "").lower(), environ.get("HTTP_ORIGIN")
+    if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
+        return None
+    return site_key(head.headers, host)

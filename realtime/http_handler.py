@@ -1,0 +1,180 @@
+"""One HTTP request: gevent's pywsgi between a complete request and its response."""
+
+import io
+import logging
+from typing import Any
+
+from gevent import pywsgi
+from werkzeug.exceptions import BadRequest
+
+from .http_connection import CLOSED, MAX_BUFFERED_BODY, REQUEST_TIMEOUT, RESPONSE_TIMEOUT, Connection
+from .http_headers import RequestError, RequestHead
+
+log = logging.getLogger(__name__)
+
+#: Bytes of a body for which an application without MAX_CONTENT_LENGTH gets time, at 100 kB a second.
+MAX_TIMED_BODY = 10**8
+#: Bytes of a body that is copied behind its head; larger ones may be the same object for many peers.
+MAX_COPIED = 16384
+
+
+class RequestHandler(pywsgi.WSGIHandler):
+    """One request: calls the application and sends its response.
+
+    Head and body of a response leave in one send: pywsgi's two make the second wait for the delayed
+    acknowledgement of the first, 45 ms on every kept-alive connection.
+    """
+
+    server: Any
+    close_connection: bool
+
+    def __init__(self, connection: Connection, head: RequestHead, server: Any) -> None:
+        super().__init__(None, connection.address, server, rfile=connection)
+        self.connection = connection
+        self.head = head
+        self.application = server.application
+        self.command, self.path, self.request_version = head.method, head.target, head.version
+        self.requestline = f"{head.method} {head.target:.200s}"
+        self.close_connection = not head.keep_alive
+        self._released = False  # the connection is parked or detached
+        self._streams_body = not connection.body_is_complete
+        self.environ = self.get_environ()
+
+    def run(self) -> None:
+        """Serve the request. Blocks."""
+        if self._streams_body:
+            limit = self.application.config.get("MAX_CONTENT_LENGTH") or MAX_TIMED_BODY
+            self.connection.set_timeout(REQUEST_TIMEOUT + min(self.head.content_length or limit, limit) / 1e5)
+        self.handle_one_response()
+        self.environ = {}  # it refers to this object
+        self.connection.finish(keep_alive=not self.close_connection)
+
+    def get_environ(self) -> dict[str, Any]:
+        """Return the WSGI environ."""
+        environ: dict[str, Any] = self.server.get_environ()
+        path, _, query = self.head.target.partition("?")
+        body = self.connection.take_body()
+        stream: Any = io.BytesIO(body)
+        if self._streams_body:
+            stream = io.BufferedReader(_BodyStream(body, self.connection), MAX_BUFFERED_BODY)
+        environ |= {
+            "REQUEST_METHOD": self.head.method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": pywsgi.unquote_latin1(path),
+            "QUERY_STRING": query,
+            "SERVER_PROTOCOL": self.head.version,
+            "REMOTE_ADDR": str(self.client_address[0]),
+            "REMOTE_PORT": str(self.client_address[1]),
+            "wsgi.input": stream,
+            "wsgi.input_terminated": True,
+            "realtime.request": self,
+        }
+        for name, value in self.head.headers:
+            if "_" in name:  # would pass for the header with a hyphen
+                continue
+            key = name.upper().replace("-", "_")
+            if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+                key = f"HTTP_{key}"
+            if key in environ:
+                value = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
+            environ[key] = value
+        return environ
+
+    def _discard(self) -> None:
+        """Do nothing: `finish` closes a connection whose body was not read."""
+
+    @property
+    def wsgi_input(self) -> "RequestHandler":
+        """What pywsgi discards the rest of a body from."""
+        return self
+
+    def start_response(self, *arguments: Any, **options: Any) -> Any:
+        """Begin the response. One that leaves a part of the body unread closes the connection."""
+        if self._streams_body:
+            unread = not self.connection.body_is_complete
+            self.close_connection = self.close_connection or unread
+            self.connection.set_timeout(REQUEST_TIMEOUT if unread else RESPONSE_TIMEOUT)
+        return super().start_response(*arguments, **options)
+
+    def process_result(self) -> None:
+        """Send what the application returned, unless it keeps or has taken the connection."""
+        if not self._released:
+            super().process_result()
+
+    def _write_with_headers(self, data: bytes) -> None:
+        self.finalize_headers()
+        self.headers_sent = True
+        head = self._render_head() + b"\r\n"
+        if self.command == "HEAD":
+            self.response_use_chunked = False
+            data = b""
+        elif self.response_use_chunked and data:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if len(data) < MAX_COPIED:
+            self._sendall(head + data)
+        else:
+            self.connection.write(head, data)
+            self.response_length += len(head) + len(data)
+
+    def _write(self, data: bytes) -> None:
+        if self.command != "HEAD":
+            super()._write(data)
+
+    def _render_head(self) -> bytes:
+        lines = [b"HTTP/1.1 " + self.status, *(b"%b: %b" % header for header in self.response_headers)]
+        if self.close_connection and not any(
+            name.lower() == b"connection" for name, _ in self.response_headers
+        ):
+            lines.append(b"Connection: close")
+        return b"\r\n".join(lines) + b"\r\n"
+
+    def _sendall(self, data: bytes) -> None:
+        self.connection.write(data)
+        self.response_length += len(data)
+
+    def log_request(self) -> None:
+        """Do nothing: pywsgi formats a line for each request even if nobody reads it."""
+
+    def handle_error(self, kind: Any, error: Any, traceback: Any) -> None:
+        """Log an error of the application and respond with 500, unless the peer is gone."""
+        if self.connection.state == CLOSED:
+            self.close_connection = True
+            return
+        log.error("%s failed", self.requestline, exc_info=(kind, error, traceback))
+        self._send_error_response_if_possible(500)
+
+    # --- for the engine ---
+
+    def detach(self) -> tuple[Any, bytes]:
+        """Hand over the connection: return its non-blocking socket and the bytes already buffered."""
+        self._released = True
+        return self.connection.detach()
+
+    def release(self) -> tuple[bytes, bool]:
+        """Leave the response to a parked poll.
+
+        Returns its head up to the Content-Length, and whether the connection closes with it.
+        """
+        self._released = True
+        return self._render_head(), self.close_connection
+
+
+class _BodyStream(io.RawIOBase):
+    """A request body that is received while the application reads it."""
+
+    def __init__(self, received: bytes, connection: Connection) -> None:
+        self._received = received
+        self._connection = connection
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._received or self._connection.read_body()
+        except (OSError, RequestError) as error:
+            raise BadRequest(str(error)) from error
+        self._received = data[len(buffer) :]
+        data = data[: len(buffer)]
+        buffer[: len(data)] = data
+        return len(data)

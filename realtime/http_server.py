@@ -1,0 +1,276 @@
+"""The HTTP server: gevent's pywsgi for requests that are complete, the event loop for all that waits."""
+
+import _socket
+import contextlib
+import logging
+import random
+import resource
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import flask
+import gevent
+from gevent import pywsgi
+
+from .engineio import EngineServer
+from .http_connection import CLOSED, Connection
+from .http_handler import RequestHandler
+from .http_headers import RequestError, RequestHead
+from .polling import FastPath
+
+log = logging.getLogger(__name__)
+
+#: Requests in greenlets at once, urgent ones not counted; the next wait, still as bytes. A greenlet that
+#: waits within an application takes about 40 kB.
+MAX_RUNNING = 256
+#: Bytes of memory that HTTP connections may hold together, long polls that wait not counted.
+MEMORY_BUDGET = 32 * 2**20
+#: Seconds for which a connection must have waited for its peer to be closed in favour of another.
+MIN_EVICTION_AGE = 1.0
+#: Descriptors that connections never get: the database, the log and the pins need some.
+RESERVED_DESCRIPTORS = 128
+#: Bytes that the kernel may buffer for a connection in each direction (it doubles the number). By default it
+#: would take 4 MB to send to a peer that does not read, and 6 MB from one that is not read.
+SOCKET_BUFFER = 65536
+#: Sessions closed a second at shutdown, unless that takes longer than the timeout in seconds.
+SHUTDOWN_RATE, SHUTDOWN_TIMEOUT = 1000, 3.0
+
+
+class _WSGIServer(pywsgi.WSGIServer):
+    """Accepts connections and shares descriptors, memory and time among them."""
+
+    #: Connections accepted in one pass of the loop. With more, the handshakes under way at once leave freed
+    #: memory between what stays; with fewer, a press waits behind strangers who connect.
+    max_accept = 64
+
+    def __init__(
+        self,
+        listener: Any,
+        app: flask.Flask,
+        engine: EngineServer,
+        path: str,
+        headers: Sequence[tuple[str, str]],
+        is_urgent: Callable[[RequestHead], bool],
+        **options: Any,
+    ) -> None:
+        super().__init__(listener, app, log=None, error_log=log, **options)
+        self.run_queue = engine.run_queue
+        self.fast_path = FastPath(engine.sockets, path)
+        self.connections: set[Connection] = set()
+        self._engine = engine
+        self._headers = headers
+        self._is_urgent = is_urgent
+        self._max_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
+        self._waiting: dict[Connection, float] = {}  # for their peers, since when, the longest first
+        self._held = 0
+        self._running = 0
+        self._backlog: deque[Connection] = deque()  # requests that wait for one of MAX_RUNNING to end
+
+    # --- connections ---
+
+    def do_read(self) -> Any:
+        """Accept a connection, without gevent's socket around it."""
+        try:
+            fd, address = self.socket._accept()
+        except BlockingIOError:
+            return None
+        sock = _socket.socket(self.socket.family, self.socket.type, self.socket.proto, fileno=fd)
+        sock.setblocking(False)
+        return sock, address
+
+    def do_handle(self, sock: Any, address: Any) -> None:
+        """Take a connection, or reject it with 503 at the descriptor limit."""
+        if (
+            len(self.connections) + self._engine.open_websockets >= self._max_descriptors
+            and not self._evict()
+        ):
+            with contextlib.suppress(OSError):
+                sock.send(self._error("503 Service Unavailable", ("Retry-After", "5")))
+            sock.close()
+            return
+        connection = Connection(self, sock, address)
+        if connection.state != CLOSED:  # it was beyond the memory budget
+            self.connections.add(connection)
+
+    def waits(self, connection: Connection, waits: bool) -> None:
+        """Note whether a connection waits for its peer, since now."""
+        self._waiting.pop(connection, None)
+        if waits:
+            self._waiting[connection] = time.monotonic()
+
+    def hold(self, size: int) -> bool:
+        """Take `size` bytes of the memory budget (negative: return them); false: it is exceeded."""
+        self._held += size
+        while self._held > MEMORY_BUDGET:
+            if not self._evict():
+                return False
+        return True
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self.connections.discard(connection)
+
+    def _evict(self) -> bool:
+        """Close the connection that has waited longest for its peer; false: there is none to close."""
+        connection, since = next(iter(self._waiting.items()), (None, 0.0))
+        if connection is None or time.monotonic() - since < MIN_EVICTION_AGE:
+            return False
+        connection.close()
+        return True
+
+    def close_overdue(self) -> None:
+        """Close the connections whose deadline has passed, for ever. Blocks; start it in a greenlet."""
+        while True:
+            gevent.sleep(1)
+            now = time.monotonic()
+            for connection in list(self.connections):
+                if connection.deadline is not None and connection.deadline < now:
+                    connection.close()
+
+    # --- requests ---
+
+    def admit(self, connection: Connection, head: RequestHead) -> None:
+        """Run a request in its turn."""
+        if self._is_urgent(head):
+            self.run_queue.submit(partial(self._run, connection), urgent=True)
+        elif self._running < MAX_RUNNING:
+            self._running += 1
+            self.run_queue.submit(partial(self._run_counted, connection))
+        else:
+            self._backlog.append(connection)
+
+    def _run(self, connection: Connection) -> None:
+        try:
+            connection.run()
+        except Exception:
+            log.exception("Serving a request failed")
+            connection.close()
+
+    def _run_counted(self, connection: Connection) -> None:
+        self._run(connection)
+        if self._backlog:
+            self.run_queue.submit(partial(self._run_counted, self._backlog.popleft()))
+        else:
+            self._running -= 1
+
+    def serve(self, connection: Connection, head: RequestHead) -> None:
+        """Serve a request. Blocks."""
+        RequestHandler(connection, head, self).run()
+
+    def error_response(self, error: RequestError) -> bytes:
+        """Log and count a rejected request; return the response."""
+        self._engine.reject("request", str(error))
+        return self._error(error.status)
+
+    def _error(self, status: str, *more: tuple[str, str]) -> bytes:
+        body = status[4:] + "\n"
+        headers = [
+            *more,
+            *self._headers,
+            ("Content-Type", "text/plain"),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+        ]
+        lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), "", body]
+        return "\r\n".join(lines).encode()
+
+
+def bind(host: str, port: int) -> gevent.socket.socket:
+    """Return a listening socket; port 0 takes a free one. Raises `OSError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = gevent.socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit what follows.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
+        listener.bind((host, port))
+        listener.listen(4096)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class HTTPServer:
+    """An HTTP server for a Flask app with a Socket.IO server of this package. It serves when constructed.
+
+    Args:
+        app: The application.
+        listener: A listening socket (see `bind`).
+        headers: Added to responses that the server creates itself (400, 431, 503).
+        is_urgent: Called with the head of each request; those that it returns true for go first. It must
+            be quick, and must not believe what anybody can send.
+    """
+
+    def __init__(
+        self,
+        app: flask.Flask,
+        listener: gevent.socket.socket,
+        headers: Sequence[tuple[str, str]] = (),
+        is_urgent: Callable[[RequestHead], bool] = lambda head: False,
+    ) -> None:
+        socketio = app.extensions["socketio"]
+        self._engine: EngineServer = socketio.server.eio
+        silence = int(1000 * (self._engine.ping_interval + self._engine.ping_timeout))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence)  # ms; ends dead peers
+        host, self.port = listener.getsockname()[:2]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        environ = {"SERVER_NAME": host}  # else pywsgi looks the host name up
+        path = socketio.sockio_mw.engineio_path
+        self._server = _WSGIServer(listener, app, self._engine, path, headers, is_urgent, environ=environ)
+        self._server.start()
+
+    def tasks(self) -> tuple[Callable[[], None], ...]:
+        """Return what must run, each in a greenlet, for as long as the server serves."""
+        return self._engine.heartbeat.run, self._server.close_overdue
+
+    def connections(self) -> dict[str, int]:
+        """Return the number of open connections: plain HTTP, and WebSockets."""
+        return {"http": len(self._server.connections), "websocket": self._engine.open_websockets}
+
+    def refuse(self) -> None:
+        """Stop accepting; open connections continue. Idempotent."""
+        self._server.close()
+
+    def close(self, timeout: float = SHUTDOWN_TIMEOUT) -> None:
+        """Stop accepting and end all sessions, after which every client reconnects by itself.
+
+        They are ended at `SHUTDOWN_RATE`, or faster to meet `timeout` in seconds, so that other servers are
+        not hit at once. Only the transports end: a close packet would keep Python clients from coming back.
+        """
+        self.refuse()
+        sessions = list(self._engine.sockets.values())
+        random.shuffle(sessions)
+        started, pace = time.monotonic(), min(timeout / max(1, len(sessions)), 1 / SHUTDOWN_RATE)
+        for number, session in enumerate(sessions):
+            session.close(self._engine.reason.SERVER_DISCONNECT, final=False)
+            if number % 20 == 19:
+                gevent.sleep(max(0.0, started + number * pace - time.monotonic()))
+        gevent.sleep(0.1)  # let what was sent leave
+
+
+def serve(app: flask.Flask, host: str, port: int, **options: Any) -> HTTPServer:
+    """Serve `app` at `host` and `port` in the background.
+
+    Args:
+        app: A Flask app with a server from `create_socketio`.
+        host: Address to listen on.
+        port: Port; 0 takes a free one.
+        options: Passed on to `HTTPServer`.
+
+    Returns:
+        The running server: `url`, `port`, `close()`.
+
+    Raises:
+        OSError: The address cannot be had.
+    """
+    server = HTTPServer(app, bind(host, port), **options)
+    for task in server.tasks():
+        gevent.spawn(task)
+    return server

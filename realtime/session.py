@@ -1,0 +1,342 @@
+"""An Engine.IO session: its queue, its transport, its way from long polling to WebSocket."""
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Hashable
+from typing import Any, Protocol
+
+from . import packets
+from .fairness import RunQueue
+from .frames import FrameError
+from .packets import Packet
+from .polling import Poll
+from .websocket import WebSocket
+
+#: Packets queued for a session; of an event of which only the newest counts, one. More close it.
+MAX_QUEUE = 256
+#: Packets in one response to a long poll: python-engineio's client fails at more.
+MAX_PAYLOAD_PACKETS = 16
+#: Messages of a client that wait to be handled; with more, its WebSocket is not read.
+MAX_INBOX = 64
+
+_unique = itertools.count()
+
+
+class Audience(Protocol):
+    """The clients of a namespace, sorted by how a broadcast reaches them."""
+
+    def place(self, session: "Session") -> None:
+        """Sort a session anew: its transport has changed, or has begun or ceased to stall."""
+
+    def discard(self, session: "Session") -> None:
+        """Forget a session."""
+
+
+class Pulse(Protocol):
+    """What a session needs of the heartbeat."""
+
+    def pong_received(self, session: "Session") -> None:
+        """Note a pong."""
+
+    def connected(self, session: "Session") -> None:
+        """Note that a session has connected to a namespace, or has ended."""
+
+    def flush_soon(self, session: "Session") -> None:
+        """Answer the session's long poll within a fifth of a second."""
+
+    def close_later(self, session: "Session") -> None:
+        """Close the session's socket unless the peer does within a second."""
+
+
+class Engine(Protocol):
+    """What a session needs of the engine."""
+
+    heartbeat: Pulse
+    run_queue: RunQueue
+    open_websockets: int
+    max_queue_size: int
+
+    def hold_received(self, size: int) -> bool:
+        """Note that partial messages of WebSockets take `size` bytes more; false: that is too much."""
+
+    def hold_queued(self, size: int) -> bool:
+        """Note that packets for single clients take `size` bytes more; false: that is too much."""
+
+    def handle_message(self, session: "Session", message: str | bytes) -> None:
+        """Handle a client's message. May block."""
+
+    def probe_received(self, session: "Session") -> None:
+        """The client has probed its WebSocket."""
+
+    def reject(self, kind: str, reason: str) -> None:
+        """Log and count malformed input."""
+
+    def session_closed(self, session: "Session", reason: str) -> None:
+        """Forget a session and notify the application."""
+
+
+def enqueue(queue: dict[Hashable, Packet], packet: Packet) -> None:
+    """Append a packet to `queue`; it replaces an earlier one with the same key."""
+    key = next(_unique) if packet.key is None else packet.key
+    queue.pop(key, None)
+    queue[key] = packet
+
+
+class Session:
+    """A client, in place of python-engineio's socket; the listener of its WebSocket.
+
+    What cannot be sent at once waits in `queue`, in the order in which it was sent.
+    """
+
+    __slots__ = (
+        "_app_session",
+        "audiences",
+        "checked_head",
+        "closed",
+        "engine",
+        "fast_path",
+        "inbox",
+        "poll",
+        "poll_started_at",
+        "pong_deadline",
+        "probe",
+        "queue",
+        "queued_size",
+        "sid",
+        "site_key",
+        "urgent",
+        "websocket",
+    )
+
+    def __init__(self, engine: Engine, sid: str, site_key: tuple[int, int] | None = None) -> None:
+        self.engine = engine
+        self.sid = sid
+        #: Which requests may take the fast path of polling; None: none may.
+        self.site_key = site_key
+        self.checked_head = 0  # hash of the head of a poll that was found to be such a request
+        self.closed = False
+        self.pong_deadline = 0.0  # monotonic; 0: no ping is unanswered
+        self.websocket: WebSocket | None = None
+        self.probe: WebSocket | None = None  # while upgrading
+        self.poll: Poll | None = None
+        self.poll_started_at = 0.0  # monotonic
+        self.queue: dict[Hashable, Packet] | None = None  # made with the first packet that waits
+        self.queued_size = 0  # bytes in it that no other client shares
+        self.urgent = False  # a queued packet completes a long poll at once
+        self.inbox: deque[str | bytes] | None = None
+        self.audiences: tuple[Audience, ...] = ()  # of the namespaces that it is connected to
+        self.fast_path = False  # broadcasts write to the WebSocket directly
+        self._app_session: dict[str, Any] | None = None
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether the transport is WebSocket."""
+        return self.websocket is not None
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """The application's data of this client; python-socketio reads and sets it."""
+        if self._app_session is None:
+            self._app_session = {}
+        return self._app_session
+
+    @session.setter
+    def session(self, session: dict[str, Any]) -> None:
+        self._app_session = session
+
+    # --- to the client ---
+
+    def send(self, packet: Packet) -> None:
+        """Send a packet now, or as soon as the client can take it. Does not block."""
+        if self.closed:
+            return
+        if self.websocket is not None:
+            if self.websocket.writable:
+                self.websocket.send(packet.frame)
+            else:
+                self.enqueue(packet)
+        elif self.poll is None:
+            self.enqueue(packet)
+        elif self.queue or packet.batched:
+            self.enqueue(packet)
+            if self.urgent:
+                self.complete_poll()
+        else:
+            self._respond([packet])
+
+    def enqueue(self, packet: Packet) -> None:
+        """Queue a packet until the client can take it."""
+        if self.queue is None:
+            self.queue = {}
+        if packet.batched:
+            self.engine.heartbeat.flush_soon(self)
+        else:
+            self.urgent = True
+            if isinstance(packet.key, tuple) and self.websocket is not None:  # newest-only, not a ping
+                self._drop_batched()
+        enqueue(self.queue, packet)
+        full = len(self.queue) > MAX_QUEUE
+        if not packet.shared:
+            self.queued_size += len(packet.payload)
+            full = not self.engine.hold_queued(len(packet.payload)) or full
+            full = full or (self.queued_size > self.engine.max_queue_size and len(self.queue) > 1)
+        if full:
+            self.close("transport error", notify=False)
+
+    def _dequeued(self, packet: Packet) -> Packet:
+        if not packet.shared:
+            self.queued_size -= len(packet.payload)
+            self.engine.hold_queued(-len(packet.payload))
+        return packet
+
+    def _drop_batched(self) -> None:
+        """Drop batched packets queued for a stalled client, so that the newest state goes out first."""
+        assert self.queue is not None
+        for key in [key for key, packet in self.queue.items() if packet.batched]:
+            del self.queue[key]
+
+    def complete_poll(self) -> None:
+        """Answer the pending long poll with the queue; without one, the next poll gets it at once."""
+        self.urgent = bool(self.queue)
+        if self.urgent and self.poll is not None:
+            self._respond(self.dequeue())
+
+    def dequeue(self) -> list[Packet]:
+        """Take as many packets from the queue as one response may hold."""
+        queue = self.queue or {}
+        keys = list(itertools.islice(queue, MAX_PAYLOAD_PACKETS))
+        taken = [self._dequeued(queue.pop(key)) for key in keys]
+        self.urgent = bool(queue)
+        self.queue = queue or None
+        return taken
+
+    def _respond(self, answer: list[Packet]) -> None:
+        poll, self.poll = self.poll, None
+        if poll is not None and not poll.respond(answer):
+            self.close("transport close", notify=False)
+
+    def release_poll(self) -> None:
+        """Answer the pending long poll with a NOOP."""
+        if self.poll is not None:
+            self._respond([packets.NOOP])
+
+    # --- listener of the WebSocket ---
+
+    def hold(self, size: int) -> bool:
+        """Note that partial messages take `size` bytes more; false: that is too much."""
+        return self.engine.hold_received(size)
+
+    def message_received(self, message: str | bytes) -> None:
+        """Take a message of the client. Messages are handled in order, in a greenlet."""
+        if self.closed:
+            return
+        if message == "3":
+            self.engine.heartbeat.pong_received(self)
+        elif self.inbox is None:
+            self.inbox = deque((message,))
+            self.engine.run_queue.submit(self._handle_inbox)
+        else:
+            self.inbox.append(message)
+            if len(self.inbox) >= MAX_INBOX and self.websocket is not None:
+                self.websocket.pause_reading()
+
+    def _handle_inbox(self) -> None:
+        try:
+            while self.inbox and not self.closed:
+                self.engine.handle_message(self, self.inbox.popleft())
+                if self.inbox:
+                    self.engine.run_queue.wait()
+        finally:
+            self.inbox = None
+            if self.websocket is not None:
+                self.websocket.resume_reading()
+
+    def next_frame(self) -> bytes | None:
+        """Return the next queued frame."""
+        if not self.queue:
+            self.queue = None
+            return None
+        return self._dequeued(self.queue.pop(next(iter(self.queue)))).frame
+
+    def write_state_changed(self) -> None:
+        """Move the session between the fast and the slow path of broadcasts."""
+        if self.closed:
+            return
+        websocket = self.websocket
+        self.fast_path = websocket is not None and websocket.writable
+        for audience in self.audiences:
+            audience.place(self)
+
+    def protocol_failed(self, error: FrameError) -> None:
+        """Close the session with the error's code."""
+        if not self.closed:
+            self.engine.reject("frame", f"{error} (closed with {error.code})")
+            self.close("transport error", code=error.code)
+
+    def connection_lost(self) -> None:
+        """End the session."""
+        self.close("transport close", notify=False)
+
+    def descriptor_closed(self) -> None:
+        """Count one WebSocket less."""
+        self.engine.open_websockets -= 1
+
+    # --- upgrade and end ---
+
+    def is_expired(self) -> bool:
+        """Return whether the pong is overdue; the heartbeat may not have noticed yet."""
+        return 0.0 < self.pong_deadline <= time.monotonic()
+
+    def complete_upgrade(self, websocket: WebSocket) -> None:
+        """Switch to the WebSocket that was probed."""
+        self.websocket, self.probe = websocket, None
+        websocket.listener = self
+        self.release_poll()
+        self.write_state_changed()
+        if self.queue:
+            websocket.pause_writing()
+
+    def cancel_upgrade(self, websocket: WebSocket) -> None:
+        """Cancel an upgrade that failed or timed out; the session stays on polling."""
+        if self.probe is websocket:
+            self.probe = None
+            websocket.abort()
+
+    def close(self, reason: str, notify: bool = True, code: int = 1000, final: bool = True) -> None:
+        """End the session, for the application at once. Does not block. Idempotent.
+
+        Args:
+            reason: For the application's disconnect handler.
+            notify: Whether to close the WebSocket with a handshake; else the socket is closed at once.
+            code: Status code of the WebSocket's close frame.
+            final: Whether to send a close packet, after which python-engineio's client does not reconnect.
+                Without it the connection just ends, and every client reconnects by itself. A close frame
+                alone would do so, too, but websocket-client then leaves its socket open.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        self.engine.heartbeat.connected(self)
+        for audience in self.audiences:
+            audience.discard(self)
+        self.engine.session_closed(self, reason)
+        self.engine.hold_queued(-self.queued_size)
+        poll, self.poll, self.queue, self.queued_size = self.poll, None, None, 0
+        if poll is not None:
+            if final:
+                poll.respond([packets.NOOP if reason == "client disconnect" else packets.CLOSE])
+            else:
+                poll.abort()
+        if self.probe is not None:
+            self.probe.abort()
+        if self.websocket is not None:
+            if final and notify and self.websocket.send_close(code, packets.CLOSE.frame):
+                self.engine.heartbeat.close_later(self)
+            else:
+                self.websocket.abort()
+
+    def abort(self) -> None:
+        """Close the WebSocket's socket, whatever the peer does."""
+        if self.websocket is not None:
+            self.websocket.abort()
