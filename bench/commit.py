@@ -22,7 +22,9 @@ def work():
     from storage import Change, SqliteDatabase, Store
 
     database = SqliteDatabase(Path(tempfile.mkdtemp()) / "button.db", goal=20)
-    store = Store(database, lambda _event: None)
+    store = Store(database)
+    for task in store.tasks():
+        gevent.spawn(task)
     late = []
     end = time.monotonic() + SECONDS
 

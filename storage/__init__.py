@@ -10,11 +10,10 @@ from .errors import Damaged, DatabaseError, Unavailable
 from .kept import Kept
 from .spool import Spool
 from .sqlite import SqliteDatabase
-from .store import Answer, Database, Store
+from .store import Database, Result, Store
 
 __all__ = [
     "Accounts",
-    "Answer",
     "Backups",
     "Change",
     "Damaged",
@@ -23,6 +22,7 @@ __all__ = [
     "Event",
     "Kept",
     "Refused",
+    "Result",
     "Spool",
     "SqliteDatabase",
     "Store",

@@ -1,15 +1,17 @@
-"""Who may change the count from a browser: the admin password, the sessions, the secret."""
+"""The admin's password, sessions and form tokens."""
 
+import contextlib
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from typing import Any
 
-from gevent.threadpool import ThreadPool
+from gevent.lock import BoundedSemaphore
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from .kept import Kept, Rows
-from .threads import apply
+from .threads import Worker
 
 #: A session ends so many seconds after it began.
 SESSION_LASTS = 30 * 86400.0
@@ -27,8 +29,15 @@ class Accounts:
     def __init__(self, database: Rows) -> None:
         self._database = database
         self._kept = Kept(database)
-        self._pool = ThreadPool(1)
+        self._worker = Worker()
+        self._strangers = BoundedSemaphore(1)
+        self._seen: set[str] = set()  # digests of sessions that were valid when they were last checked
+        self._subscribers: list[Callable[[], None]] = []
         self._secret = self._kept.get("csrf") or self._kept.set_first("csrf", secrets.token_hex(32))
+
+    def subscribe(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when sessions may have ended. It must not block."""
+        self._subscribers.append(callback)
 
     def identity(self) -> str:
         """A random name of the database, made once: what waits elsewhere for it names it."""
@@ -54,11 +63,19 @@ class Accounts:
         """Store the hash of a new password and end all sessions, at once."""
         hashed = self._apply(generate_password_hash, password)
         self._kept.set("password", hashed, ("DELETE FROM session", {}))
+        self._seen = set()
+        self._notify()
 
-    def check_password(self, password: str) -> bool:
-        """Whether `password` is the admin's."""
+    def check_password(self, password: str, known: bool = False) -> bool:
+        """Return whether `password` is the admin's.
+
+        Strangers' passwords are hashed one after the other; a `known` browser's waits for one of them.
+        """
         stored = self._kept.get("password")
-        return stored is not None and self._apply(check_password_hash, stored, password)
+        if stored is None:
+            return False
+        with contextlib.nullcontext() if known else self._strangers:
+            return bool(self._apply(check_password_hash, stored, password))
 
     def begin_session(self) -> str:
         """A new session's token (256 random bits); only its hash is stored."""
@@ -73,24 +90,37 @@ class Accounts:
     def end_session(self, token: str) -> None:
         """End the session that `token` names, if there is one."""
         self._database.change(("DELETE FROM session WHERE hash = :hash", {"hash": digest(token)}))
+        self._seen.discard(digest(token))
+        self._notify()
 
     def is_session(self, token: str) -> bool:
         """Whether `token` names a session that has not ended."""
         return digest(token) in self.sessions()
 
     def sessions(self) -> set[str]:
-        """The digests of all sessions that have not ended."""
+        """Return the digests of all valid sessions."""
         old = self._database.now() - SESSION_LASTS
-        return {
-            row[0] for row in self._database.query("SELECT hash FROM session WHERE began > :old", old=old)
-        }
+        rows = self._database.query("SELECT hash FROM session WHERE began > :old", old=old)
+        self._seen = {row[0] for row in rows}
+        return set(self._seen)
+
+    def was_session(self, token: str) -> bool:
+        """Return whether `token` named a valid session when sessions were last checked.
+
+        Asks nobody: good enough to let a request go first, not to let it in.
+        """
+        return digest(token) in self._seen
+
+    def _notify(self) -> None:
+        for callback in self._subscribers:
+            callback()
 
     def form_token(self, token: str) -> str:
         """The CSRF token that forms carry for the visitor whose cookie is `token`."""
         return hmac.new(self._secret.encode(), token.encode(), hashlib.sha256).hexdigest()
 
     def _apply(self, work: Any, *values: str) -> Any:
-        return apply(self._pool, lambda: work(*values))
+        return self._worker.run(lambda: work(*values))
 
 
 def digest(token: str) -> str:

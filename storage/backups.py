@@ -5,15 +5,15 @@ import os
 import re
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gevent
-from gevent.threadpool import ThreadPool
 
 from . import sqlite_file
 from .errors import DatabaseError
-from .threads import apply
+from .threads import Worker
 
 log = logging.getLogger(__name__)
 
@@ -32,22 +32,26 @@ _NAME = re.compile(r"button-\d{4}-\d\d-\d\d\.db")
 class Backups:
     """A copy of the database at `path` in `folder` for each day, named `button-2026-11-25.db`.
 
-    `run()` is for a greenlet; all that touches the disk is done in a native thread. The folder is made if
-    missing, for its owner alone. That a copy fails is a warning: presses count on.
+    All that touches the disk is done in a native thread. The folder is made if missing, for its owner alone.
+    A copy that fails is a warning: presses continue to count.
     """
 
     def __init__(self, path: Path, folder: Path) -> None:
         self._path = path
         self._folder = folder
-        self._pool = ThreadPool(1)
+        self._worker = Worker()
         self._trouble: str | None = None
         self._newest: str | None = None
 
-    def run(self) -> None:
-        """Never returns: makes the copy of each day, the first at once."""
+    def tasks(self) -> tuple[Callable[[], None], ...]:
+        """Return what must run in a greenlet."""
+        return (self._run,)
+
+    def _run(self) -> None:
+        """Make the copy of each day for ever, the first at once. Blocks."""
         while True:
             try:
-                self._newest = apply(self._pool, self._copy_today)
+                self._newest = self._worker.run(self._copy_today)
                 self._trouble = None
             except (DatabaseError, OSError) as error:
                 if self._trouble != str(error):

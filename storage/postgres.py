@@ -90,7 +90,7 @@ class PostgresDatabase:
         self._url = url
         self._connections: dict[str, Connection] = {}
         self._epoch = 0.0  # when the monotonic clock began, by the database server's
-        self._locks = {name: BoundedSemaphore(1) for name in ("write", "read", "news", "sole")}
+        self._locks = {name: BoundedSemaphore(1) for name in ("write", "read", "news", "public", "sole")}
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns at each attempt of an outage
         try:
             psycopg.conninfo.conninfo_to_dict(url)
@@ -125,8 +125,22 @@ class PostgresDatabase:
         """The events above `seq`, oldest first, at most `limit` of them."""
         return self._run("read", lambda db: self._after(db, seq, limit))
 
+    def record_and_read(
+        self, changes: Sequence[Change], after: int, limit: int
+    ) -> tuple[list[tuple[Event, bool] | Refused], list[Event] | None]:
+        """Record changes; None: other servers' events may come between, so the announcer reads."""
+        return self.record(changes), None
+
+    def public_events_after(self, seq: int, limit: int) -> list[Event]:
+        """Return at most `limit` events above `seq`, oldest first, on a connection of their own."""
+        return self._run("public", lambda db: self._after(db, seq, limit))
+
+    def is_suspect(self) -> bool:
+        """Return whether the server takes no writes: a standby, or one that was made read-only."""
+        return bool(self._run("news", lambda db: _one(db, "SHOW transaction_read_only")[0] == "on"))
+
     def news(self, seq: int, limit: int) -> list[Event]:
-        """The same for the announcer, which waits for no other reader."""
+        """Return the same for the announcer, on a connection of its own."""
         return self._run("news", lambda db: self._after(db, seq, limit))
 
     def latest(self, limit: int) -> list[Event]:

@@ -6,12 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gevent.threadpool import ThreadPool
-
 from .count import Change
 from .errors import DatabaseError, Unavailable
 from .sqlite_file import connect, transact
-from .threads import apply
+from .threads import Worker
 
 T = TypeVar("T")
 
@@ -32,10 +30,10 @@ class Spool:
     """
 
     def __init__(self, path: Path, database: str) -> None:
-        self._pool = ThreadPool(1)
+        self._worker = Worker()
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._db = apply(self._pool, lambda: _open(path, database))
+            self._db = self._worker.run(lambda: _open(path, database))
         except (OSError, sqlite3.Error) as error:
             raise DatabaseError(f"BUTTON_SPOOL: {path}: cannot be used: {error}") from error
 
@@ -58,7 +56,7 @@ class Spool:
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            return apply(self._pool, lambda: work(self._db))
+            return self._worker.run(lambda: work(self._db))
         except sqlite3.Error as error:
             raise Unavailable(str(error)) from error
 

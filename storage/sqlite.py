@@ -7,18 +7,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gevent.threadpool import ThreadPool
-
 from . import sqlite_file
 from .count import Change, Event, Refused, follow_all, origin
 from .errors import Unavailable
-from .threads import apply
+from .threads import Worker
 
 T = TypeVar("T")
 
 COLUMNS = ", ".join(Event._fields)
 _INSERT = f"INSERT INTO event ({COLUMNS}) VALUES ({', '.join('?' * len(Event._fields))})"  # noqa: S608
 _SELECT = f"SELECT {COLUMNS} FROM event"  # noqa: S608
+_AFTER = "WHERE seq > ? ORDER BY seq LIMIT ?"
+#: Bytes of free space below which a real write finds out whether there is enough.
+LITTLE_SPACE = 2**20
 
 
 class SqliteDatabase:
@@ -37,8 +38,12 @@ class SqliteDatabase:
         self._lock = None if goal is None else sqlite_file.open_or_create(path, goal)
         self.path = path
         self._inode = path.stat().st_ino
-        self._pools = {"write": ThreadPool(1), "read": ThreadPool(1)}
+        # `public` reads for anybody who asks, `check` may hang with the disk: neither delays the others.
+        self._workers = {name: Worker() for name in ("write", "read", "news", "public", "check")}
         self._connections: dict[str, sqlite3.Connection] = {}
+        self._closed = False
+        for name in ("write", "news", "public"):  # now, and not when descriptors have become scarce
+            self._run(name, lambda db: db.execute("SELECT 1 FROM origin"))
         self._origin = self._run("read", self._read_origin)
 
     def record(self, changes: Sequence[Change]) -> list[tuple[Event, bool] | Refused]:
@@ -59,15 +64,33 @@ class SqliteDatabase:
 
     def events_after(self, seq: int, limit: int) -> list[Event]:
         """The events above `seq`, oldest first, at most `limit` of them."""
-        return self._events("WHERE seq > ? ORDER BY seq LIMIT ?", min(seq, 2**62), limit)
+        return self._run("read", lambda db: _select(db, _AFTER, min(seq, 2**62), limit))
+
+    def record_and_read(
+        self, changes: Sequence[Change], after: int, limit: int
+    ) -> tuple[list[tuple[Event, bool] | Refused], list[Event] | None]:
+        """Record changes, then read the events after seq `after`, in one hop to the thread that writes."""
+
+        def work(db: sqlite3.Connection) -> tuple[list[tuple[Event, bool] | Refused], list[Event] | None]:
+            outcomes = self._record(db, changes)
+            try:
+                return outcomes, _select(db, _AFTER, after, limit)
+            except sqlite3.Error:  # what was recorded stays so: the announcer reads it later
+                return outcomes, None
+
+        return self._run("write", work)
+
+    def public_events_after(self, seq: int, limit: int) -> list[Event]:
+        """Return at most `limit` events above `seq`, oldest first, in a thread of their own."""
+        return self._run("public", lambda db: _select(db, _AFTER, min(seq, 2**62), limit))
 
     def news(self, seq: int, limit: int) -> list[Event]:
-        """The same, for the announcer."""
-        return self.events_after(seq, limit)
+        """Return the same for the announcer, in a thread of its own."""
+        return self._run("news", lambda db: _select(db, _AFTER, seq, limit))
 
     def latest(self, limit: int) -> list[Event]:
         """The newest `limit` events, newest first."""
-        return self._events("ORDER BY seq DESC LIMIT ?", limit)
+        return self._run("read", lambda db: _select(db, "ORDER BY seq DESC LIMIT ?", limit))
 
     def tally(self, day: float, week: float) -> tuple[float | None, int, int]:
         """When the last press was (None: never), and how many there were since `day` and `week`.
@@ -104,6 +127,13 @@ class SqliteDatabase:
         """Write a page, to know whether that can be done; raises `Unavailable` if not."""
         self.change(("UPDATE probe SET at = :now", {"now": time.time()}))
 
+    def is_suspect(self) -> bool:
+        """Return whether the file may not be writable: little space, read-only, moved away.
+
+        Costs no write: on an SD card one every second would be half of its wear.
+        """
+        return self._workers["check"].run(lambda: _is_suspect(self.path))
+
     def sole(self, purpose: int) -> bool:
         """True: the file has one server."""
         return True
@@ -113,25 +143,28 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Close the file and let another server have it."""
-        for name, pool in self._pools.items():
+        self._closed = True
+        for name, worker in self._workers.items():
             if name in self._connections:
-                pool.apply(self._connections.pop(name).close)
-            pool.kill()
+                worker.run(self._connections.pop(name).close)
+            worker.stop()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
-    def _run(self, pool: str, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _run(self, name: str, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in the thread that reads or the one that writes."""
 
         def run() -> T:
             self._check_there()
-            if pool not in self._connections:
-                self._connections[pool] = sqlite_file.connect(self.path)
-            return work(self._connections[pool])
+            if name not in self._connections:
+                self._connections[name] = sqlite_file.connect(self.path)
+            return work(self._connections[name])
 
+        if self._closed:  # a connection made now would leave its log behind
+            raise Unavailable("the database is closed")
         try:
-            return apply(self._pools[pool], run)
+            return self._workers[name].run(run)
         except sqlite3.DatabaseError as error:
             if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
                 raise  # ours to mend, not the disk's
@@ -161,10 +194,6 @@ class SqliteDatabase:
 
         return sqlite_file.transact(db, write)
 
-    def _events(self, where: str, *values: Any) -> list[Event]:
-        rows = self._run("read", lambda db: db.execute(f"{_SELECT} {where}", values).fetchall())
-        return [Event(*row) for row in rows]
-
     def _newest(self, db: sqlite3.Connection) -> Event:
         row = db.execute(f"{_SELECT} ORDER BY seq DESC LIMIT 1").fetchone()
         return Event(*row) if row else self._origin
@@ -183,3 +212,16 @@ class SqliteDatabase:
     def _read_origin(db: sqlite3.Connection) -> Event:
         at, goal = db.execute("SELECT at, goal FROM origin").fetchone()
         return origin(goal, at)
+
+
+def _select(db: sqlite3.Connection, where: str, *values: Any) -> list[Event]:
+    return [Event(*row) for row in db.execute(f"{_SELECT} {where}", values).fetchall()]
+
+
+def _is_suspect(path: Path) -> bool:
+    try:
+        disk = os.statvfs(path)
+    except OSError:
+        return True
+    free = disk.f_bavail * disk.f_frsize
+    return free < LITTLE_SPACE or bool(disk.f_flag & os.ST_RDONLY) or not os.access(path, os.W_OK)

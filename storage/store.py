@@ -1,4 +1,4 @@
-"""The one writer of changes and the one announcer of them: commit, then tell."""
+"""The one writer of changes and the one announcer of events: commit, then broadcast."""
 
 import logging
 import secrets
@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import gevent
-from gevent.event import AsyncResult
-from gevent.event import Event as Signal
+from gevent import event as gevent_event
 
 from .count import Change, Event, Refused
 from .errors import Unavailable
@@ -17,170 +16,234 @@ from .spool import Spool
 
 log = logging.getLogger(__name__)
 
-#: Presses of the pin that wait at most while the database cannot take them.
-MOST_WAITING = 1000
-#: Seconds within which a change is answered, come what may.
-ANSWER_WITHIN = 8.0
+#: Presses of the pin that wait while the database cannot take them.
+MAX_WAITING = 1000
+#: Seconds after which a change is rejected at the latest.
+RESULT_TIMEOUT = 8.0
 #: Seconds between attempts while the database cannot be written.
-RETRY_AFTER = 0.5
-#: Seconds between looks whether presses wait for longer than a commit takes, and are to be spooled.
-SPOOL_EVERY = 0.25
+RETRY_INTERVAL = 0.5
+#: Seconds between checks whether the database can still be written and read, while nobody presses.
+CHECK_INTERVAL = 1.0
+#: Seconds between checks whether presses wait for longer than a commit takes and must be spooled.
+SPOOL_INTERVAL = 0.25
 #: Seconds of writing after which the database counts as stuck.
-STUCK_AFTER = 2.0
-#: A transaction takes at most so many changes, so that the first of a flood is not the last answered.
-MOST_AT_ONCE = 200
-#: More unannounced events than these: only the newest is announced, since it holds the whole state.
-MOST_ANNOUNCED = 100
+STUCK_TIMEOUT = 2.0
+#: Changes in one transaction, so that the first of a flood does not wait for the last.
+MAX_BATCH = 200
+#: Unannounced events; of more, only the newest is announced, since it holds the whole state.
+MAX_ANNOUNCED = 100
+
+Outcome = tuple[Event, bool] | Refused
 
 
 class Database(Protocol):
-    """What a database does, for the store and for the pages; each may raise `Unavailable`."""
+    """What the store, the pages and the webhook need of a database. Every method may raise `Unavailable`."""
 
-    def record(self, changes: Sequence[Change]) -> list[tuple[Event, bool] | Refused]:
-        """Record changes in one transaction, on the disk when this returns."""
+    def record(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Record changes in one transaction, which is on disk when this returns."""
+
+    def record_and_read(
+        self, changes: Sequence[Change], after: int, limit: int
+    ) -> tuple[list[Outcome], list[Event] | None]:
+        """Record changes, then read the events after seq `after`; None: they must be read separately."""
 
     def now(self) -> float:
-        """Unix seconds by the clock that stamps the events; asks nobody."""
+        """Return Unix seconds by the clock that stamps the events. Does not block."""
 
     def newest(self) -> Event:
-        """The newest event; the origin if there is none."""
+        """Return the newest event, or the initial state."""
 
     def events_after(self, seq: int, limit: int) -> list[Event]:
-        """The events above `seq`, oldest first, at most `limit` of them."""
+        """Return at most `limit` events above `seq`, oldest first."""
+
+    def public_events_after(self, seq: int, limit: int) -> list[Event]:
+        """Return the same for anybody who asks, delaying nobody else."""
 
     def news(self, seq: int, limit: int) -> list[Event]:
-        """The same, for the announcer: no other reader holds it up."""
+        """Return the same for the announcer, delayed by nobody else."""
 
     def probe(self) -> None:
-        """Find out whether changes can be made."""
+        """Write something, to find out whether changes can be recorded."""
+
+    def is_suspect(self) -> bool:
+        """Return whether something suggests that it cannot be written: no space, or read-only."""
 
     def latest(self, limit: int) -> list[Event]:
-        """The newest `limit` events, newest first."""
+        """Return the newest `limit` events, newest first."""
 
     def tally(self, day: float, week: float) -> tuple[float | None, int, int]:
-        """When the last press was (None: never), and how many there were since `day` and `week`."""
+        """Return when the last press was (None: never) and the number of presses since `day` and `week`."""
 
     def sole(self, purpose: int) -> bool:
-        """Whether this server alone, of all on the database, may do what `purpose` stands for."""
+        """Return whether this server alone, of all on the database, may do what `purpose` stands for."""
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        """The rows that `sql` (with `:name` for each value) selects."""
+        """Return the rows that `sql` (with `:name` for each value) selects."""
 
     def change(self, *statements: tuple[str, dict[str, Any]]) -> None:
-        """Carry out SQL statements, each with its values, in one transaction."""
+        """Execute SQL statements, each with its values, in one transaction."""
 
     def listen(self, wake: Callable[[], None]) -> None:
-        """Call `wake` whenever another server may have recorded something; for a greenlet."""
+        """Call `wake` whenever another server may have recorded something. Blocks."""
 
     def close(self) -> None:
-        """Close it."""
+        """Close the database."""
 
 
-class Answer(NamedTuple):
-    """What became of a change: its event, and whether an earlier request with its key had made it."""
+class Result(NamedTuple):
+    """The event of a change, and whether an earlier request with the same key had recorded it."""
 
     event: Event
-    again: bool
+    replayed: bool
+
+
+class _Pending:
+    """The outcome that a greenlet waits for. Half as costly as gevent's AsyncResult with a timeout."""
+
+    __slots__ = ("_greenlet", "_outcome", "deadline")
+
+    def __init__(self) -> None:
+        self._greenlet: Any = None
+        self._outcome: Result | Exception | None = None
+        self.deadline = time.monotonic() + RESULT_TIMEOUT
+
+    def set(self, outcome: "Result | Exception") -> None:
+        """Set the outcome, once; later calls change nothing."""
+        if self._outcome is None:
+            self._outcome = outcome
+            if self._greenlet is not None:
+                gevent.get_hub().loop.run_callback(self._greenlet.switch)
+
+    def wait(self) -> "Result":
+        """Return the result, or raise the exception that was set."""
+        self._greenlet = gevent.getcurrent()
+        while self._outcome is None:
+            gevent.get_hub().switch()
+        self._greenlet = None
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
 
 
 class _Item(NamedTuple):
-    """A change that waits to be written; `answer` None: of the pin, so it waits as long as it takes."""
+    """A queued change. `pending` is None for presses of the pin, which are retried for ever."""
 
     change: Change
-    answer: AsyncResult | None
+    pending: _Pending | None
 
 
 class Store:
-    """Takes changes, has the database record them, and announces each once it is on disk.
+    """Takes changes, has the database record them, and announces each event once it is on disk.
 
-    `announce(event)` is called in the order of `seq`, in one greenlet, and must not block.
-    `spawn(function)` starts a greenlet whose death must not go unseen. `committed(seconds)` hears how
-    long each transaction took. In `spool`, if not None, presses of the pin wait while the database is
-    away.
-
-        store = Store(database, announce=print)
+        store = Store(database)
+        store.subscribe(print)
+        for task in store.tasks():
+            gevent.spawn(task)
         store.submit(Change("press", "api")).event.count
+
+    Args:
+        database: Where changes are recorded.
+        on_commit: Called with the seconds that each transaction took.
+        spool: Where presses of the pin wait while the database is away; None: in memory only.
     """
 
     def __init__(
         self,
         database: Database,
-        announce: Callable[[Event], None],
-        spawn: Callable[[Callable[[], None]], gevent.Greenlet] = gevent.spawn,
-        committed: Callable[[float], None] = lambda seconds: None,
+        on_commit: Callable[[float], None] = lambda seconds: None,
         spool: Spool | None = None,
     ) -> None:
         self._database = database
-        self._announce = announce
-        self._committed = committed
-        #: How many changes of each kind and source this store has recorded.
+        self._on_commit = on_commit
+        self._subscribers: list[Callable[[Event], None]] = []
+        #: Number of changes of each kind and source that this store has recorded.
         self.recorded: Counter[tuple[str, str]] = Counter()
         self._spool = spool
         waiting = spool.waiting() if spool is not None else []
         self._spooled = {press.key for press in waiting if press.key}
         self._queue: deque[_Item] = deque(_Item(press, None) for press in waiting)
-        self._batch: list[_Item] = []  # what is being written
-        self._work = Signal()
-        self._news = Signal()
-        self._caught_up = Signal()
-        self._unannounced: deque[tuple[Event, bool, AsyncResult]] = deque()
-        self._trouble: dict[str, str] = {}  # what cannot be done now, and why
+        self._batch: list[_Item] = []  # being written
+        self._work = gevent_event.Event()
+        self._news = gevent_event.Event()
+        self._caught_up = gevent_event.Event()
+        self._written = gevent_event.Event()  # the writer has stopped
+        self._unannounced: deque[tuple[Event, bool, _Pending]] = deque()
+        self._trouble: dict[str, str] = {}  # "write", "read", "spool": why it fails
+        self._suspect = False
         self._writing_since: float | None = None
         self._refused_presses = 0
+        self._last_keys: dict[str, str | None] = {}  # of the last press of each pin
         self._stopping = self._closed = False
         #: The newest event that was announced: what every screen shows.
         self.current = database.newest()
         if waiting:
-            log.warning("%d presses that waited in the spool are recorded now", len(waiting))
+            log.warning("Recording %d presses from the spool", len(waiting))
             self._work.set()
-        self._writer = spawn(self._write)
-        self._announcer = spawn(self._tell)
-        if spool is not None:
-            spawn(self._keep_safe)
 
-    def submit(self, change: Change) -> Answer:
-        """Record `change`; returns when it is on disk and announced.
+    def subscribe(self, callback: Callable[[Event], None]) -> None:
+        """Call `callback` with each event, in the order of `seq`. It must not block."""
+        self._subscribers.append(callback)
 
-        Raises `Refused` if the rules do not allow it, `Unavailable` if the database cannot take it
-        now: then it is forgotten, but for one that was on its way to the disk, of which asking
-        again with its key tells.
+    def tasks(self) -> tuple[Callable[[], None], ...]:
+        """Return what must run, each in a greenlet, for the life of the store."""
+        tasks = (self._write, self._announce_all, self._check, lambda: self._database.listen(self.wake))
+        return (*tasks, self._spool_all) if self._spool is not None else tasks
+
+    # --- changes ---
+
+    def submit(self, change: Change) -> Result:
+        """Record `change`; return once it is on disk and announced.
+
+        Raises:
+            Refused: The rules do not allow it.
+            Unavailable: The database cannot take it now; it is forgotten. One that was being written may
+                have been recorded all the same, which a second request with its key tells.
         """
         if self._stopping:
             raise Unavailable("the server is stopping")
-        if self.stuck():
+        if self.is_stuck():
             raise Unavailable("the database does not answer")
-        answer = AsyncResult()
-        item = _Item(change, answer)
-        self._queue.append(item)
+        pending = _Pending()
+        self._queue.append(_Item(change, pending))
         self._work.set()
-        try:
-            return answer.get(timeout=ANSWER_WITHIN)
-        except gevent.Timeout:
-            if item in self._queue:
-                self._queue.remove(item)
-            raise Unavailable("the database does not answer") from None
+        return pending.wait()
 
     def press(self, source: str) -> str | None:
-        """Record a press of the pin as soon as the database takes it; never blocks.
+        """Record a press of the pin as soon as the database takes it. Does not block.
 
-        Returns its key, by which `take_back` knows it. None: a thousand presses wait already, and this
-        one is refused.
+        Returns its key; None: `MAX_WAITING` presses wait already, and this one is refused.
         """
-        if len(self._waiting()) >= MOST_WAITING:
+        if len(self._waiting()) >= MAX_WAITING:
             self._refused_presses += 1
-            log.error("Press of %s refused: %d presses wait for the database", source, MOST_WAITING)
+            log.error("Press of %s refused: %d presses wait for the database", source, MAX_WAITING)
+            self._last_keys[source] = None
             return None
         press = Change("press", source, key=secrets.token_hex(12))
+        self._last_keys[source] = press.key
         self._queue.append(_Item(press, None))
         self._work.set()
         return press.key
 
-    def take_back(self, source: str, key: str, by: str) -> Answer | None:
-        """Take the press of the pin back that has this key, if nothing else has changed since.
+    def hold(self, source: str) -> None:
+        """Undo the last press of a pin that is being held. Does not block."""
+        if key := self._last_keys.get(source):
+            gevent.spawn(self._undo_held, source, key)
 
-        `by` is the source of the undo. None: something has. Raises `Unavailable` as `submit` does.
+    def _undo_held(self, source: str, key: str) -> None:
+        try:
+            undone = self.undo_press(source, key, by="hold")
+        except Unavailable as error:
+            log.error("%s held, but the database is unavailable; not undone: %s", source, error)
+        else:
+            if undone is None:
+                log.info("%s held, but the count has changed since; not undone", source)
+
+    def undo_press(self, source: str, key: str, by: str) -> Result | None:
+        """Undo the press of the pin with this key unless something else has changed since: then None.
+
+        `by` is the source of the undo. Raises `Unavailable` as `submit` does.
         """
-        press = self.submit(Change("press", source, key=key)).event  # asked again, it tells what it was
+        press = self.submit(Change("press", source, key=key)).event  # a replay returns its event
         if press.seq != self.current.seq:
             return None
         try:
@@ -188,166 +251,227 @@ class Store:
         except Refused:
             return None
 
+    # --- health ---
+
     def wake(self) -> None:
-        """Look soon whether another server has recorded something; does not block."""
+        """Check soon whether another server has recorded something. Does not block."""
         self._news.set()
 
-    def stuck(self) -> bool:
-        """Whether the database has been writing for longer than it may."""
+    def is_stuck(self) -> bool:
+        """Return whether a transaction takes longer than it may."""
         since = self._writing_since
-        return since is not None and time.monotonic() - since > STUCK_AFTER
+        return since is not None and time.monotonic() - since > STUCK_TIMEOUT
 
     def status(self) -> dict[str, Any]:
-        """The health of the road to the disk; `trouble` None: a press can be recorded now."""
-        stuck = "the database does not answer" if self.stuck() else None
+        """Return the health; `trouble` None: a press can be recorded now."""
+        stuck = "the database does not answer" if self.is_stuck() else None
+        spool = self._trouble.get("spool")
         return {
             "trouble": stuck or self._trouble.get("write") or self._trouble.get("read"),
-            "warnings": [f"presses cannot be spooled: {why}" for why in [self._trouble.get("spool")] if why],
+            "warnings": [f"presses cannot be spooled: {spool}"] if spool else [],
             "seq": self.current.seq,
             "waiting": len(self._waiting()),
             "refused_presses": self._refused_presses,
         }
 
-    def stop(self, within: float) -> None:
-        """Take no further change; write and announce those accepted, in at most `within` seconds.
+    def _check(self) -> None:
+        """Find out whether the database can be written although nobody presses."""
+        while not self._closed:
+            gevent.sleep(CHECK_INTERVAL)
+            self._expire()
+            try:
+                with gevent.Timeout(STUCK_TIMEOUT):
+                    self._suspect = self._database.is_suspect()
+            except (Unavailable, gevent.Timeout):
+                self._suspect = True
+            if self._suspect:
+                self._work.set()  # the writer probes it
 
-        What other servers record is announced on, until `close`.
+    def _expire(self) -> None:
+        """Reject the changes that have waited too long. Those that are not being written are forgotten."""
+        now = time.monotonic()
+        late = [item for item in self._queue if item.pending and item.pending.deadline < now]
+        for item in late:
+            self._queue.remove(item)
+        pending = [item.pending for item in (*late, *self._batch) if item.pending]
+        for each in (*pending, *(entry[2] for entry in self._unannounced)):
+            if each.deadline < now:
+                each.set(Unavailable("the database does not answer"))
+
+    def _fail(self, what: str, error: Unavailable) -> None:
+        if self._trouble.get(what) != str(error):
+            log.error("%s failed: %s", _NAMES[what], error)
+        self._trouble[what] = str(error)
+
+    def _recover(self, what: str) -> None:
+        if self._trouble.pop(what, None):
+            log.warning("%s recovered", _NAMES[what])
+
+    # --- the end ---
+
+    def stop(self, timeout: float) -> None:
+        """Take no further change; write and announce those accepted, in at most `timeout` seconds.
+
+        What other servers record is announced until `close`.
         """
+        deadline = time.monotonic() + timeout
         self._stopping = True
         self._work.set()
-        gevent.joinall([self._writer], timeout=within)
+        self._written.wait(timeout)
         self._spool_waiting()
-        lost = sum(item.change.key not in self._spooled for item in self._queue)
+        lost = sum(item.change.key not in self._spooled for item in (*self._batch, *self._queue))
         if lost:
-            log.error("%d presses could not be stored", lost)
-        self._caught_up.clear()
-        self._news.set()
-        self._caught_up.wait(within)
+            log.error("Stopping with %d presses that could not be stored", lost)
+        if self._unannounced:
+            self._caught_up.clear()
+            self._news.set()
+            self._caught_up.wait(max(0.0, deadline - time.monotonic()))
 
     def close(self) -> None:
-        """Announce no more; after that the database may be closed."""
+        """Announce no more."""
         self._closed = True
-        self._announcer.kill(timeout=0.5)
+        self._news.set()
+
+    # --- the writer ---
 
     def _write(self) -> None:
-        """Write whatever waits, in one transaction; the next gathers meanwhile (group commit)."""
+        """Write whatever waits in one transaction, while the next gathers (group commit)."""
         while self._queue or not self._stopping:
-            self._work.wait(timeout=RETRY_AFTER if "write" in self._trouble else None)
+            self._work.wait(timeout=RETRY_INTERVAL if "write" in self._trouble else None)
             self._work.clear()
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
             self._batch = batch
             self._writing_since = time.monotonic()
             try:
                 if batch:
-                    outcomes = self._database.record([item.change for item in batch])
-                    self._committed(time.monotonic() - self._writing_since)
-                    self._settle(batch, outcomes)
-                elif "write" in self._trouble:
+                    self._record(batch)
+                elif "write" in self._trouble or self._suspect:
                     self._database.probe()
             except Unavailable as error:
-                self._put_off(batch, error)
+                self._put_back(batch, error)
                 if self._stopping:
-                    return
-                gevent.sleep(RETRY_AFTER)
+                    break
+                gevent.sleep(RETRY_INTERVAL)
                 continue
             finally:
                 self._writing_since, self._batch = None, []
-            self._resolve("write")
+            self._recover("write")
             if self._queue:
                 self._work.set()
+        self._written.set()
 
-    def _put_off(self, batch: list[_Item], error: Unavailable) -> None:
-        """Keep the pin's presses of a batch that could not be written; refuse the other changes."""
+    def _record(self, batch: list[_Item]) -> None:
+        started = time.monotonic()
+        changes = [item.change for item in batch]
+        outcomes, events = self._database.record_and_read(changes, self.current.seq, MAX_ANNOUNCED + 1)
+        self._on_commit(time.monotonic() - started)
+        if events is not None:
+            self._announce(events)
+        self._resolve(batch, outcomes)
+
+    def _put_back(self, batch: list[_Item], error: Unavailable) -> None:
+        """Queue the pin's presses of a failed batch again; reject its other changes."""
         self._fail("write", error)
         for item in batch:
-            if item.answer is not None:
-                item.answer.set_exception(error)
-        self._queue.extendleft(item for item in reversed(batch) if item.answer is None)
+            if item.pending is not None:
+                item.pending.set(error)
+        self._queue.extendleft(item for item in reversed(batch) if item.pending is None)
         self._batch = []
 
-    def _waiting(self) -> list[Change]:
-        """The presses of the pin that are not recorded yet."""
-        return [item.change for item in (*self._batch, *self._queue) if item.answer is None]
+    def _resolve(self, batch: list[_Item], outcomes: Sequence[Outcome]) -> None:
+        for item, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                if item.pending is not None:
+                    item.pending.set(outcome)
+                continue
+            event, replayed = outcome
+            self.recorded[event.kind, event.source] += not replayed
+            if item.pending is not None:
+                self._unannounced.append((event, replayed, item.pending))
+        self._resolve_announced()
+        if self._unannounced or batch[-1].pending is None:
+            self._news.set()
 
-    def _keep_safe(self) -> None:
+    # --- the announcer ---
+
+    def _announce_all(self) -> None:
+        """Announce what other servers record, and what could not be read in the transaction's own hop."""
         while not self._closed:
-            gevent.sleep(SPOOL_EVERY)
+            self._news.wait(timeout=CHECK_INTERVAL)
+            self._news.clear()
+            try:
+                while events := self._database.news(self.current.seq, MAX_ANNOUNCED + 1):
+                    self._announce(events)
+                self._resolve_announced()
+                self._recover("read")
+                self._caught_up.set()
+            except Unavailable as error:
+                self._fail("read", error)
+                gevent.sleep(RETRY_INTERVAL)
+                self._news.set()
+
+    def _announce(self, events: list[Event]) -> None:
+        """Announce events as they were read from the database; of very many, the newest. Does not block."""
+        if len(events) > MAX_ANNOUNCED:
+            events = [self._database.newest()]
+        for event in events:
+            if event.seq <= self.current.seq:
+                continue
+            self.current = event
+            for callback in self._subscribers:
+                try:
+                    callback(event)
+                except Exception:
+                    log.exception("Announcing change %d failed", event.seq)
+
+    def _resolve_announced(self) -> None:
+        for _ in range(len(self._unannounced)):
+            event, replayed, pending = self._unannounced.popleft()
+            if event.seq <= self.current.seq:
+                pending.set(Result(event, replayed))
+            else:
+                self._unannounced.append((event, replayed, pending))
+
+    # --- the spool ---
+
+    def _waiting(self) -> list[Change]:
+        """Return the presses of the pin that are not recorded yet."""
+        return [item.change for item in (*self._batch, *self._queue) if item.pending is None]
+
+    def _spool_all(self) -> None:
+        while not self._closed:
+            gevent.sleep(SPOOL_INTERVAL)
             since = self._writing_since
-            if "write" in self._trouble or (since is not None and time.monotonic() - since > SPOOL_EVERY):
+            if "write" in self._trouble or (since is not None and time.monotonic() - since > SPOOL_INTERVAL):
                 self._spool_waiting()
             self._drop_recorded()
 
     def _spool_waiting(self) -> None:
-        """Have the spool hold every press of the pin that waits."""
+        """Store every press of the pin that waits in the spool."""
         waiting = [press for press in self._waiting() if press.key not in self._spooled]
         if self._spool is not None and waiting and self._with_spool(lambda spool: spool.add(waiting)):
             self._spooled |= {press.key for press in waiting if press.key}
 
     def _drop_recorded(self) -> None:
-        """What is recorded need not wait in the spool; while it does, it is answered with what it was."""
-        done = self._spooled - {press.key for press in self._waiting() if press.key}
-        if done and self._with_spool(lambda spool: spool.drop(done)):
-            self._spooled -= done
+        """Delete recorded presses from the spool. Replaying one would be harmless: its key is known."""
+        recorded = self._spooled - {press.key for press in self._waiting() if press.key}
+        if recorded and self._with_spool(lambda spool: spool.drop(recorded)):
+            self._spooled -= recorded
 
     def _with_spool(self, work: Callable[[Spool], None]) -> bool:
-        """Do something with the spool; returns whether that could be done."""
+        """Return whether `work` could be done with the spool."""
         assert self._spool is not None
         try:
             work(self._spool)
         except Unavailable as error:
             self._fail("spool", error)
             return False
-        self._resolve("spool")
+        self._recover("spool")
         return True
 
-    def _fail(self, what: str, error: Unavailable) -> None:
-        if self._trouble.get(what) != str(error):
-            log.error("The database cannot %s: %s", what, error)
-        self._trouble[what] = str(error)
 
-    def _resolve(self, what: str) -> None:
-        if self._trouble.pop(what, None):
-            log.warning("The database can %s again", what)
-
-    def _settle(self, batch: list[_Item], outcomes: Sequence[tuple[Event, bool] | Refused]) -> None:
-        for item, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Refused):
-                if item.answer is not None:
-                    item.answer.set_exception(outcome)
-                continue
-            event, again = outcome
-            self.recorded[event.kind, event.source] += not again
-            if item.answer is not None:
-                self._unannounced.append((event, again, item.answer))
-        self._news.set()
-
-    def _tell(self) -> None:
-        """Announce each event once, in order, as it is read back from the database."""
-        while not self._closed:
-            self._news.wait(timeout=1.0)
-            self._news.clear()
-            try:
-                self._catch_up()
-                self._resolve("read")
-                self._caught_up.set()
-            except Unavailable as error:
-                self._fail("read", error)
-                gevent.sleep(RETRY_AFTER)
-                self._news.set()
-
-    def _catch_up(self) -> None:
-        while events := self._database.news(self.current.seq, MOST_ANNOUNCED + 1):
-            if len(events) > MOST_ANNOUNCED:
-                events = [self._database.newest()]
-            for event in events:
-                self.current = event
-                self._announce(event)
-        self._answer()
-
-    def _answer(self) -> None:
-        for _ in range(len(self._unannounced)):
-            event, again, answer = self._unannounced.popleft()
-            if event.seq <= self.current.seq:
-                answer.set(Answer(event, again))
-            else:
-                self._unannounced.append((event, again, answer))
+_NAMES = {
+    "write": "Writing to the database",
+    "read": "Reading from the database",
+    "spool": "Spooling presses",
+}

@@ -18,12 +18,15 @@ from storage import Change, SqliteDatabase, Store
 def main(folder, presses):
     database = SqliteDatabase(folder / "button.db", goal=20)
     with (folder / "told").open("wb", buffering=0) as told:
-        store = Store(database, lambda _event: told.write(b"."))
+        store = Store(database)
+        store.subscribe(lambda _event: told.write(b"."))
+        for task in store.tasks():
+            gevent.spawn(task)
         while store.current.seq < presses:
             jobs = [gevent.spawn(store.submit, Change("press", "api")) for _ in range(3)]
             store.press("button")
             gevent.joinall(jobs, raise_error=True)
-        store.stop(within=5)
+        store.stop(5)
         store.close()
     database.close()
 

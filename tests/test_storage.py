@@ -32,18 +32,23 @@ def announced():
 
 @pytest.fixture
 def store(database, announced):
-    store = Store(database, announced.append)
+    store = run(database, announced)
     yield store
-    store.stop(within=5)
+    store.stop(5)
     store.close()
+
+
+def run(database, announced):
+    """A store at work, which adds what it announces to `announced`."""
+    store = Store(database)
+    store.subscribe(announced.append)
+    for task in store.tasks():
+        gevent.spawn(task)
+    return store
 
 
 def press(**more):
     return Change("press", "api", **more)
-
-
-def states(outcomes):
-    return [(event.seq, event.count, again) for event, again in outcomes]
 
 
 # --- SQLite ------------------------------------------------------------------------------------
@@ -149,7 +154,7 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path):
 def test_a_change_is_announced_before_it_is_answered(store, announced):
     answer = store.submit(press())
     assert [event.seq for event in announced] == [1]
-    assert (answer.event, answer.again) == (announced[0], False)
+    assert (answer.event, answer.replayed) == (announced[0], False)
     assert store.current == answer.event
 
 
@@ -218,10 +223,10 @@ def test_no_more_than_a_thousand_presses_wait(store, path):
 
 
 def test_stopping_writes_what_was_accepted(database, announced):
-    store = Store(database, announced.append)
+    store = run(database, announced)
     for _ in range(10):
         store.press("button")
-    store.stop(within=5)
+    store.stop(5)
     store.close()
     assert len(announced) == 10
     with pytest.raises(Unavailable, match="stopping"):
@@ -229,11 +234,11 @@ def test_stopping_writes_what_was_accepted(database, announced):
 
 
 def test_after_a_long_silence_only_the_newest_is_announced(database, announced):
-    store = Store(database, announced.append)
+    store = run(database, announced)
     database.record([press() for _ in range(150)])
     store.submit(press())
     assert [event.seq for event in announced] == [151]
-    store.stop(within=5)
+    store.stop(5)
     store.close()
 
 
