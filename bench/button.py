@@ -11,9 +11,9 @@ import time
 
 import gevent
 
-from app import SWITCH_INTERVAL
 from bench.rig import HERE, percentile, spread
 from hardware import Button
+from integrations.process import SWITCH_INTERVAL
 
 sys.path.insert(0, str(HERE.parent / "tests"))
 
@@ -53,7 +53,7 @@ def play(computing, presses=150):
     finger = Finger(3, presses, glitches_a_second=0.0001)
     pin = PlayedPin(finger)
     button = Button({"button": pin}, lambda _: heard.append(_clock()))
-    button.start()
+    start(button)
     pin.begun = _clock()
     while _clock() - pin.begun < finger.end:
         if computing:
@@ -67,6 +67,12 @@ def play(computing, presses=150):
     gaps = [after - before for before, after in itertools.pairwise(pin.reads)]
     assert len(heard) == presses, f"{len(heard)} of {presses}"
     return [after - before for before, after in zip(pin.low, heard, strict=True)], gaps
+
+
+def start(button):
+    button.start()
+    for task in button.tasks():
+        gevent.spawn(task)
 
 
 def idle(seconds=10):
@@ -85,7 +91,7 @@ def idle(seconds=10):
     gevent.sleep(seconds)
     without = time.process_time() - before
     button = Button({"button": Rest()}, print)
-    button.start()
+    start(button)
     before = time.process_time()
     gevent.sleep(seconds)
     used = time.process_time() - before - without

@@ -1,4 +1,4 @@
-"""Samples the pins in a native thread and hands what was pressed to a greenlet."""
+"""The physical button: a native thread samples the pins, a greenlet calls back."""
 
 import logging
 import time
@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import gevent
+from gevent import event as gevent_event
 from gevent import monkey
-from gevent.event import Event as Signal
 
 from .debounce import STUCK_AFTER, Debouncer
 from .pin import Pin
@@ -38,28 +38,31 @@ class _Watched(NamedTuple):
 class Button:
     """One or several physical buttons.
 
-    `pins` maps a source's name (`button`, `button-11`) to its pin. `pressed(source)` is called in a
-    greenlet, once for each press, in their order; `held(source)` after that, if the press lasts `hold`
-    seconds (0: never).
+        button = Button({"button": SimulatedPin()}, when_pressed=print)
+        button.start()
+        for task in button.tasks():
+            gevent.spawn(task)
 
-        Button({"button": SimulatedPin()}, pressed=print).start()
+    A native thread samples every 2 ms and wakes the hub through the loop's async watcher: nothing else of
+    gevent's may be called from a foreign thread.
 
-    A native thread samples every 2 ms and wakes the hub through the loop's async watcher: nothing
-    else of gevent's may be called from a foreign thread. `spawn(function)` starts a greenlet whose
-    death must not go unseen.
+    Args:
+        pins: Maps the name of a source (`button`, `button-11`) to its pin.
+        when_pressed: Called in a greenlet with the source, once for each press, in their order.
+        when_held: Called after that if the press lasts `hold_time`.
+        hold_time: Seconds; 0: never.
     """
 
     def __init__(
         self,
         pins: dict[str, Pin],
-        pressed: Callable[[str], Any],
-        spawn: Callable[[Callable[[], None]], gevent.Greenlet] = gevent.spawn,
-        held: Callable[[str], Any] = lambda source: None,
-        hold: float = 0.0,
+        when_pressed: Callable[[str], Any],
+        when_held: Callable[[str], Any] = lambda source: None,
+        hold_time: float = 0.0,
     ) -> None:
-        self._watched: Sequence[_Watched] = [_Watched(*item, Debouncer(hold)) for item in pins.items()]
-        self._handlers = {"pressed": pressed, "held": held}
-        self._spawn = spawn
+        self._watched: Sequence[_Watched] = [_Watched(*item, Debouncer(hold_time)) for item in pins.items()]
+        self._handlers = {"pressed": when_pressed, "held": when_held}
+        self._signal = gevent_event.Event()
         self._events: deque[tuple[str, str]] = deque()
         self._stopping = False
         self._failure: BaseException | None = None
@@ -72,24 +75,27 @@ class Button:
         self._last_press: float | None = None
 
     def start(self) -> None:
-        """Begin to sample; returns after the first sample, which tells a press from a pin that is low.
+        """Begin to sample; return after the first sample, from which on a press is seen.
 
-        Call it from a greenlet of the hub that is to be woken.
+        Must be called on the hub that runs the callbacks.
         """
         if not self._watched:
             return
-        self._signal = Signal()
         self._wake = gevent.get_hub().loop.async_()
         self._wake.start(self._signal.set)
-        self._greenlet = self._spawn(self._hand_over)
         started = self._last_sample
         _start_thread(self._sample, ())
         while self._last_sample == started and self._failure is None:
             gevent.sleep(PERIOD)
 
-    def stop(self) -> None:
-        """Sample no more and give the pins back."""
+    def tasks(self) -> Sequence[Callable[[], None]]:
+        """Return what must run in a greenlet for the life of the button."""
+        return (self._dispatch,) if self._watched else ()
+
+    def stop(self, timeout: float = 0.0) -> None:
+        """Sample no more, call the callbacks for what was pressed before, and release the pins."""
         self._stopping = True
+        self._call_back()
         for watched in self._watched:
             watched.pin.close()
 
@@ -146,19 +152,23 @@ class Button:
         self._worst_gap = max(self._worst_gap, gap)
         self._notable_gap = min(self._worst_gap, LONG_GAP)
 
-    def _hand_over(self) -> None:
-        told: list[str] = []
-        while True:
+    def _dispatch(self) -> None:
+        """Call the callbacks until the button stops. Raises `RuntimeError` if the sampler has crashed."""
+        logged: list[str] = []
+        while not self._stopping:
             self._signal.wait(timeout=STUCK_AFTER / 2)
             self._signal.clear()
-            if (stuck := self._stuck()) != told:
-                told = stuck
+            if (stuck := self._stuck()) != logged:
+                logged = stuck
                 log.warning("Stuck buttons: %s", ", ".join(stuck) or "none any more")
-            while self._events:
-                event, source = self._events.popleft()
-                if event == "pressed":
-                    self._presses += 1
-                    self._last_press = time.time()
-                self._handlers[event](source)
-            if self._failure is not None:
-                raise RuntimeError("the sampler of the pin has died") from self._failure
+            self._call_back()
+            if self._failure is not None and not self._stopping:
+                raise RuntimeError("the sampler of the pin has crashed") from self._failure
+
+    def _call_back(self) -> None:
+        while self._events:
+            event, source = self._events.popleft()
+            if event == "pressed":
+                self._presses += 1
+                self._last_press = time.time()
+            self._handlers[event](source)

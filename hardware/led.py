@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import gevent
-from gevent.event import Event as Signal
+from gevent import event as gevent_event
 
 #: Seconds that the light is out, and then on, in a blink.
 BLINK = 0.12
@@ -34,7 +34,8 @@ class Led:
     physical pin 14.
 
         led = Led(open_led("gpio", 12), state=lambda: "rest")
-        gevent.spawn(led.run)
+        for task in led.tasks():
+            gevent.spawn(task)
         led.blink(1)
 
     `state()` is "rest" (lit), "slow" or "fast".
@@ -46,15 +47,19 @@ class Led:
         self._shown = "rest"
         self._closed = False
         self._blinks: deque[int] = deque(maxlen=MOST_WAITING)
-        self._wake = Signal()
+        self._wake = gevent_event.Event()
 
     def blink(self, times: int) -> None:
         """Blink so many times, as soon as the blinks before are done; does not block."""
         self._blinks.append(times)
         self._wake.set()
 
-    def run(self) -> None:
-        """Returns once the light is closed; for a greenlet."""
+    def tasks(self) -> tuple[Callable[[], None], ...]:
+        """Return what must run in a greenlet for the life of the LED."""
+        return (self._run,)
+
+    def _run(self) -> None:
+        """Drive the LED until it is stopped. Blocks."""
         while not self._closed:
             if self._blinks:
                 self._blink(self._blinks.popleft())
@@ -71,7 +76,7 @@ class Led:
         """What the light shows."""
         return {"shows": self._shown}
 
-    def close(self) -> None:
+    def stop(self, timeout: float = 0.0) -> None:
         """Put the light out for good."""
         self._closed = True
         self._pin.close()

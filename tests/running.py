@@ -1,6 +1,7 @@
 """A real server in a process of its own, and real clients, so that tests read as sentences."""
 
 import contextlib
+import operator
 import os
 import queue
 import re
@@ -169,6 +170,22 @@ def in_order(client):
     return client
 
 
+def disconnect(client):
+    """Disconnect a client of python-socketio, without waiting for the long poll that may be under way."""
+
+    def close():
+        with contextlib.suppress(Exception):
+            client.disconnect()
+        for left_open in ("ws.shutdown", "http.close"):  # after the server has ended the transport
+            with contextlib.suppress(Exception):
+                operator.attrgetter(left_open)(client.eio)()
+
+    closing = threading.Thread(target=close, daemon=True)
+    closing.start()
+    if client.transport() == "websocket":
+        closing.join(DEADLINE)
+
+
 class Screen:
     """A Socket.IO client that watches: `counts` and `infos` are all that it was told, in order."""
 
@@ -196,12 +213,7 @@ class Screen:
         return self.client.call("press", data, timeout=int(DEADLINE))
 
     def close(self):
-        """Say goodbye, without waiting for the long poll that may be under way."""
-        threading.Thread(target=self._close, daemon=True).start()
-
-    def _close(self):
-        with contextlib.suppress(Exception):
-            self.client.disconnect()
+        disconnect(self.client)
 
 
 TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": ["polling", "websocket"]}

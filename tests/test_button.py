@@ -30,11 +30,17 @@ def play(finger, path, done):
     done.set()
 
 
+def start(button):
+    """Start a button; returns its greenlets."""
+    button.start()
+    return [gevent.spawn(task) for task in button.tasks()]
+
+
 def watch(pins, hub_stall=0.0, until_done=None):
     """Run a button in this thread's hub until `until_done`; returns what it counted, and itself."""
     pressed = []
     button = Button(pins, pressed.append)
-    button.start()
+    start(button)
     while not until_done.is_set():
         if hub_stall:
             time.sleep(hub_stall)  # blocks the hub, as a careless greenlet would
@@ -64,7 +70,7 @@ def test_several_pins_count_under_their_own_names():
     pins = {"button-11": SimulatedPin(), "button-13": SimulatedPin()}
     pressed = []
     button = Button(pins, pressed.append)
-    button.start()
+    start(button)
     pins["button-13"].tap()
     pins["button-11"].tap()
     pins["button-13"].tap()
@@ -85,21 +91,14 @@ def test_a_pin_that_cannot_be_read_ends_the_greenlet():
         def close(self):
             pass
 
-    died = []
-
-    def spawn(function):
-        greenlet = gevent.spawn(function)
-        greenlet.link_exception(lambda dead: died.append(dead.exception))
-        return greenlet
-
     hub = gevent.get_hub()
     hub.print_exception, printed = lambda *_: None, hub.print_exception
     try:
-        Button({"button": Broken()}, print, spawn).start()
-        gevent.sleep(0.1)
+        (greenlet,) = start(Button({"button": Broken()}, print))
+        greenlet.join(10)
     finally:
         hub.print_exception = printed
-    assert isinstance(died[0].__cause__, OSError)
+    assert isinstance(greenlet.exception.__cause__, OSError)
 
 
 def test_the_fifo_is_made_private_and_read_over_writers_that_come_and_go(tmp_path):
@@ -225,14 +224,14 @@ class Paper:
 def test_the_light_is_on_at_rest_and_blinks_as_often_as_told():
     paper = Paper()
     led = Led(paper, lambda: "rest")
-    greenlet = gevent.spawn(led.run)
+    greenlet = gevent.spawn(led.tasks()[0])
     gevent.sleep(0)
     led.blink(1)
     led.blink(2)
     with gevent.Timeout(10):
         while paper.levels.count(0) < 3 or paper.levels[-1] == 0:
             gevent.sleep(0.01)
-    led.close()
+    led.stop()
     greenlet.join(10)
     assert paper.levels[:7] == [1, 0, 1, 0, 1, 0, 1]
     assert paper.levels[-1] == "closed"
@@ -242,12 +241,12 @@ def test_the_light_is_on_at_rest_and_blinks_as_often_as_told():
 def test_the_light_flashes_while_something_is_the_matter(state):
     paper = Paper()
     led = Led(paper, lambda: state)
-    greenlet = gevent.spawn(led.run)
+    greenlet = gevent.spawn(led.tasks()[0])
     with gevent.Timeout(20):
         while paper.levels != [0, 1, 0, 1]:
             gevent.sleep(0.01)
     assert led.status() == {"shows": state}
-    led.close()
+    led.stop()
     greenlet.join(10)
 
 

@@ -12,9 +12,9 @@ import pytest
 import requests
 from running import DEADLINE, ROOT, TOKEN
 
+from integrations.webhook import message
 from settings import table
 from storage import Event
-from web.webhook import message
 
 README = (ROOT / "README.md").read_text()
 
@@ -52,7 +52,7 @@ def test_every_make_target_is_named_phony(target):
 #: All that is written for those who use it.
 DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
 #: The prefix under which each blueprint's routes are.
-PREFIXES = {"admin": "/admin", "api": "/api", "pages": "", "health": ""}
+PREFIXES = {"admin": "/admin", "api": "/api", "pages": "", "monitoring": ""}
 #: What is asked for by browsers alone.
 UNTOLD = {"/static/<path:name>", "/favicon.ico", "/apple-touch-icon.png", "/apple-touch-icon-precomposed.png"}
 
@@ -69,7 +69,7 @@ def test_every_route_is_documented(route):
 
 
 def test_every_event_is_documented():
-    text = (ROOT / "web/sockets.py").read_text()
+    text = (ROOT / "web/screens.py").read_text()
     events = set(re.findall(r"emit\(\s*\"(\w+)\"", text)) | {"press"}
     assert events == {"count", "info", "samples", "press"}
     told = (ROOT / "docs/api.md").read_text()

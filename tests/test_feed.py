@@ -17,10 +17,10 @@ import requests
 import socketio
 import zmq
 from hypothesis import given
-from running import DEADLINE, ROOT, TRANSPORTS, in_order, until
+from running import DEADLINE, ROOT, TRANSPORTS, disconnect, in_order, until
 
-import feed
-from feed import MOST_SAMPLES, MOST_SERIES, Malformed, Recent, Sample, parse
+from integrations import feed
+from integrations.feed import MAX_SAMPLES, MAX_SERIES, Malformed, Sample, SampleBuffer, parse
 
 NOW = 1763760000123.5
 
@@ -60,14 +60,14 @@ class Graph:
 
     def _take(self, event):
         for series, samples in event["series"].items():
-            self.series[series] = (self.series.get(series, []) + samples)[-MOST_SAMPLES:]
+            self.series[series] = (self.series.get(series, []) + samples)[-MAX_SAMPLES:]
         self.events.append((time.monotonic(), event["series"]))
 
     def values(self, series="Value"):
         return [y for _, y in self.series.get(series, [])]
 
     def close(self):
-        threading.Thread(target=self.client.disconnect, daemon=True).start()
+        disconnect(self.client)
 
 
 @pytest.fixture
@@ -169,17 +169,17 @@ def test_what_is_no_sample_is_named(frames, reason):
 @given(some.lists(some.one_of(some.integers(0, 30), some.none()), max_size=400))
 def test_what_is_told_is_what_came_in_order_but_for_the_bounds(steps):
     """A number adds a sample to that series; None has what is new told."""
-    recent, told, came = Recent(), {}, {}
+    recent, told, came = SampleBuffer(), {}, {}
     for number, step in enumerate([*steps, None]):
         if step is None:
-            for name, samples in recent.take().items():
+            for name, samples in recent.pop_new().items():
                 told.setdefault(name, []).extend(samples)
         else:
             recent.add(Sample(str(step), number, step))
             came.setdefault(str(step), []).append((number, step))
-    kept = recent.told()
-    assert len(kept) <= MOST_SERIES
-    latest = sorted(came, key=lambda name: came[name][-1])[-MOST_SERIES:]
+    kept = recent.snapshot()
+    assert len(kept) <= MAX_SERIES
+    latest = sorted(came, key=lambda name: came[name][-1])[-MAX_SERIES:]
     assert sorted(kept) == sorted(latest)
     for name in kept:
         assert told[name][-len(kept[name]) :] == kept[name]
@@ -187,13 +187,13 @@ def test_what_is_told_is_what_came_in_order_but_for_the_bounds(steps):
 
 
 def test_of_a_flood_the_newest_hundred_of_each_series_are_told():
-    recent = Recent()
+    recent = SampleBuffer()
     for number in range(1000):
         recent.add(Sample("Value", number, 0))
-    assert recent.told() == {}
-    assert [x for x, _ in recent.take()["Value"]] == list(range(900, 1000))
-    assert recent.take() == {}
-    assert len(recent.told()["Value"]) == MOST_SAMPLES
+    assert recent.snapshot() == {}
+    assert [x for x, _ in recent.pop_new()["Value"]] == list(range(900, 1000))
+    assert recent.pop_new() == {}
+    assert len(recent.snapshot()["Value"]) == MAX_SAMPLES
 
 
 def test_a_new_client_hears_at_once_that_there_is_nothing(watch_graph, server):
@@ -244,7 +244,7 @@ def test_whatever_is_malformed_is_counted_and_harms_nothing(watch_graph, publish
     graph, publisher = watch_graph(server), publish(server)
     publisher.send_json({"y": 1})
     until(lambda: graph.values() == [1], "the first")
-    sent = [(frames, reason) for frames, reason in BAD if sum(map(len, frames)) < feed.LONGEST_FRAME]
+    sent = [(frames, reason) for frames, reason in BAD if sum(map(len, frames)) < feed.MAX_FRAME_SIZE]
     for frames, _ in sent:
         publisher.send_multipart(frames)
     publisher.send_json({"y": 2})
@@ -373,7 +373,7 @@ def test_a_feed_that_is_no_endpoint_is_a_clear_error(start, value):
 def test_the_default_endpoint_in_use_is_only_a_warning(start):
     with zmq.Context() as context, context.socket(zmq.SUB) as other:
         with contextlib.suppress(zmq.ZMQError):  # somebody has it already: as good
-            other.bind(feed.DEFAULT)
+            other.bind(feed.DEFAULT_ENDPOINT)
         server = start(feed=None)
         assert server.health().json()["warnings"] == [
             "feed: another program has the default endpoint, so no values arrive"
@@ -381,7 +381,7 @@ def test_the_default_endpoint_in_use_is_only_a_warning(start):
         assert server.health().status_code == 200
         assert "5555" not in server.health().text
         assert start_in_vain(
-            start, feed=feed.DEFAULT, database="sqlite:///other.db", simulated_pin=None
+            start, feed=feed.DEFAULT_ENDPOINT, database="sqlite:///other.db", simulated_pin=None
         ).startswith("BUTTON_FEED: tcp://127.0.0.1:5555")
 
 
@@ -402,7 +402,7 @@ def test_a_flood_reaches_the_screens_twenty_times_a_second_and_no_press_is_lost(
     assert server.health().json()["feed"]["messages"] > 20_000
     times = [at for at, _ in graph.events[1:]]
     assert len(times) <= 20 * (times[-1] - times[0]) + 2
-    assert all(len(samples) <= MOST_SAMPLES for _, event in graph.events for samples in event.values())
+    assert all(len(samples) <= MAX_SAMPLES for _, event in graph.events for samples in event.values())
 
 
 @pytest.mark.parametrize("where", ["tcp://127.0.0.1:*", "tcp://[::]:*", None])
@@ -412,7 +412,7 @@ def test_the_demo_publishes_a_sine_over_a_real_socket(watch_graph, start, where)
         need_ipv6()
     with zmq.Context() as context, context.socket(zmq.SUB) as other:
         with contextlib.suppress(zmq.ZMQError):  # somebody has it already: as good
-            other.bind(feed.DEFAULT)
+            other.bind(feed.DEFAULT_ENDPOINT)
         server = start(arguments=["--demo"], feed=where)
     graph = watch_graph(server)
     until(lambda: len(graph.values()) > 20, "the sine")
@@ -424,7 +424,7 @@ def test_the_demo_publishes_a_sine_over_a_real_socket(watch_graph, start, where)
 def test_the_publishers_of_the_document_publish(watch_graph, server, tmp_path, language):
     program = re.search(rf"```{language}\n(.*?)```", (ROOT / "docs/feed.md").read_text(), re.S)[1]
     assert len(program.splitlines()) <= 6
-    program = program.replace(feed.DEFAULT, endpoint_of(server))
+    program = program.replace(feed.DEFAULT_ENDPOINT, endpoint_of(server))
     graph = watch_graph(server)
     if language == "python":
         command, series = [sys.executable, "-c", program], "Coffee"

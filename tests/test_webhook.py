@@ -14,9 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from running import Server, until
 
+from integrations.webhook import message
 from settings import SettingError, Settings
 from storage import Event
-from web.webhook import message
 
 KEY = b"a shared secret, in bytes"
 SECRET = "whsec_" + base64.b64encode(KEY).decode().rstrip("=")

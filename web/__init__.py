@@ -1,19 +1,113 @@
-"""What people and programs see: pages, admin, API, Socket.IO events, health."""
+"""The Flask app: pages, admin, API, Socket.IO, health."""
 
-from .admin import LONGEST_PASSWORD
-from .create import create_app
-from .parts import Parts
-from .remote import Remote
-from .security import security_headers
-from .supervisor import Supervisor
-from .webhook import Webhook
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from realtime import RequestHead, create_socketio
+from storage import Unavailable
+
+from . import admin, api, monitoring, pages, security
+from .admin import MAX_PASSWORD_SIZE
+from .context import Context, Health
+from .metrics import Metrics
+from .monitoring import Collector
+from .screens import Screens
+from .security import SESSION_COOKIE, SecurityMiddleware, bearer_token, cookie, is_api, is_token
+from .security import security_headers as security_headers
 
 __all__ = [
-    "LONGEST_PASSWORD",
-    "Parts",
-    "Remote",
-    "Supervisor",
-    "Webhook",
+    "MAX_PASSWORD_SIZE",
+    "Context",
+    "Health",
+    "Metrics",
+    "Screens",
     "create_app",
     "security_headers",
+    "urgency",
 ]
+
+#: Bytes of a request's body.
+MAX_BODY_SIZE = 16384
+#: Seconds between a client's pong and its next ping, and until it must be answered.
+PING_INTERVAL = PING_TIMEOUT = 10
+#: Events with samples that are queued for a slow client: half a second of them, so that a count behind them
+#: is not late.
+MAX_QUEUED_SAMPLES = 10
+
+
+def create_app(context: Context, max_clients: int) -> tuple[flask.Flask, Screens]:
+    """Create the Flask app and its Socket.IO side. Opens and starts nothing.
+
+    Args:
+        context: The services that views use.
+        max_clients: Further Socket.IO handshakes get 503.
+
+    Returns:
+        The app, and the screens, whose `tasks()` must run.
+    """
+    settings, metrics = context.settings, context.metrics
+    app = flask.Flask("button", static_folder=None, root_path=str(Path(__file__).parent.parent))
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_SIZE
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.extensions["button"] = context
+    origins = settings.allowed_origins or ()
+    socketio = create_socketio(
+        app,
+        newest_only={"count": 1, "info": 1, "samples": MAX_QUEUED_SAMPLES},
+        max_clients=max_clients,
+        on_reject=metrics.reject,
+        cors_allowed_origins=lambda _origin, environ: security.origin_allowed(environ, origins),
+        ping_interval=PING_INTERVAL,
+        ping_timeout=PING_TIMEOUT,
+        max_http_buffer_size=MAX_BODY_SIZE,
+        manage_session=False,
+        async_handlers=False,  # one press of a client after the other: no flood of greenlets
+    )
+    screens = Screens(context, socketio)
+    metrics.registry.register(Collector(context))
+    for blueprint in (pages.pages, admin.admin, api.api, monitoring.monitoring):
+        app.register_blueprint(blueprint)
+    app.jinja_env.globals["asset"] = pages.asset_url
+    app.jinja_env.filters["iso"] = admin.iso
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Unavailable, _unavailable)
+    app.wsgi_app = SecurityMiddleware(app.wsgi_app, origins, metrics.reject)  # type: ignore[method-assign]
+    if count := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    return app, screens
+
+
+def urgency(context: Context) -> Callable[[RequestHead], bool]:
+    """Return what tells requests that go first: those of the API's token, and of a signed-in admin."""
+
+    def is_urgent(head: RequestHead) -> bool:
+        if is_token(context.settings.api_token, bearer_token(head.get("authorization"))):
+            return True
+        session = cookie({"HTTP_COOKIE": head.get("cookie")}, SESSION_COOKIE)
+        return session is not None and context.accounts.was_session(session)
+
+    return is_urgent
+
+
+def _http_error(error: HTTPException) -> Any:
+    if is_api(flask.request.path):
+        return api.http_error(error)
+    page = flask.render_template("error.html", name=error.name, text=error.description)
+    response = error.get_response()
+    response.data = page
+    response.content_type = "text/html; charset=utf-8"
+    return response
+
+
+def _unavailable(error: Unavailable) -> Any:
+    if is_api(flask.request.path):
+        return api.error_response(503, "unavailable", str(error))
+    text = "Nothing was changed. Try again in a moment."
+    page = flask.render_template("error.html", name=f"The database is unavailable: {error}", text=text)
+    return page, 503, {"Retry-After": "2"}

@@ -14,8 +14,8 @@ import flask
 from settings import MAX_GOAL
 from storage import Change, Refused
 
-from .parts import parts
-from .sockets import COOKIE, session_of
+from .context import context
+from .security import SESSION_COOKIE, cookie, is_key, network
 
 admin = flask.Blueprint("admin", __name__, url_prefix="/admin")
 
@@ -23,9 +23,11 @@ admin = flask.Blueprint("admin", __name__, url_prefix="/admin")
 VISITOR = "button_visitor"
 #: Changes that the page lists.
 SHOWN = 20
-LONGEST_PASSWORD = 256
-#: Passwords that may wait for their hashing, in all; one an address.
-MOST_HASHING = 8
+MAX_PASSWORD_SIZE = 256
+#: Proof that this browser has signed in before: it does not wait behind strangers' passwords.
+KNOWN = "button_known"
+#: Passwords of strangers that wait to be hashed, one a network. Each takes a tenth of a second.
+MAX_HASHING = 64
 
 
 class FormError(Exception):
@@ -42,8 +44,8 @@ def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def check(*args: Any, **values: Any) -> Any:
-        token = session_of(flask.request.environ)
-        if not token or not parts().accounts.is_session(token):
+        token = cookie(flask.request.environ, SESSION_COOKIE)
+        if not token or not context().accounts.is_session(token):
             return flask.redirect("/admin/login")
         flask.g.session = token
         if flask.request.method == "POST":
@@ -60,36 +62,36 @@ def page() -> Any:
 
 
 def _page(error: str = "") -> str:
-    events = parts().database.latest(SHOWN)
-    newest = events[0] if events else parts().store.current
+    events = context().database.latest(SHOWN)
+    newest = events[0] if events else context().store.current
     taken_back = {event.undoes for event in events}
     return flask.render_template(
         "admin.html",
-        state=parts().store.current,
-        title=parts().title(),
-        config_title=parts().settings.title,
+        state=context().store.current,
+        title=context().title(),
+        config_title=context().settings.title,
         events=events,
         taken_back=taken_back,
         undo_seq=newest.top,
         undone=next((event for event in events if event.seq == newest.top), None),
         key=secrets.token_hex(16),
-        csrf_token=parts().accounts.form_token(flask.g.session),
-        status=parts().ask(),
+        csrf_token=context().accounts.form_token(flask.g.session),
+        status=context().health.report(),
         max_goal=MAX_GOAL,
-        version=parts().version,
-        uptime=time.monotonic() - parts().started,
-        fixed_password=parts().settings.admin_password is not None,
+        version=context().version,
+        uptime=time.monotonic() - context().started,
+        fixed_password=context().settings.admin_password is not None,
         error=error,
     )
 
 
 @admin.get("/login")
 def login(error: str = "") -> Any:
-    visitor = flask.request.cookies.get(VISITOR, "")
+    visitor = cookie(flask.request.environ, VISITOR) or ""
     if len(visitor) != 43:
         visitor = secrets.token_urlsafe(32)
-    token = parts().accounts.form_token(visitor)
-    page = flask.render_template("login.html", title=parts().title(), csrf_token=token, error=error)
+    token = context().accounts.form_token(visitor)
+    page = flask.render_template("login.html", title=context().title(), csrf_token=token, error=error)
     answer = flask.make_response(page)
     _set_cookie(answer, VISITOR, visitor)
     return answer
@@ -97,11 +99,14 @@ def login(error: str = "") -> Any:
 
 @admin.post("/login")
 def sign_in() -> Any:
-    _check_form_token(flask.request.cookies.get(VISITOR, ""))
+    _check_form_token(cookie(flask.request.environ, VISITOR) or "")
     if not _is_password(flask.request.form.get("password", "")):
         raise FormError("That is not the password.", 401)
     answer = flask.redirect("/admin")
-    _set_cookie(answer, COOKIE, parts().accounts.begin_session(), max_age=30 * 86400)
+    _set_cookie(answer, SESSION_COOKIE, context().accounts.begin_session(), max_age=30 * 86400)
+    visitor = cookie(flask.request.environ, VISITOR) or ""
+    _set_cookie(answer, VISITOR, visitor, max_age=365 * 86400)
+    _set_cookie(answer, KNOWN, _proof(visitor), max_age=365 * 86400)
     return answer
 
 
@@ -135,28 +140,28 @@ def goal() -> Any:
 @admin.post("/password")
 @signed_in
 def password() -> Any:
-    if parts().settings.admin_password is not None:
+    if context().settings.admin_password is not None:
         raise Refused("fixed", "The password is set by BUTTON_ADMIN_PASSWORD; change it there.")
     new = flask.request.form.get("new", "")
-    if not 1 <= len(new) <= LONGEST_PASSWORD:
-        raise FormError(f"new: expected 1 to {LONGEST_PASSWORD} characters.")
+    if not 1 <= len(new) <= MAX_PASSWORD_SIZE:
+        raise FormError(f"new: expected 1 to {MAX_PASSWORD_SIZE} characters.")
     if not _is_password(flask.request.form.get("password", "")):
         raise FormError("password: that is not the old password.")
-    parts().accounts.set_password(new)
+    context().accounts.set_password(new)
     return _signed_out()
 
 
 @admin.post("/logout")
 @signed_in
 def logout() -> Any:
-    parts().accounts.end_session(flask.g.session)
+    context().accounts.end_session(flask.g.session)
     return _signed_out()
 
 
 @admin.get("/history.csv")
 @signed_in
 def history() -> Any:
-    database = parts().database
+    database = context().database
 
     def rows() -> Any:
         yield "seq,at,kind,source,count,goal\n"
@@ -203,9 +208,9 @@ def iso(at: float) -> str:
 def _record(kind: str, **argument: Any) -> Any:
     """Record a change; the form's one-time key makes a double submit count once."""
     key = flask.request.form.get("key") or None
-    if key is not None and not (len(key) <= 64 and key.isascii() and key.isprintable()):
+    if key is not None and not is_key(key):
         raise FormError("key: expected 1 to 64 printable ASCII characters.")
-    parts().store.submit(Change(kind, "admin", key=key, **argument))
+    context().store.submit(Change(kind, "admin", key=key, **argument))
     return flask.redirect("/admin")
 
 
@@ -217,20 +222,24 @@ def _whole(name: str, most: int) -> int:
 
 
 def _is_password(given: str) -> bool:
-    """Whether `given` is the password; a try that comes too soon is refused before any hashing."""
-    throttle, hashing = parts().throttle, parts().hashing
-    address = flask.request.remote_addr or ""
+    """Return whether `given` is the password. A try that comes too soon is rejected before any hashing."""
+    throttle, hashing = context().throttle, context().hashing
+    address = network(flask.request.remote_addr or "")
     wait = throttle.wait(address)
     if wait > 0:
         seconds = math.ceil(wait)
         raise FormError(f"Too many wrong passwords. Try again in {seconds} s.", 429, seconds)
-    if address in hashing or len(hashing) >= MOST_HASHING:
-        raise FormError("Another password is being checked. Try again.", 503, 1)
-    hashing.add(address)
+    if len(given) > MAX_PASSWORD_SIZE:
+        throttle.failed(address)
+        return False
+    place = "known" if _is_known() else address
+    if place in hashing or (place == address and len(hashing) >= MAX_HASHING):
+        raise FormError("Another password is being checked. Try again.", 429, 1)
+    hashing.add(place)
     try:
-        right = len(given) <= LONGEST_PASSWORD and parts().accounts.check_password(given)
+        right = context().accounts.check_password(given, known=place == "known")
     finally:
-        hashing.discard(address)
+        hashing.discard(place)
     if right:
         throttle.succeeded(address)
     else:
@@ -238,17 +247,26 @@ def _is_password(given: str) -> bool:
     return right
 
 
-def _check_form_token(cookie: str) -> None:
+def _proof(visitor: str) -> str:
+    return context().accounts.form_token(f"known {visitor}")
+
+
+def _is_known() -> bool:
+    """Return whether this browser has signed in before."""
+    visitor, proof = (cookie(flask.request.environ, name) or "" for name in (VISITOR, KNOWN))
+    return bool(visitor) and hmac.compare_digest(proof.encode(), _proof(visitor).encode())
+
+
+def _check_form_token(owner: str) -> None:
     given = flask.request.form.get("csrf_token", "")
-    wanted = parts().accounts.form_token(cookie)
-    if not cookie or not hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
+    wanted = context().accounts.form_token(owner)
+    if not owner or not hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
         raise FormError("This form has expired. Try again.")
 
 
 def _signed_out() -> Any:
-    parts().sessions_changed()
     answer = flask.redirect("/admin/login")
-    answer.delete_cookie(COOKIE)
+    answer.delete_cookie(SESSION_COOKIE)
     return answer
 
 

@@ -1,6 +1,5 @@
 """The HTTP API: the count for programs, and changes for those that hold the token."""
 
-import hmac
 import re
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from werkzeug.exceptions import HTTPException
 from settings import MAX_GOAL
 from storage import Change, Refused
 
-from .parts import parts
+from .context import context
+from .security import bearer_token, is_key, is_token
 
 api = flask.Blueprint("api", __name__, url_prefix="/api")
 
-MOST_EVENTS = 1000
-KEY = re.compile(r"[\x20-\x7e]{1,64}")
+MAX_EVENTS = 1000
 
 
 class ApiError(Exception):
@@ -29,15 +28,18 @@ class ApiError(Exception):
 
 @api.get("/count")
 def count() -> Any:
-    return parts().store.current.as_count()
+    return context().store.current.as_count()
 
 
 @api.get("/history")
 def history() -> Any:
     after = _number("after", 0)
-    limit = min(_number("limit", 100), MOST_EVENTS)
-    events = parts().database.events_after(after, limit) if limit else []
-    return {"events": [event.as_history() for event in events]}
+    limit = min(_number("limit", 100), MAX_EVENTS)
+    if not limit:
+        return {"events": []}
+    with context().public_reads:
+        events = context().database.public_events_after(after, limit)
+        return flask.jsonify({"events": [event.as_history() for event in events]})
 
 
 @api.post("/press")
@@ -74,7 +76,7 @@ def goal() -> Any:
 def openapi() -> Any:
     """The description of the API; the answers that all changes have in common stand in it once."""
     described = flask.json.loads((Path(__file__).parent / "openapi.json").read_text())
-    described["info"]["version"] = parts().version
+    described["info"]["version"] = context().version
     changed = described["components"].pop("x-changed")
     for path in described["paths"].values():
         for operation in path.values():
@@ -85,12 +87,12 @@ def openapi() -> Any:
 
 @api.errorhandler(ApiError)
 def refuse(error: ApiError) -> Any:
-    return error_answer(error.status, error.code, error.message)
+    return error_response(error.status, error.code, error.message)
 
 
-def error_answer(status: int, code: str, message: str) -> flask.Response:
+def error_response(status: int, code: str, message: str) -> flask.Response:
     """An error in the one shape that the API has."""
-    parts().metrics.reject(code)
+    context().metrics.reject(code)
     answer = flask.jsonify({"error": {"code": code, "message": message}})
     answer.status_code = status
     if status == 401:
@@ -103,28 +105,16 @@ def error_answer(status: int, code: str, message: str) -> flask.Response:
 def http_error(error: HTTPException) -> flask.Response:
     """An error of HTTP itself (unknown path, wrong method, too large) in the API's shape."""
     code = re.sub(r"[^a-z]+", "_", error.name.lower())
-    answer = error_answer(error.code or 500, code, error.description or error.name)
+    answer = error_response(error.code or 500, code, error.description or error.name)
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             answer.headers[name] = value
     return answer
 
 
-def is_key(key: Any) -> bool:
-    """Whether `key` can name a request: 1 to 64 printable ASCII characters."""
-    return isinstance(key, str) and KEY.fullmatch(key) is not None
-
-
 def is_seq(seq: Any) -> bool:
     """Whether `seq` can be the number of a change."""
     return type(seq) is int and seq >= 0
-
-
-def is_token(token: str | None, given: Any) -> bool:
-    """Whether `given` is the API `token` (None: nothing is). Takes as long for every wrong one."""
-    if token is None or not isinstance(given, str):
-        return False
-    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
 def _record(kind: str, **argument: Any) -> Any:
@@ -134,15 +124,15 @@ def _record(kind: str, **argument: Any) -> Any:
     if key is not None and not is_key(key):
         raise ApiError(400, "invalid_key", "Idempotency-Key: expected 1 to 64 printable ASCII characters")
     try:
-        answer = parts().store.submit(Change(kind, "api", key=key, **argument))
+        result = context().store.submit(Change(kind, "api", key=key, **argument))
     except Refused as refused:
         raise ApiError(409, refused.code, refused.message) from None
-    return answer.event.as_count(), 200 if answer.again else 201
+    return result.event.as_count(), 200 if result.replayed else 201
 
 
 def _check_token() -> None:
-    scheme, _, given = flask.request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not is_token(parts().settings.api_token, given.strip()):
+    given = bearer_token(flask.request.headers.get("Authorization", ""))
+    if not is_token(context().settings.api_token, given):
         raise ApiError(401, "unauthorized", "Authorization: expected Bearer and the API token")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import flask
 
-from .parts import parts
+from .context import context
 
 pages = flask.Blueprint("pages", __name__)
 
@@ -14,7 +14,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 def asset_url(name: str) -> str:
     """The address of a static file; it changes with the content, so it can be cached for ever."""
-    return f"/static/{name}?v={parts().assets[name].version}"
+    return f"/static/{name}?v={context().assets[name].version}"
 
 
 @pages.get("/")
@@ -24,7 +24,7 @@ def countdown() -> Any:
 
 @pages.get("/graph")
 def graph() -> Any:
-    series = parts().samples()
+    series = context().samples()
     newest = {name: samples[-1] for name, samples in series.items()}
     return _public("graph.html", newest=newest)
 
@@ -46,7 +46,7 @@ def apple_touch_icon() -> Any:
 
 
 def _serve(name: str) -> flask.Response:
-    asset = parts().assets.get(name) or flask.abort(404)
+    asset = context().assets.get(name) or flask.abort(404)
     request = flask.request
     zipped = asset.zipped is not None and request.accept_encodings["gzip"] > 0
     answer = flask.Response(asset.zipped if zipped else asset.body, mimetype=asset.type)
@@ -63,12 +63,12 @@ def _serve(name: str) -> flask.Response:
 
 def _public(template: str, **shown: Any) -> flask.Response:
     """A page that shows the count, and `shown`: rendered and compressed once for each state of them."""
-    kept = parts().rendered
-    state = parts().store.current
+    kept = context().rendered
+    state = context().store.current
     key = (state.seq, shown)
     if template not in kept or kept[template][0] != key:
         body = flask.render_template(
-            template, state=state, title=parts().title(), config_title=parts().settings.title, **shown
+            template, state=state, title=context().title(), config_title=context().settings.title, **shown
         ).encode()
         kept[template] = (key, body, gzip.compress(body, 6, mtime=0))
     _, body, zipped = kept[template]

@@ -1,4 +1,4 @@
-"""Tells one other program of every change: the webhook, from which a chat, a lamp or a home takes it on."""
+"""The webhook: posts every change to another program, such as a chat or a home."""
 
 import base64
 import contextlib
@@ -7,14 +7,15 @@ import hmac
 import json
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import gevent
-from gevent.event import Event as Signal
+from gevent import event as gevent_event
 
 from storage import Database, Event, Kept, Unavailable
 
-from .post import NoAnswer, post, prepare
+from .http_client import RequestFailed, load_certificates, post
 
 log = logging.getLogger(__name__)
 
@@ -35,18 +36,18 @@ SENDER = 0x57656248
 class Webhook:
     """Posts each event to `url`, in their order, until the receiver answers with a 2xx.
 
-    `secret` None: unsigned. `run()` is for a greenlet, `wake(event)` says that there is news and never
-    blocks. How far it has come stands in the database, so that nothing is lost over a restart; the last few
-    seconds' events may then come twice, with the same `webhook-id`. The first start begins with what is new.
+    The position is in the database, so that a restart loses nothing; the events of the last few seconds may
+    then be posted twice, with the same `webhook-id`. The first start begins with the next event. `secret`
+    None: requests are not signed.
     """
 
     def __init__(self, url: str, secret: str | None, database: Database, kept: Kept) -> None:
         self._url = url
-        prepare(url)
+        load_certificates(url)
         self._key = None if secret is None else signing_key(secret)
         self._database = database
         self._kept = kept
-        self._news = Signal()
+        self._news = gevent_event.Event()
         self._seq: int | None = None  # of the last event that was sent; None: another server sends
         self._seq_kept: int | None = None
         self._kept_at = -KEEP_EVERY
@@ -58,25 +59,28 @@ class Webhook:
         """Look soon whether there is something to send; does not block."""
         self._news.set()
 
-    def run(self) -> None:
-        """Never returns."""
+    def tasks(self) -> tuple[Callable[[], None], ...]:
+        """Return what must run in a greenlet."""
+        return (self._run,)
+
+    def _run(self) -> None:
         while True:
             self._news.clear()
             try:
                 self._send_all()
                 self._keep_now_and_then()
                 self._well()
-            except (NoAnswer, Unavailable) as error:
+            except (RequestFailed, Unavailable) as error:
                 if self._trouble != str(error):
-                    log.error("The webhook waits: %s", error)
+                    log.error("Webhook delivery failed, retrying: %s", error)
                 self._trouble = str(error)
                 gevent.sleep(self._pause)
                 self._pause = min(AGAIN_AT_MOST, self._pause * 2)
                 continue
             self._news.wait(timeout=LOOK_EVERY if self._seq == self._seq_kept else KEEP_EVERY)
 
-    def close(self) -> None:
-        """Keep how far it has come, before the database is closed."""
+    def stop(self, timeout: float) -> None:
+        """Store the position, before the database is closed."""
         with contextlib.suppress(Unavailable):
             self._keep()
 
@@ -106,7 +110,7 @@ class Webhook:
 
     def _well(self) -> None:
         if self._trouble:
-            log.warning("The webhook is answered again")
+            log.warning("Webhook delivery recovered")
         self._trouble, self._pause = None, AGAIN
 
     def _begin(self) -> int:
@@ -130,7 +134,7 @@ class Webhook:
         headers |= signed(self._key, name, int(self._database.now()), body)
         status, _ = post(self._url, body, headers, ANSWER_WITHIN)
         if not 200 <= status < 300:
-            raise NoAnswer(f"the receiver answers {status}")
+            raise RequestFailed(f"the receiver answers {status}")
 
 
 def message(event: Event) -> dict[str, Any]:

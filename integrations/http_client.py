@@ -15,7 +15,7 @@ import gevent
 LONGEST_ANSWER = 65536
 
 
-class NoAnswer(Exception):
+class RequestFailed(Exception):
     """The other server gave no answer; it may have got the request. The text names no address."""
 
 
@@ -24,7 +24,7 @@ def post(
 ) -> tuple[int, bytes]:
     """POST `body` to `url` (http or https); returns the status and the first `most` bytes of the answer.
 
-    Raises `NoAnswer` if there is none in `within` seconds. A redirect is an answer like any other.
+    Raises `RequestFailed` if there is none in `within` seconds. A redirect is an answer like any other.
     """
     connection = None
     try:
@@ -35,17 +35,17 @@ def post(
             answer = connection.getresponse()
             return answer.status, answer.read(most) if most else b""
     except gevent.Timeout:
-        raise NoAnswer(f"no answer in {within:.0f} s") from None
+        raise RequestFailed(f"no answer in {within:.0f} s") from None
     except ssl.SSLError as error:
-        raise NoAnswer(error.reason or type(error).__name__) from None
+        raise RequestFailed(error.reason or type(error).__name__) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise NoAnswer(getattr(error, "strerror", None) or type(error).__name__) from None
+        raise RequestFailed(getattr(error, "strerror", None) or type(error).__name__) from None
     finally:
         if connection is not None:
             connection.close()
 
 
-def prepare(url: str) -> None:
+def load_certificates(url: str) -> None:
     """Read the certificates, if `url` is https, now and not at the first `post`: it takes the hub 50 ms."""
     if urlsplit(url).scheme == "https":
         _context()

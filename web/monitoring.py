@@ -1,53 +1,28 @@
-"""Whether all is well, for monitors: `/healthz` and `/metrics`."""
+"""Health and metrics: `/healthz` and `/metrics`."""
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flask
 import prometheus_client as prometheus
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-if TYPE_CHECKING:
-    from .parts import Parts
+from .context import Context, context
 
-health = flask.Blueprint("health", __name__)
-
-#: Seconds; an SD card commits in 30 ms, ten thousand screens are told in 80 ms.
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-
-
-class Metrics:
-    """What is measured as it happens; the rest is asked of the parts when somebody looks."""
-
-    def __init__(self) -> None:
-        self.registry = prometheus.CollectorRegistry()
-        self.commit = self._histogram("commit", "a transaction took to be on disk")
-        self.broadcast = self._histogram("broadcast", "it took to hand a count to every screen")
-        self._rejected = prometheus.Counter(
-            "button_rejected", "Input that was refused, by reason", ["reason"], registry=self.registry
-        )
-
-    def reject(self, reason: str) -> None:
-        """Count an input that was refused."""
-        self._rejected.labels(reason).inc()
-
-    def _histogram(self, name: str, what: str) -> prometheus.Histogram:
-        return prometheus.Histogram(
-            f"button_{name}_seconds", f"Seconds that {what}", registry=self.registry, buckets=BUCKETS
-        )
+monitoring = flask.Blueprint("monitoring", __name__)
 
 
 class Collector:
     """The state of the parts, as Prometheus wants it."""
 
-    def __init__(self, parts: "Parts") -> None:
-        self._parts = parts
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def collect(self) -> Iterator[Metric]:
         """Ask each part."""
-        state = self._parts.store.current
-        status = self._parts.ask()
+        state = self._context.store.current
+        status = self._context.health.report()
         clients, database = status["clients"], status["database"]
         yield GaugeMetricFamily("button_count", "Deals to go", state.count)
         yield GaugeMetricFamily("button_goal", "The goal", state.goal)
@@ -55,7 +30,7 @@ class Collector:
         changes = CounterMetricFamily(
             "button_changes", "Changes recorded by this server since it started", labels=["kind", "source"]
         )
-        for (kind, source), number in self._parts.store.recorded.items():
+        for (kind, source), number in self._context.store.recorded.items():
             changes.add_metric([kind, source], number)
         yield changes
         transports = GaugeMetricFamily("button_clients", "Socket.IO clients of now", labels=["transport"])
@@ -121,30 +96,29 @@ class Collector:
                 "Changes that the webhook's receiver has answered",
                 status["webhook"]["sent"],
             )
-        up = time.monotonic() - self._parts.started
+        up = time.monotonic() - self._context.started
         yield GaugeMetricFamily("button_uptime_seconds", "Seconds since the start", round(up, 1))
 
 
-@health.get("/healthz")
+@monitoring.get("/healthz")
 def healthz() -> Any:
     """503 only if a press cannot be recorded now; what else is amiss is a warning."""
-    parts: Parts = flask.current_app.extensions["button"]
-    status = parts.ask()
+    services = context()
+    status = services.health.report()
     failing = [f"{name}: {part['trouble']}" for name, part in status.items() if part.get("trouble")]
     warnings = [f"{name}: {text}" for name, part in status.items() for text in part.get("warnings", [])]
     body = {
         "status": "failing" if failing else "ok",
         "failing": failing,
         "warnings": warnings,
-        "version": parts.version,
-        "uptime": round(time.monotonic() - parts.started, 1),
+        "version": services.version,
+        "uptime": round(time.monotonic() - services.started, 1),
         **status,
     }
     return body, 503 if failing else 200, {"Cache-Control": "no-store"}
 
 
-@health.get("/metrics")
+@monitoring.get("/metrics")
 def metrics() -> Any:
-    parts: Parts = flask.current_app.extensions["button"]
-    text = prometheus.generate_latest(parts.metrics.registry)
+    text = prometheus.generate_latest(context().metrics.registry)
     return flask.Response(text, content_type=prometheus.CONTENT_TYPE_LATEST)

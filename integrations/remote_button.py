@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
-from gevent.event import Event as Signal
+from gevent import event as gevent_event
 
 from storage import Change, Spool, Unavailable
 
-from .post import NoAnswer, post, prepare
+from .http_client import RequestFailed, load_certificates, post
 
 log = logging.getLogger(__name__)
 
@@ -23,24 +23,27 @@ AGAIN, AGAIN_AT_MOST = 0.5, 10.0
 LONGEST_COUNT = 1000
 
 
-class Remote:
+class RemoteButton:
     """Sends presses to the server at `url` (http or https) with its API `token`, each once.
 
     `press(source)` keeps a press in `spool` and returns; `run()`, for a greenlet, sends it with its key
-    until the server has answered, so that it counts once whatever the network does. `told(count)` hears
-    the count that each led to.
+    until the server has answered, so that it counts once whatever the network does.
     """
 
-    def __init__(self, url: str, token: str, spool: Spool, told: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, url: str, token: str, spool: Spool) -> None:
         parts = urlsplit(url)
         self._url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/press"
-        prepare(url)
+        load_certificates(url)
         self._token = token
         self._spool = spool
-        self._told = told
-        self._news = Signal()
+        self._subscribers: list[Callable[[dict[str, Any]], None]] = []
+        self._news = gevent_event.Event()
         self._failing: str | None = None
         self._news.set()
+
+    def subscribe(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        """Call `callback` with the count that each press led to. It must not block."""
+        self._subscribers.append(callback)
 
     def press(self, source: str) -> None:
         """Keep a press on the disk, to be sent."""
@@ -50,8 +53,14 @@ class Remote:
             log.error("A press of %s is lost, for it cannot be kept: %s", source, error)
         self._news.set()
 
-    def run(self) -> None:
-        """Never returns."""
+    def tasks(self) -> tuple[Callable[[], None], ...]:
+        """Return what must run in a greenlet."""
+        return (self._run,)
+
+    def stop(self, timeout: float) -> None:
+        """Do nothing: every press is on disk."""
+
+    def _run(self) -> None:
         pause = AGAIN
         while True:
             self._news.wait()
@@ -59,11 +68,13 @@ class Remote:
             try:
                 for press in self._spool.waiting():
                     assert press.key is not None
-                    self._told(self._send(press.key))
+                    count = self._send(press.key)
                     self._spool.drop([press.key])
+                    for callback in self._subscribers:
+                        callback(count)
                 self._well()
                 pause = AGAIN
-            except (NoAnswer, ValueError, Unavailable) as error:
+            except (RequestFailed, ValueError, Unavailable) as error:
                 self._ill(str(error))
                 gevent.sleep(pause)
                 pause = min(AGAIN_AT_MOST, pause * 2)
@@ -78,7 +89,7 @@ class Remote:
         headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": key}
         status, body = post(self._url, b"", headers, ANSWER_WITHIN, LONGEST_COUNT)
         if status not in (200, 201):
-            raise NoAnswer(f"the server answers {status}")
+            raise RequestFailed(f"the server answers {status}")
         count: dict[str, Any] = json.loads(body)
         return count
 

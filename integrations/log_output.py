@@ -1,0 +1,139 @@
+"""Log lines to standard error from a thread of their own: a reader that stalls must not stop the server."""
+
+import contextlib
+import io
+import logging
+import os
+import sys
+import time
+from collections import deque
+
+from gevent import monkey
+
+#: Lines that wait for standard error; more are dropped and counted.
+MAX_LINES = 1000
+#: Characters of a line.
+MAX_LINE_SIZE = 8192
+
+_start_thread = monkey.get_original("_thread", "start_new_thread")
+_allocate_lock = monkey.get_original("_thread", "allocate_lock")
+
+
+class _Writer:
+    """Writes lines in a native thread. `put` never blocks."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque()
+        self._dropped = 0
+        self._wake = _allocate_lock()
+        self._wake.acquire()
+        self._busy = False
+        _start_thread(self._run, ())
+
+    def put(self, line: str) -> None:
+        """Queue a line; drop it if too many wait."""
+        if len(self._lines) >= MAX_LINES:
+            self._dropped += 1
+            return
+        self._lines.append(line[:MAX_LINE_SIZE])
+        with contextlib.suppress(RuntimeError):  # it was awake already
+            self._wake.release()
+
+    def is_idle(self) -> bool:
+        """Return whether everything is written."""
+        return not self._lines and not self._busy
+
+    def _run(self) -> None:
+        while True:
+            self._wake.acquire()
+            while self._lines:
+                self._busy = True
+                _write(self._lines.popleft())
+                if self._dropped and len(self._lines) < MAX_LINES // 2:
+                    dropped, self._dropped = self._dropped, 0
+                    _write(f"{dropped} log lines were dropped: standard error was not read\n")
+                self._busy = False
+
+
+def _write(text: str) -> None:
+    data = text.encode("utf-8", "backslashreplace")
+    with contextlib.suppress(OSError):  # closed: nobody is left to complain to
+        while data:
+            data = data[os.write(2, data) :]
+
+
+class _Handler(logging.Handler):
+    def __init__(self, writer: _Writer) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._writer.put(self.format(record) + "\n")
+        except Exception:
+            self._writer.put(f"A log line could not be formatted: {record.msg!r}\n")
+
+
+class _Stream(io.TextIOBase):
+    """In place of `sys.stderr`: tracebacks that gevent prints, warnings, anything a library writes."""
+
+    def __init__(self, writer: _Writer) -> None:
+        self._writer = writer
+        self._partial = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._partial = (self._partial + text).split("\n")
+        for line in lines:
+            self._writer.put(line + "\n")
+        if len(self._partial) > MAX_LINE_SIZE:
+            self._writer.put(self._partial + "\n")
+            self._partial = ""
+        return len(text)
+
+    def fileno(self) -> int:
+        return 2
+
+
+_writer: _Writer | None = None
+
+
+def open_standard_streams() -> None:
+    """Open the standard descriptors that are closed, so that no database gets their numbers.
+
+    A line on standard error would be written into it.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)
+
+
+def start(level: str) -> None:
+    """Send log records of `level` and above, and whatever is printed to `sys.stderr`, to standard error.
+
+    Nothing of it blocks: lines wait in a queue for a native thread.
+    """
+    global _writer
+    _writer = _Writer()
+    handler = _Handler(_writer)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    sys.stderr = _Stream(_writer)
+
+
+def write_line(line: str) -> None:
+    """Write a line to standard error whatever the log level."""
+    if _writer is None:
+        _write(line + "\n")
+    else:
+        _writer.put(line + "\n")
+
+
+def flush(timeout: float) -> None:
+    """Wait until everything is written, at most `timeout` seconds."""
+    sleep = monkey.get_original("time", "sleep")
+    deadline = time.monotonic() + timeout
+    while _writer is not None and not _writer.is_idle() and time.monotonic() < deadline:
+        sleep(0.005)

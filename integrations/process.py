@@ -1,0 +1,189 @@
+"""The process: its greenlets, its signals, its priority and limits, its end."""
+
+import contextlib
+import ctypes
+import gc
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import gevent
+from gevent import event as gevent_event
+from gevent import monkey
+
+from . import log_output
+
+log = logging.getLogger("button")
+
+#: Seconds that a busy hub keeps the interpreter to itself; with the default of 5 ms, samples of the pin are
+#: late.
+SWITCH_INTERVAL = 0.0005
+#: Niceness of the process where permitted: beside a kiosk's browser, samples of the pin are else up to 80 ms
+#: late, and a press may fall into that. To raise the sampler alone is no help: what holds the interpreter
+#: must run, too.
+NICENESS = -10
+#: Seconds that a stop may take in all, of the five that are promised.
+STOP_TIMEOUT = 4.3
+#: Share of it that one service may take.
+MAX_SHARE = 0.6
+#: Seconds between restarts of an optional task that has crashed.
+RESTART_DELAY = 5.0
+#: Seconds between two times that freed memory is returned to the system.
+TRIM_INTERVAL = 5.0
+EX_SOFTWARE = 70
+
+_sleep = monkey.get_original("time", "sleep")
+_start_thread = monkey.get_original("_thread", "start_new_thread")
+
+
+class _Service(NamedTuple):
+    name: str
+    tasks: Iterable[Callable[[], None]]
+    stop: Callable[[float], object] | None
+    critical: bool
+
+
+class Services:
+    """The services of the program: they start in the order in which they were added, and stop in it, too.
+
+    A critical service is one without which no press can be recorded or shown: if one of its tasks raises, the
+    process exits, and systemd restarts it. A task of any other is logged and restarted.
+    """
+
+    def __init__(self) -> None:
+        self._services: list[_Service] = []
+        self._crashed: dict[str, str] = {}
+        self._stopping = False
+
+    def add(
+        self,
+        name: str,
+        tasks: Iterable[Callable[[], None]] = (),
+        stop: Callable[[float], object] | None = None,
+        critical: bool = False,
+    ) -> None:
+        """Add a service.
+
+        Args:
+            name: For the log.
+            tasks: Functions to run, each in a greenlet. One that returns is done.
+            stop: Called with the seconds that it may take.
+            critical: Whether an exception in a task ends the process.
+        """
+        self._services.append(_Service(name, tasks, stop, critical))
+
+    def start(self) -> None:
+        """Start the tasks of all services."""
+        for service in self._services:
+            for task in service.tasks:
+                gevent.spawn(self._run, service, task)
+
+    def stop(self, timeout: float = STOP_TIMEOUT) -> None:
+        """Stop all services, each in what is left of `timeout` seconds, whatever the others do."""
+        self._stopping = True
+        deadline = time.monotonic() + timeout
+        for service in self._services:
+            if service.stop is None:
+                continue
+            # Whatever hangs leaves some time to those behind it.
+            left = max(0.1, min(MAX_SHARE * timeout, deadline - time.monotonic()))
+            try:
+                with gevent.Timeout(left + 0.1):
+                    service.stop(left)
+            except (Exception, gevent.Timeout) as error:
+                log.error("Stopping the %s failed: %s", service.name, error or type(error).__name__)
+
+    def status(self) -> dict[str, Any]:
+        """Return the optional services that have crashed, as warnings."""
+        return {"warnings": [f"{name} crashed: {error}" for name, error in self._crashed.items()]}
+
+    def _run(self, service: _Service, task: Callable[[], None]) -> None:
+        while True:
+            try:
+                task()
+                return
+            except Exception as error:
+                if self._stopping:
+                    log.warning("The %s failed while stopping: %s", service.name, error)
+                    return
+                if service.critical:
+                    log.critical(
+                        "Unhandled exception in the %s; exiting so that systemd restarts the server",
+                        service.name,
+                        exc_info=True,
+                    )
+                    exit_now(EX_SOFTWARE)
+                if service.name not in self._crashed:
+                    log.exception("The %s crashed, restarting every %.0f s", service.name, RESTART_DELAY)
+                self._crashed[service.name] = f"{type(error).__name__}: {error}"
+                gevent.sleep(RESTART_DELAY)
+
+
+def stop_event() -> gevent_event.Event:
+    """Return the event that SIGTERM and SIGINT set. From then on the process ends within 5 s."""
+    stopping = gevent_event.Event()
+
+    def stop() -> None:
+        if not stopping.is_set():
+            _start_thread(_exit_late, ())
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stop)
+    return stopping
+
+
+def _exit_late() -> None:
+    """Exit although something hangs. In a native thread."""
+    _sleep(STOP_TIMEOUT)
+    log_output.write_line("Stopping took too long; exiting")
+    _sleep(0.25)
+    os._exit(0)
+
+
+def exit_now(status: int) -> None:
+    """Exit without waiting for threads, of which one may hang in a disk."""
+    log_output.flush(timeout=1.0)
+    os._exit(status)
+
+
+def set_priority() -> None:
+    """Raise the priority of the process where permitted, before there are threads, which inherit it."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    if os.getpriority(os.PRIO_PROCESS, 0) == 0:  # nobody has chosen another
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the soft limit on descriptors to the hard one; return it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def trim_heap() -> None:
+    """Return freed memory to the system every `TRIM_INTERVAL`, for ever. Blocks.
+
+    glibc keeps what is freed within its heap: after a password's hash 32 MB, after a crowd what it took.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    while trim is not None:  # another C library
+        gevent.sleep(TRIM_INTERVAL)
+        gevent.get_hub().threadpool.apply(trim, (0,))
+
+
+def freeze_heap() -> None:
+    """Freeze the objects created at start, so that the garbage collector looks at new ones only.
+
+    A full collection runs once the heap has grown by 25 %: with 200,000 objects of modules that took hours,
+    and then 30 ms.
+    """
+    gc.freeze()
+    gc.collect()
+    gc.set_threshold(700, 10, 2)

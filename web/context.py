@@ -1,0 +1,69 @@
+"""What the views need of the rest of the program, kept with the Flask app."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import flask
+from gevent.lock import BoundedSemaphore
+
+from settings import Settings
+from storage import Accounts, Database, Store
+
+from .assets import Asset, load_assets
+from .metrics import Metrics
+from .security import Throttle
+
+
+class Health:
+    """The health of each part of the program: a registry of what reports it."""
+
+    def __init__(self) -> None:
+        self._reporters: dict[str, Callable[[], Mapping[str, Any]]] = {}
+
+    def register(self, name: str, status: Callable[[], Mapping[str, Any]]) -> None:
+        """Have `status()` report the health of the part `name`. It must not block."""
+        self._reporters[name] = status
+
+    def report(self) -> dict[str, Mapping[str, Any]]:
+        """Return the health of each part.
+
+        In it, `trouble` says why a press cannot be recorded now, and `warnings` what else is wrong.
+        """
+        return {name: status() for name, status in self._reporters.items()}
+
+
+@dataclass
+class Context:
+    """The services that a request may use."""
+
+    version: str
+    settings: Settings
+    database: Database
+    store: Store
+    accounts: Accounts
+    health: Health
+    metrics: Metrics
+    #: Returns the newest samples of each series of the feed, pairs of x (milliseconds since 1970) and y.
+    samples: Callable[[], dict[str, list[tuple[float, float]]]] = dict
+    started: float = field(default_factory=time.monotonic)
+    assets: dict[str, Asset] = field(default_factory=load_assets)
+    #: Public pages as last rendered: the state they show, plain, gzipped.
+    rendered: dict[str, tuple[Any, bytes, bytes]] = field(default_factory=dict)
+    throttle: Throttle = field(default_factory=Throttle)
+    #: The networks whose password waits to be hashed.
+    hashing: set[str] = field(default_factory=set)
+
+    #: A thousand events are a megabyte: of the readers that anybody may send, few are served at once.
+    public_reads: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(2))
+
+    def title(self) -> str:
+        """Return the heading, with the current goal in it."""
+        return self.settings.title.replace("{goal}", str(self.store.current.goal))
+
+
+def context() -> Context:
+    """Return the context of the app that handles this request."""
+    found: Context = flask.current_app.extensions["button"]
+    return found

@@ -1,0 +1,221 @@
+"""The Socket.IO side: what a screen receives, and the press that a program may send."""
+
+import contextlib
+import datetime
+import functools
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import flask_socketio
+from gevent import event as gevent_event
+from gevent import sleep
+from socketio.exceptions import ConnectionRefusedError
+
+from realtime import RateLimit
+from storage import Change, Event, Refused, Unavailable
+from storage.accounts import digest
+
+from .context import Context
+from .security import SESSION_COOKIE, cookie, is_key, is_token
+
+log = logging.getLogger(__name__)
+log.addFilter(RateLimit(10))
+
+#: Seconds between two `info` events to all.
+INFO_INTERVAL = 10.0
+#: Kinds of change after which `info` is sent at once: the numbers of today and this week may be lower.
+CORRECTIONS = ("undo", "reset", "goal", "set")
+#: Seconds between two queries for the numbers of today and this week, whoever asks.
+TOTALS_INTERVAL = 0.05
+#: Seconds between checks whether the sessions of connected clients are still valid.
+SESSION_CHECK_INTERVAL = 10.0
+
+#: The namespace of the samples.
+GRAPH = "/graph"
+
+
+class Screens:
+    """The clients: those of `/` receive the count and `info`, those of `/graph` the samples.
+
+    Args:
+        context: What the views use.
+        socketio: Where the handlers are registered.
+    """
+
+    def __init__(self, context: Context, socketio: flask_socketio.SocketIO) -> None:
+        self._context = context
+        self._socketio = socketio
+        self._info_wanted = gevent_event.Event()
+        self._check_wanted = gevent_event.Event()
+        self._uninformed: list[str] = []  # clients that have not received `info` yet
+        self._corrected = False
+        self._sent_info: dict[str, Any] = {}
+        self._sent_at = -INFO_INTERVAL
+        self._queried_at = 0.0
+        self._totals_of: tuple[int, datetime.date] | None = None
+        self._totals: tuple[float | None, int, int] = (None, 0, 0)
+        self._sessions: dict[str, str] = {}  # digest of the session of each client that has a cookie
+        self._valid: set[str] = set()  # those of them that were found to be valid
+        # On python-socketio's server: Flask-SocketIO would build a request context for each event.
+        for namespace, event, handler in (
+            ("/", "connect", self._connect),
+            ("/", "disconnect", self._disconnect),
+            ("/", "press", self._press),
+            ("/", "*", functools.partial(self._unexpected, "/")),
+            (GRAPH, "connect", self._connect_graph),
+            (GRAPH, "*", functools.partial(self._unexpected, GRAPH)),
+        ):
+            socketio.server.on(event, handler, namespace)
+
+    def tasks(self) -> tuple[Callable[[], None], ...]:
+        """Return what must run, each in a greenlet, for as long as the server serves."""
+        return self._send_info, self._check_sessions
+
+    def broadcast(self, event: Event) -> None:
+        """Send an event to every screen. Does not block."""
+        with self._context.metrics.broadcast.time():
+            self._socketio.emit("count", event.as_count())
+        self._corrected = self._corrected or event.kind in CORRECTIONS
+        if self._corrected or time.monotonic() - self._sent_at >= INFO_INTERVAL:
+            self._info_wanted.set()
+
+    def broadcast_samples(self, series: dict[str, Any]) -> None:
+        """Send new samples to every graph. Does not block."""
+        self._socketio.emit("samples", {"series": series}, namespace=GRAPH)
+
+    def sessions_changed(self) -> None:
+        """Check soon whether sessions have ended. Does not block."""
+        self._check_wanted.set()
+
+    def status(self) -> dict[str, Any]:
+        """Return the number of clients, by transport."""
+        sessions = list(self._socketio.server.eio.sockets.values())
+        websocket = sum(session.upgraded for session in sessions)
+        return {"screens": self._count(), "websocket": websocket, "polling": len(sessions) - websocket}
+
+    # --- events ---
+
+    def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        session = cookie(environ, SESSION_COOKIE)
+        if self._has_token(auth):
+            self._sessions[sid] = ""  # the token itself authorizes
+        elif session:
+            self._sessions[sid] = digest(session)
+            self._check_wanted.set()
+        log.info("Client %s connected", environ.get("REMOTE_ADDR"))
+        self._socketio.emit("count", self._context.store.current.as_count("connect"), to=sid)
+        self._uninformed.append(sid)
+        self._info_wanted.set()
+
+    def _connect_graph(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        self._has_token(auth)
+        log.info("Client %s connected to the graph", environ.get("REMOTE_ADDR"))
+        self._socketio.emit("samples", {"series": self._context.samples()}, namespace=GRAPH, to=sid)
+
+    def _has_token(self, auth: Any) -> bool:
+        """Return whether a client sent the API token; one that sent a wrong one is rejected."""
+        token = auth.get("token") if isinstance(auth, dict) else None
+        if token and not is_token(self._context.settings.api_token, token):
+            raise ConnectionRefusedError("unauthorized")
+        return bool(token)
+
+    def _disconnect(self, sid: str, _reason: str) -> None:
+        self._sessions.pop(sid, None)
+
+    def _press(self, sid: str, data: Any = None, *_more: Any) -> dict[str, Any]:
+        session = self._sessions.get(sid)
+        try:
+            if session is None or (session and session not in self._context.accounts.sessions()):
+                return _error("unauthorized", "press: sign in, or connect with auth: {token}")
+            key = data.get("key") if isinstance(data, dict) else None
+            if (data is not None and not isinstance(data, dict)) or not (key is None or is_key(key)):
+                return _error("invalid_key", "key: expected 1 to 64 printable ASCII characters")
+            result = self._context.store.submit(Change("press", "socket", key=key))
+        except Refused as refused:
+            return _error(refused.code, refused.message)
+        except Unavailable as unavailable:
+            return _error("unavailable", str(unavailable))
+        return {"ok": True, **result.event.as_count()}
+
+    def _unexpected(self, namespace: str, _event: str, sid: str, *_data: Any) -> None:
+        self._context.metrics.reject("unknown_event")
+        log.info("Client closed: it sent an unknown event")
+        self._close(sid, namespace)
+
+    def _close(self, sid: str, namespace: str = "/") -> None:
+        server = self._socketio.server
+        eio_sid = server.manager.eio_sid_from_sid(sid, namespace)
+        if eio_sid is not None:  # None would close them all
+            server.eio.disconnect(eio_sid)
+
+    # --- sessions ---
+
+    def _check_sessions(self) -> None:
+        """Close clients whose session has ended, here or by `set-password` in another process."""
+        while True:
+            self._check_wanted.wait(timeout=SESSION_CHECK_INTERVAL)
+            self._check_wanted.clear()
+            if not self._sessions:
+                continue
+            with contextlib.suppress(Unavailable):  # nobody can press either
+                valid = self._context.accounts.sessions()
+                for sid, session in list(self._sessions.items()):
+                    if session in valid:
+                        self._valid.add(session)
+                    elif session in self._valid:
+                        self._close(sid)
+                self._valid &= valid
+
+    # --- info ---
+
+    def _send_info(self) -> None:
+        """Send `info` to clients that have just connected, and to all when it has changed."""
+        while True:
+            since = time.monotonic() - self._sent_at
+            self._info_wanted.wait(timeout=INFO_INTERVAL - since if since < INFO_INTERVAL else INFO_INTERVAL)
+            self._info_wanted.clear()
+            uninformed, self._uninformed = self._uninformed, []
+            self._refresh_totals()
+            corrected, self._corrected = self._corrected, False
+            info = self._info()
+            if info != self._sent_info and (corrected or time.monotonic() - self._sent_at >= INFO_INTERVAL):
+                self._socketio.emit("info", info)
+                self._sent_info, self._sent_at, uninformed = info, time.monotonic(), []
+            for sid in uninformed:
+                self._socketio.emit("info", info, to=sid)
+
+    def _refresh_totals(self) -> None:
+        """Bring the numbers of today and this week up to date; weeks begin on Monday."""
+        if self._totals_of == self._now():
+            return
+        sleep(max(0.0, self._queried_at + TOTALS_INTERVAL - time.monotonic()))
+        now, self._queried_at = self._now(), time.monotonic()
+        midnight = datetime.datetime.combine(now[1], datetime.time())
+        monday = midnight - datetime.timedelta(days=midnight.weekday())
+        with contextlib.suppress(Unavailable):  # the store logs it; the old numbers are better than none
+            self._totals = self._context.database.tally(midnight.timestamp(), monday.timestamp())
+            self._totals_of = now
+
+    def _info(self) -> dict[str, Any]:
+        pressed_at, today, week = self._totals
+        return {
+            "version": self._context.version,
+            "screens": self._count(),
+            "pressed_at": pressed_at,
+            "today": today,
+            "week": week,
+        }
+
+    def _now(self) -> tuple[int, datetime.date]:
+        today = datetime.date.fromtimestamp(self._context.database.now())  # noqa: DTZ012 - the server's zone
+        return self._context.store.current.seq, today
+
+    def _count(self) -> int:
+        screens: int = self._socketio.server.manager.size("/")
+        return screens
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"ok": False, "error": {"code": code, "message": message}}
