@@ -18,6 +18,8 @@ BENCHES = {
     "reconnect": "browsers.md",
     "lighthouse": "browsers.md",
     "fanout": None,
+    "press_cost": None,
+    "hostile": "security.md",
 }
 
 

@@ -1,0 +1,40 @@
+"""What each hostile client of tests/hostile.py costs a press, the screens and the memory, and a stop meanwhile.
+
+    python -m bench hostile [PROGRAM]
+
+Writes docs/security.md. PROGRAM is another checkout's app.py, to be attacked in this one's place; then nothing
+is written.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from hostile import ATTACKS
+from siege import Siege
+
+from bench.rig import HERE
+
+SECONDS = 2
+
+
+def main():
+    program = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent / "app.py"
+    print("client                                      press  screens    stop   memory    after")
+    for name in ATTACKS:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                figures = Siege(folder, program=program).attack(name, SECONDS)
+            except (AssertionError, OSError, EOFError) as error:
+                print(f"{name:42} failed: {type(error).__name__} {str(error).splitlines()[:1]}", flush=True)
+                continue
+        after = f"{figures['memory_after'] / 2**20:+5.0f} MB" if "memory_after" in figures else "        "
+        print(
+            f"{name:42} {figures['press']:5.2f} s {figures['screens']:6.2f} s {figures['stop']:5.2f} s"
+            f" {figures['memory'] / 2**20:+5.0f} MB {after}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""CPU of one `POST /api/press`: from the request to the disk to the response, and to screens if there are any.
+
+    python -m bench press_cost [PROGRAM]
+
+PROGRAM is another checkout's app.py, to be measured in turn: the median of paired passes is printed.
+"""
+
+import json
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.rig import HERE, cpu_seconds
+
+PASSES = 5
+PRESSES = 1500
+TOKEN = "bench"
+REQUEST = (
+    f"POST /api/press HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 0\r\n\r\n"
+).encode()
+
+
+class Server:
+    """A server in a folder of its own, with one connection that presses."""
+
+    def __init__(self, program):
+        self.folder = tempfile.TemporaryDirectory()
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("BUTTON_")}
+        environ |= {
+            "BUTTON_HOST": "127.0.0.1",
+            "BUTTON_PORT": "0",
+            "BUTTON_HARDWARE": "none",
+            "BUTTON_FEED": "off",
+            "BUTTON_LOG": "warning",
+            "BUTTON_API_TOKEN": TOKEN,
+            "BUTTON_ADMIN_PASSWORD": TOKEN,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, str(program)],
+            env=environ,
+            cwd=self.folder.name,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not (found := re.search(r"Serving on http://\S+:(\d+)", self.process.stderr.readline())):
+            pass
+        self.connection = socket.create_connection(("127.0.0.1", int(found[1])))
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.press(200)
+
+    def press(self, times):
+        """Press so many times; returns seconds of CPU and of time for one."""
+        before, started = cpu_seconds(self.process.pid), time.monotonic()
+        for _ in range(times):
+            self.connection.sendall(REQUEST)
+            got = b""
+            while not got.endswith(b"}\n"):
+                got += self.connection.recv(4096)
+        assert json.loads(got.split(b"\r\n\r\n")[1])["cause"] == "press"
+        return (cpu_seconds(self.process.pid) - before) / times, (time.monotonic() - started) / times
+
+    def stop(self):
+        self.connection.close()
+        self.process.terminate()
+        self.process.communicate()
+        self.folder.cleanup()
+
+
+def main():
+    programs = [HERE.parent / "app.py", *map(Path, sys.argv[2:])]
+    servers = [Server(program) for program in programs]
+    passes = [[server.press(PRESSES) for server in servers] for _ in range(PASSES)]
+    for server in servers:
+        server.stop()
+    for number, program in enumerate(programs):
+        cpu = statistics.median(row[number][0] for row in passes)
+        took = statistics.median(row[number][1] for row in passes)
+        name = "this checkout" if number == 0 else str(program)
+        print(f"{name}: {cpu * 1000:.2f} ms of CPU a press, {took * 1000:.2f} ms until it is answered")
+    for number in range(1, len(programs)):
+        ratio = statistics.median(row[0][0] / row[number][0] for row in passes)
+        print(f"ratio of CPU to {programs[number]}: {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,560 @@
+"""What no client can do: block the log, break a parser, keep the server from stopping, hide a full disk."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import gevent
+import pytest
+import requests
+from running import DEADLINE, PASSWORD, ROOT, TOKEN, Server, until
+from test_admin import Visitor
+from wire import KEY, Wire
+
+from realtime import RateLimit
+from realtime.environ import LIMITS, EnvironStore
+from realtime.fairness import PASS_BUDGET, RunQueue
+from realtime.frames import Fragments
+from realtime.http_body import ChunkedDecoder
+from realtime.http_headers import MAX_HEAD_SIZE, RequestError, RequestHead
+from storage import SqliteDatabase, sqlite
+from web.security import cookie, network, sanitize
+
+# --- the run queue ---
+
+
+def spin(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+def test_work_beyond_the_budget_waits_for_the_next_pass():
+    queue, ran = RunQueue(), []
+    for number in range(10):
+        queue.submit(lambda number=number: (spin(PASS_BUDGET), ran.append(number)))
+    ticks = []
+    while len(ran) < 10:
+        gevent.sleep(0.0001)
+        ticks.append(len(ran))
+    assert ran == list(range(10)), "in the order of their turns"
+    assert len(set(ticks)) >= 5, "timers run between"
+
+
+def test_urgent_work_goes_first():
+    queue, ran = RunQueue(), []
+    for number in range(5):
+        queue.submit(lambda number=number: ran.append(number))
+    queue.submit(lambda: ran.append("urgent"), urgent=True)
+    with gevent.Timeout(DEADLINE):
+        while len(ran) < 6:
+            gevent.sleep(0.001)
+    assert ran[0] == "urgent"
+
+
+def test_greenlets_of_finished_work_are_used_again():
+    queue, greenlets = RunQueue(), []
+    for _ in range(50):
+        queue.submit(lambda: greenlets.append(gevent.getcurrent()))
+        gevent.sleep(0.001)
+    assert len(set(greenlets)) == 1
+
+
+# --- heads and bodies ---
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"A: " + b"a" * MAX_HEAD_SIZE + b"\r\n",
+        b"A: bcdefgh\r\n" * 2000,
+        b"".join(b"X-%d: %b\r\n" % (number, b"y" * 300) for number in range(60)),
+    ],
+)
+def test_a_head_over_sixteen_kilobytes_gets_431(shared, lines):
+    with Wire(shared) as wire:
+        wire.send(b"GET /api/count HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n")
+        assert wire.answer()[0] == 431
+    with Wire(shared) as wire:
+        wire.send(b"GET /api/count HTTP/1.1\r\nHost: x\r\n" + lines[: MAX_HEAD_SIZE + 4096])
+        assert wire.answer()[0] == 431, "before it is complete"
+
+
+@pytest.mark.parametrize(
+    ("wire", "payload", "unused"),
+    [
+        (b"0\r\n\r\n", b"", b""),
+        (b"5\r\nhello\r\n0\r\n\r\n", b"hello", b""),
+        (b"5;a=b\r\nhello\r\n1\r\n!\r\n0\r\nTrailer: x\r\n\r\nGET /", b"hello!", b"GET /"),
+        (b"A\n0123456789\n0\n\n", b"0123456789", b""),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_a_chunked_body_is_decoded_in_any_pieces(wire, payload, unused, size):
+    decoder, got = ChunkedDecoder(), b""
+    at = 0
+    while not decoder.complete:
+        got += decoder.feed(wire[at : at + size])
+        at += size
+    assert got == payload
+    assert decoder.unused + wire[at:] == unused
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"0\r\n" + b"a: b\r\n" * 5000,
+        b"1;" + b"a" * 50_000,
+        b"1\r\nx\r\n" * 10_000,
+        b"x" * 5000,
+        b"-1\r\n",
+        b"1\r\nxy\r\n",
+    ],
+)
+def test_a_chunked_body_that_is_mostly_framing_is_rejected(piece):
+    decoder = ChunkedDecoder()
+    with pytest.raises(RequestError):
+        for at in range(0, len(piece), 4096):
+            decoder.feed(piece[at : at + 4096])
+
+
+def test_a_parsed_head_keeps_the_order_and_case_of_its_headers():
+    head = RequestHead(
+        b"GET http://x/a?b HTTP/1.1\r\nHost: x\r\nX-A:  b \r\nx-a: c\r\nConnection: Close\r\n\r\n"
+    )
+    assert (head.method, head.target, head.version) == ("GET", "/a?b", "HTTP/1.1")
+    assert head.headers == [("Host", "x"), ("X-A", "b"), ("x-a", "c"), ("Connection", "Close")]
+    assert not head.keep_alive
+
+
+def test_requests_behind_each_other_are_all_answered_after_a_half_close(shared):
+    before = shared.count()["seq"]
+    head = f"POST /api/press HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+    with Wire(shared) as wire:
+        wire.send((head + "Content-Length: 0\r\n\r\n") * 5)
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert wire.ended().count(b"HTTP/1.1 201 ") == 5
+    assert shared.count()["seq"] == before + 5
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/count", "/", "/socket.io/?EIO=4&transport=polling", "/healthz", "/nowhere"]
+)
+def test_a_response_to_head_has_no_body(shared, path):
+    with Wire(shared) as wire:
+        wire.request("HEAD", path)
+        wire.request("GET", "/api/count")
+        wire.request("GET", "/api/count", headers=["Connection: close"])
+        heads = wire.ended().split(b"HTTP/1.1 ")
+        assert len(heads) == 4
+        assert heads[1].endswith(b"\r\n\r\n")
+
+
+def test_a_body_that_was_asked_for_is_not_the_next_request(shared):
+    """Expect: 100-continue; the body looks like a request."""
+    body = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+    with Wire(shared) as wire:
+        head = f"POST /api/press HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        head += "Expect: 100-continue\r\n"
+        wire.send(f"{head}Content-Length: {len(body)}\r\n\r\n")
+        assert wire.take(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        wire.send(body)
+        assert wire.answer()[0] == 201
+        assert wire.ask("GET", "/api/count")[0] == 200, "one response for each request"
+    with Wire(shared) as wire:
+        wire.send(head.replace("HTTP/1.1", "HTTP/1.0") + "Content-Length: 1\r\n\r\n")
+        wire.send("x")
+        assert wire.answer()[0] == 201, "an HTTP/1.0 client knows no 100"
+
+
+def test_a_client_that_resets_while_it_connects_leaves_nothing(server):
+    for _ in range(30):
+        with Wire(server) as wire:
+            wire.open_websocket()
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            wire.say("40")
+    until(lambda: not any(server.health().json()["clients"].values()), "the end of them")
+    assert server.press()
+
+
+def test_a_fragmented_message_takes_no_more_memory_than_its_bytes():
+    fragments = Fragments(2, 1000)
+    for _ in range(10_000):
+        assert fragments.add(b"", False) is None
+    assert len(fragments) == 0
+    assert fragments.add(b"x", True) == b"x"
+
+
+def test_what_follows_a_bad_fragment_is_not_looked_at(shared):
+    with Wire(shared) as wire:
+        wire.open_websocket()
+        wire.send(wire.frame(b"4\xff", fin=False) + wire.frame(b"a", opcode=0) + wire.frame("40"))
+        assert wire.close_code() == 1007
+        wire.ended()
+    assert not [line for line in shared.log if "Traceback" in line]
+
+
+# --- what is stored of a client ---
+
+
+def environ(**more):
+    return {"REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "http", "SERVER_NAME": "x"} | more
+
+
+def test_of_a_client_only_bounded_headers_are_stored():
+    store = EnvironStore()
+    store["a"] = environ(HTTP_COOKIE="c=1", HTTP_USER_AGENT="u" * 10_000, HTTP_X_OTHER="o" * 10_000)
+    store.shrink("a")
+    assert store["a"] == environ(HTTP_COOKIE="c=1")
+    assert len(dict.__getitem__(store, "a")) <= sum(LIMITS.values()) + len(LIMITS)
+
+
+def test_what_an_application_adds_to_an_environ_stays():
+    store = EnvironStore()
+    store["a"] = environ()
+    store.shrink("a")
+    store["a"]["saved_session"] = {"user": 1}
+    store["a"]["werkzeug.request"] = object()
+    assert store["a"] == environ(saved_session={"user": 1})
+    del store["a"]
+    assert "a" not in store
+
+
+# --- bytes that libraries fail on ---
+
+HOSTILE_HEADERS = {
+    "a cookie that is not UTF-8": b"Cookie: other=\xff\xfe; button_session=abc\xff",
+    "a cookie of another application": b'Cookie: a="\xe9"; b=\xc3\x28',
+    "many cookies": b"Cookie: " + b"; ".join(b"a%d=%d" % (n, n) for n in range(1000)),
+    "a date out of range": b"If-Modified-Since: Mon, 01 Jan 99999 00:00:00 GMT",
+    "a zone out of range": b"If-Modified-Since: Mon, 01 Jan 2000 00:00:00 +99999999999999",
+    "another date out of range": b"If-Unmodified-Since: Fri, 99 Foo 0000 99:99:99 -9999",
+    "a range with a date": b"Range: bytes=0-1\r\nIf-Range: Mon, 01 Jan 2000 00:00:00 +99999999999999",
+    "a range without numbers": b"Range: bytes=\xb2-\xb3",
+    "a huge range": b"Range: bytes=" + b"9" * 400 + b"-",
+    "many ranges": b"Range: bytes=" + b",".join([b"0-1"] * 500),
+    "an encoding that is none": b"Accept-Encoding: gzip;q=\xff, \xb2;q=1e999",
+    "a quality that is none": b"Accept-Encoding: gzip;q=nan",
+    "a media type that is none": b"Content-Type: multipart/form-data; boundary=\xff\xfe",
+    "a charset that is none": b"Content-Type: application/json; charset=\xff",
+    "an encoded parameter": b"Content-Type: text/html; filename*=UTF-9''%ff%fe",
+    "credentials that are none": b"Authorization: Basic \xff\xff",
+    "a token that is none": b"Authorization: Bearer \xff\xf0\x9f",
+    "a key that is none": b"Idempotency-Key: \xff\xfe",
+    "an ETag that is none": b'If-None-Match: W/"\xff", \xff',
+    "a Forwarded that is none": b"X-Forwarded-For: \xff\xfe, ::\r\nForwarded: for=\xff",
+}
+PATHS = (
+    "/", "/graph", "/admin", "/admin/login", "/api/count", "/api/history", "/static/button.css", "/healthz",
+    "/socket.io/?EIO=4&transport=polling", "/%ff%fe", "/api/history?after=%ff&limit=\xe9", "//x/%00",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE_HEADERS)
+def test_no_header_causes_an_error_of_the_server(shared, name):
+    with Wire(shared) as wire:
+        for path in PATHS:
+            for method, body in ((b"GET", b""), (b"POST", b"a=b")):
+                wire.send(
+                    b"%b %b HTTP/1.1\r\nHost: x\r\n%b\r\nContent-Length: %d\r\n\r\n%b"
+                    % (method, path.encode("latin-1"), HOSTILE_HEADERS[name], len(body), body)
+                )
+                assert wire.answer()[0] < 500, (path, method)
+    assert not [line for line in shared.log if "Traceback" in line]
+
+
+def test_a_screen_connects_whatever_cookies_another_application_has_set(shared):
+    with Wire(shared) as wire:
+        wire.request(
+            "GET",
+            "/socket.io/?EIO=4&transport=websocket",
+            headers=["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+                     f"Sec-WebSocket-Key: {KEY}", "Cookie: other=X"],
+        )  # fmt: skip
+        assert wire.answer()[0] == 101
+    with Wire(shared) as wire:
+        head = (
+            "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n"
+        )
+        wire.send(head.encode() + b"Cookie: other=\xff\xfe; b=\xe9\r\n\r\n")
+        assert wire.answer()[0] == 101
+        wire.enter()
+
+
+def test_cookies_that_are_not_ascii_are_left_out():
+    request = {"HTTP_COOKIE": 'a=1; b=\xff; c="2"; d'}
+    sanitize(request)
+    assert [cookie(request, name) for name in "abcd"] == ["1", None, "2", ""]
+
+
+def test_the_fast_path_of_polling_checks_what_the_middleware_checks(shared):
+    """Its requests are not parsed; a foreign page must not get through for that."""
+    for lines in ("Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example",
+                  "Origin: x", "Origin: null"):  # fmt: skip
+        with Wire(shared) as wire:
+            wire.open_polling()
+            assert wire.post("40")[0] == 200
+            assert wire.ask("GET", wire.path, headers=[lines])[0] == 403
+            assert wire.ask("POST", wire.path, b"3", headers=[lines])[0] == 403
+            assert wire.poll()[0] == 200, "the session is not harmed"
+    with Wire(shared) as wire:
+        wire.open_polling().join()
+        wire.send(f"POST {wire.path} HTTP/1.1\r\nHost: a_b\r\nContent-Length: 1\r\n\r\n3")
+        assert wire.answer()[0] == 400, "a Host that is none"
+
+
+# --- the log ---
+
+
+def test_a_log_that_nobody_reads_stops_nothing(tmp_path):
+    """A pipe holds 64 KiB; what does not fit is dropped, counted, and reported once somebody reads."""
+    reading, writing = os.pipe()
+    process, url = launch(tmp_path, stderr=writing)
+    os.close(writing)
+    with requests.Session() as program:
+        program.headers["Authorization"] = f"Bearer {TOKEN}"
+        for _ in range(2500):  # a line of 70 bytes each
+            assert program.post(url + "/api/press", timeout=5).status_code == 201
+    lines = []
+    with open(reading) as pipe:
+        reader = threading.Thread(target=lambda: lines.extend(pipe), daemon=True)
+        reader.start()
+        until(lambda: any(re.match(r"\d+ log lines were dropped", line) for line in lines), "the report")
+        process.terminate()
+        assert process.wait(DEADLINE) == 0
+        reader.join(DEADLINE)
+
+
+def launch(folder, how="", **options):
+    """Start a server whose standard error is not this test's to read; returns its process and URL."""
+    port = free_port()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("BUTTON_")}
+    environ |= {"BUTTON_HOST": "127.0.0.1", "BUTTON_PORT": str(port), "BUTTON_FEED": "off",
+                "BUTTON_API_TOKEN": TOKEN, "BUTTON_HARDWARE": "none"}  # fmt: skip
+    command = ["sh", "-c", f'exec "$0" "$1" {how}', sys.executable, ROOT / "app.py"]
+    process = subprocess.Popen(command, env=environ, cwd=folder, **options)
+    url = f"http://127.0.0.1:{port}"
+    until(lambda: answers(url), "the server")
+    return process, url
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def answers(url):
+    with contextlib.suppress(requests.RequestException):
+        return requests.get(url + "/api/count", timeout=2).ok
+
+
+@pytest.mark.parametrize("how", ["2>&-", "2>/dev/full", "0<&- 1>&- 2>&-"])
+def test_the_server_starts_and_counts_without_a_standard_error(tmp_path, how):
+    """A database must not get the number of a descriptor that is closed: lines would be written into it."""
+    process, url = launch(tmp_path, how)
+    for _ in range(3):
+        assert requests.post(url + "/api/press", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5).ok
+    process.terminate()
+    assert process.wait(DEADLINE) == 0
+    assert (tmp_path / "button.db").read_bytes().startswith(b"SQLite format 3\0")
+
+
+def test_a_rate_limit_reports_what_it_left_out(caplog):
+    import logging
+
+    log = logging.getLogger("test.limit")
+    log.addFilter(RateLimit(10))
+    log.setLevel("INFO")
+    for number in range(50):
+        log.info("line %d", number)
+    with gevent.Timeout(DEADLINE):
+        while "more" not in caplog.text:
+            gevent.sleep(0.05)
+    assert 10 <= sum("line" in record.getMessage() for record in caplog.records) <= 20
+    assert re.search(r"and (30|40) more", caplog.text)
+
+
+# --- the end ---
+
+
+def test_sigterm_while_a_feed_message_arrives_stops_in_order(start):
+    server = start()
+    feed = int(re.search(r"Feed listens at \S+:(\d+)", "\n".join(server.log))[1])
+    attack = subprocess.Popen(
+        [
+            sys.executable,
+            ROOT / "tests/hostile.py",
+            "a feed message without end",
+            str(server.port),
+            "20",
+            str(feed),
+        ]
+    )
+    until(lambda: server.health().json()["feed"]["messages"] >= 0 and attack.poll() is None, "the feed")
+    server.press()
+    assert server.stop() == 0
+    attack.kill()
+    attack.wait(DEADLINE)
+
+
+def test_sigterm_while_the_disk_hangs_ends_in_time(start, tmp_path):
+    """An fsync that takes 30 s: the press was never acknowledged, and the process must not wait for it."""
+    library, hang = tmp_path / "hang.so", tmp_path / "hang"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, ROOT / "tests/hangsync.c"], check=True)
+    server = start(environ={"LD_PRELOAD": str(library), "HANG": str(hang)})
+    server.press()
+    hang.touch()
+    presses = threading.Thread(target=press_in_vain, args=(server,), daemon=True)
+    presses.start()
+    until(lambda: server.health().status_code == 503, "trouble")
+    started = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - started < 5.5
+
+
+def press_in_vain(server):
+    with contextlib.suppress(requests.RequestException):
+        server.api("press")
+
+
+def test_an_optional_service_that_crashes_is_restarted_and_reported():
+    program = """
+from gevent import monkey; monkey.patch_all()
+import gevent, sys
+from integrations.process import Services
+def crash(): raise RuntimeError("the LED burnt out")
+services = Services()
+services.add("LED", (crash,), lambda timeout: 1 / 0, critical=sys.argv[1] == "critical")
+stopped = []
+services.add("store", (), stopped.append)
+services.start()
+gevent.sleep(0.1)
+print(services.status()["warnings"])
+services.stop(1.0)
+print(len(stopped))
+"""
+    run = [sys.executable, "-c", program]
+    done = subprocess.run([*run, "optional"], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE)
+    assert done.stdout == "['LED crashed: RuntimeError: the LED burnt out']\n1\n", done.stderr
+    done = subprocess.run([*run, "critical"], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE)
+    assert (done.returncode, done.stdout) == (70, "")
+
+
+@pytest.mark.parametrize("limit", [128, 256])
+def test_too_few_descriptors_are_one_line(tmp_path, limit):
+    done = subprocess.run(
+        ["sh", "-c", f'ulimit -n {limit}; exec "$0" "$1"', sys.executable, ROOT / "app.py"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert re.fullmatch(rf"ulimit -n: expected more than 256 descriptors, got {limit}; .*\n", done.stderr)
+
+
+# --- health ---
+
+
+def mounted(tmp_path, size):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+    return folder
+
+
+def fill(folder):
+    with contextlib.suppress(OSError), (folder / "ballast").open("ab", buffering=0) as ballast:
+        while True:
+            ballast.write(b"x" * 4096)
+
+
+def test_health_reports_a_full_disk_before_anybody_presses(tmp_path):
+    folder, server = mounted(tmp_path, "4m"), None
+    try:
+        server = Server(folder, simulated_pin=tmp_path / "pin")
+        assert server.health().status_code == 200
+        fill(folder)
+        until(lambda: server.health().status_code == 503, "the report", deadline=30)
+        (folder / "ballast").unlink()
+        until(lambda: server.health().status_code == 200, "the recovery", deadline=30)
+        assert server.press()["seq"] == 1
+    finally:
+        if server is not None:
+            server.stop(signal.SIGKILL)
+        subprocess.run(["umount", "-l", folder], check=False)
+
+
+def test_a_read_only_disk_is_suspect(tmp_path):
+    folder = mounted(tmp_path, "4m")
+    try:
+        database = SqliteDatabase(folder / "button.db", goal=20)
+        assert not database.is_suspect()
+        database.close()
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        assert sqlite._is_suspect(folder / "button.db")
+        assert sqlite._is_suspect(folder / "gone.db")
+    finally:
+        subprocess.run(["umount", "-l", folder], check=False)
+
+
+# --- signing in ---
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7:51234", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("[2001:db8:1:2::9]:443", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_logins_are_throttled_by_network(address, expected):
+    assert network(address) == expected
+
+
+def test_guessers_with_changing_addresses_do_not_lock_the_admin_out(server):
+    guessers = subprocess.Popen(
+        [
+            sys.executable,
+            ROOT / "tests/hostile.py",
+            "12 guessers with changing addresses",
+            str(server.port),
+            "20",
+        ]
+    )
+    try:
+        until(lambda: requests.get(server.url + "/metrics", timeout=DEADLINE).ok, "the guessers")
+        for _ in range(5):
+            admin = Visitor(server)
+            assert admin.sign_in(PASSWORD).status_code == 302
+            admin.close()
+    finally:
+        guessers.kill()
+        guessers.wait(DEADLINE)
+
+
+def test_connecting_screens_share_one_query_for_their_numbers(start):
+    """Each client that connected after a press ran its own."""
+    server = start()
+    server.press()
+    wires = []
+    for _ in range(50):
+        wires.append(Wire(server).open_websocket())
+        wires[-1].say("40")
+    for wire in wires:
+        while '"info"' not in (text := wire.text(info=True)):
+            pass
+        assert '"today":1' in text
+        wire.socket.close()
+    assert server.press()["count"] == 18
