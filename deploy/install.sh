@@ -43,7 +43,7 @@ release=/opt/$name/$(date -u +%Y%m%dT%H%M%SZ)
 former=$(readlink /opt/$name/current || true)
 install -d "$release"
 trap 'rm -rf "$release"' EXIT
-cp -R app.py settings.py feed.py hardware storage realtime web templates static deploy \
+cp -R app.py settings.py hardware integrations storage realtime web templates static deploy \
     requirements.txt LICENSE "$release"
 chmod -R u=rwX,go=rX "$release" # whatever the clone was made with
 find "$release" -name __pycache__ -prune -exec rm -rf {} +
