@@ -78,7 +78,6 @@ class Program(NamedTuple):
 def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> None:
     """Serve until SIGTERM or SIGINT. Raises what cannot be opened."""
     max_clients = limit_clients(settings)
-    process.set_priority()
     stopping = process.stop_event()
     program = build(settings, demo, max_clients)
     watchdog = Watchdog(os.environ, program.is_alive)
@@ -99,7 +98,7 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
 
 
 def build(settings: Settings, demo: bool, max_clients: int) -> Program:
-    """Open everything and connect it. Raises what cannot be opened."""
+    """Open and connect all services. Raises if one cannot be opened."""
     pins = open_pins(settings.hardware, settings.pin, settings.simulated_pin)
     output = None if settings.led_pin is None else open_led(settings.hardware, settings.led_pin)
     listener = _listen(settings)
@@ -172,7 +171,6 @@ def run_button(settings: Settings, url: str) -> None:
         raise SettingError("BUTTON_API_TOKEN: expected the token of the server")
     if settings.hold:
         log.warning("BUTTON_HOLD is ignored: only a server can undo a press")
-    process.set_priority()
     stopping = process.stop_event()
     pins = open_pins(settings.hardware, settings.pin, settings.simulated_pin)
     output = None if settings.led_pin is None else open_led(settings.hardware, settings.led_pin)
@@ -200,7 +198,7 @@ def run_button(settings: Settings, url: str) -> None:
 
 
 def limit_clients(settings: Settings) -> int:
-    """Raise the limit on descriptors; return the maximum of clients, each of which is one.
+    """Raise the descriptor limit and return the maximum number of clients.
 
     Raises:
         StartError: There are too few descriptors for any client.
@@ -223,7 +221,7 @@ def _listen(settings: Settings) -> Any:
 
 
 def _open_feed(settings: Settings, demo: bool) -> Feed:
-    """Return the feed; of a demonstration one that listens, if need be where nobody else does."""
+    """Return the feed, on a free port if a demo finds the default one taken."""
     feed = Feed(settings.feed)
     if demo and settings.feed is None and not feed.bound:
         feed.stop()
@@ -389,6 +387,8 @@ def main(argv: list[str] | None = None) -> int:
 def _main(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
         settings = Settings.from_environ(environ)
+        if options.command in (None, "button"):
+            process.set_priority()
         log_output.start(settings.log)
         logging.getLogger().handlers[0].addFilter(
             RateLimit(MAX_TRACEBACKS, applies=lambda record: bool(record.exc_info))
@@ -421,5 +421,5 @@ def _command(options: argparse.Namespace, settings: Settings) -> None:
 
 if __name__ == "__main__":
     log_output.open_standard_streams()
-    # Not by way of the interpreter's shutdown: it would wait for a thread that hangs in a disk.
+    # Skip the interpreter's shutdown, which would wait for a thread that is blocked on disk I/O.
     process.exit_now(main())

@@ -1,4 +1,4 @@
-"""Log lines to standard error from a thread of their own: a reader that stalls must not stop the server."""
+"""Logging to standard error from a native thread, so that it never blocks."""
 
 import contextlib
 import io
@@ -57,7 +57,7 @@ class _Writer:
 
 def _write(text: str) -> None:
     data = text.encode("utf-8", "backslashreplace")
-    with contextlib.suppress(OSError):  # closed: nobody is left to complain to
+    with contextlib.suppress(OSError):  # closed: there is nowhere to report it
         while data:
             data = data[os.write(2, data) :]
 

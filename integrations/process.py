@@ -23,8 +23,8 @@ log = logging.getLogger("button")
 #: Seconds that a busy hub keeps the interpreter to itself; with the default of 5 ms, samples of the pin are
 #: late.
 SWITCH_INTERVAL = 0.0005
-#: Niceness of the process where permitted: beside a kiosk's browser, samples of the pin are else up to 80 ms
-#: late, and a press may fall into that. To raise the sampler alone is no help: what holds the interpreter
+#: Niceness of the process where permitted. Without it, a kiosk's browser delays samples of the pin by 80 ms
+#: at worst, enough to miss a press. Raising only the sampler does not help: the thread that holds the GIL
 #: must run, too.
 NICENESS = -10
 #: Seconds that a stop may take in all, of the five that are promised.
@@ -147,7 +147,7 @@ def _exit_late() -> None:
 
 
 def exit_now(status: int) -> None:
-    """Exit without waiting for threads, of which one may hang in a disk."""
+    """Exit without waiting for threads, one of which may be blocked on disk I/O."""
     log_output.flush(timeout=1.0)
     os._exit(status)
 
@@ -170,10 +170,10 @@ def raise_descriptor_limit() -> int:
 def trim_heap() -> None:
     """Return freed memory to the system every `TRIM_INTERVAL`, for ever. Blocks.
 
-    glibc keeps what is freed within its heap: after a password's hash 32 MB, after a crowd what it took.
+    glibc keeps freed memory in its heap: 32 MB after hashing a password, more after many clients.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    while trim is not None:  # another C library
+    while trim is not None:  # None: another C library
         gevent.sleep(TRIM_INTERVAL)
         gevent.get_hub().threadpool.apply(trim, (0,))
 

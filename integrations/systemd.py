@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import gevent
 
-#: Notifications within the time after which systemd takes the server for dead.
+#: Notifications per watchdog timeout.
 NOTIFICATIONS = 12
 #: Seconds between two notifications at least.
 MIN_INTERVAL = 0.05

@@ -18,7 +18,7 @@ _PUBLISHERS = (b"PUB", b"XPUB")
 
 
 class ProtocolError(Exception):
-    """The peer is no publisher, or its message is too large; the text is for the log."""
+    """A protocol violation or an oversized message. The message is for the log."""
 
 
 def _command(name: bytes, body: bytes) -> bytes:
@@ -46,7 +46,7 @@ class Subscriber:
     Args:
         max_frame_size: Bytes of a frame. A larger one is a `ProtocolError`.
         max_message_size: Bytes of a message, all its frames together. A larger one is a `ProtocolError`.
-        max_frames: Frames of a message that are kept, and one more, which shows that there were too many.
+        max_frames: Frames of a message that are kept, plus one that shows the caller there were too many.
     """
 
     def __init__(self, max_frame_size: int, max_message_size: int, max_frames: int) -> None:

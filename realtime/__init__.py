@@ -1,4 +1,4 @@
-"""Socket.IO on gevent for any Flask-SocketIO program: from one event to every screen.
+"""Socket.IO server on gevent for Flask-SocketIO programs with many idle clients.
 
     socketio = create_socketio(app, newest_only={"price"})
     server = serve(app, "127.0.0.1", 8000)

@@ -11,7 +11,7 @@ class Audience:
 
     Sessions on the fast path, whose WebSocket has nothing queued, get a frame by one call of `send`; the
     others take the slow path. A session returns to the fast path only once its queue is empty: that one rule
-    keeps the order. What is sent to a client whose connect is being handled is held until that was
+    keeps the order. Packets for a client whose connect is being handled are held until the connect was
     acknowledged.
     """
 

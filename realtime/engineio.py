@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 #: Seconds that an upgrade may take: behind a proxy that drops frames it never ends.
 UPGRADE_TIMEOUT = 10.0
 #: Seconds after which a poll is answered with a NOOP while an upgrade is under way, again and again.
-#: Immediate answers would be 48,000 polls a minute. With a short ping interval, half of that.
+#: Immediate answers would cause 48,000 polls a minute. At most half of the ping interval.
 MAX_UPGRADE_POLL_INTERVAL = 0.2
 #: Seconds from the client's probe until its poll is released, on which it waits to complete the upgrade.
 RELEASE_DELAY = 0.025
@@ -35,15 +35,15 @@ RELEASE_DELAY = 0.025
 reject_log = logging.getLogger(f"{__name__}.rejected")
 reject_log.addFilter(RateLimit(10))
 
-#: Bytes that clients may have sent of messages that are incomplete, all together; that may be queued for
-#: clients one by one, all together; and for each, unless a packet may be larger.
+#: Maximum bytes of incomplete messages received from all clients; of packets queued for individual
+#: clients, in total; and the minimum of the limit on one client's queue.
 MAX_RECEIVED, MAX_QUEUED, MIN_QUEUE_SIZE = 16 * 2**20, 32 * 2**20, 65536
 
 Response = tuple[str, list[tuple[str, str]], bytes]
 
 
 class Rejected(Exception):
-    """A request that gets an error response, in the words of the Engine.IO protocol."""
+    """A rejected request, with an error code and message of the Engine.IO protocol."""
 
     def __init__(self, code: int, message: str, status: str = "400 BAD REQUEST") -> None:
         super().__init__(message)
@@ -76,7 +76,7 @@ class EngineServer(engineio.Server):
         )
         #: WebSockets with an open descriptor, those that are upgrading or closing included.
         self.open_websockets = 0
-        #: Bytes of packets for it alone that may be queued for a client.
+        #: Maximum bytes queued for one client, broadcasts not counted.
         self.max_queue_size = max(MIN_QUEUE_SIZE, 4 * self.max_http_buffer_size)
         self._received = self._queued = 0
         self._upgrade_poll_interval = min(MAX_UPGRADE_POLL_INTERVAL, self.ping_interval / 2)
@@ -281,7 +281,7 @@ class EngineServer(engineio.Server):
     # --- sessions ---
 
     def handle_message(self, session: Session, message: str | bytes) -> None:
-        """Pass a client's message to Socket.IO; one that makes no sense closes the session."""
+        """Pass a client's message to Socket.IO. A malformed one closes the session."""
         try:
             if isinstance(message, bytes):
                 self.handlers["message"](session.sid, message)

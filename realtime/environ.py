@@ -13,7 +13,7 @@ LIMITS = {
     "HTTP_COOKIE": 4096,
     "wsgi.url_scheme": 5,
 }
-#: Characters of all sessions' values together. Above, cookies longer than `SHORT_COOKIE` are left out.
+#: Maximum characters stored for all sessions. Beyond it, values longer than `SHORT_COOKIE` are dropped.
 MAX_STORED = 16 * 2**20
 SHORT_COOKIE = 256
 

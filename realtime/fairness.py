@@ -1,4 +1,4 @@
-"""Share the event loop: clients take turns, and no pass of the loop is longer than a few milliseconds.
+"""Fair scheduling of clients' work on the event loop, with a budget for each pass.
 
 gevent switches greenlets only where one blocks. As long as the kernel has bytes to read and room to write,
 nothing blocks: whoever sends fast enough would keep the loop to itself, timers and signals included.
@@ -15,7 +15,7 @@ from greenlet import getcurrent, greenlet
 #: Seconds of clients' work in one pass of the loop. A press crosses the loop about five times on its way from
 #: the pin to the screens, so this bounds what clients can add to it.
 PASS_BUDGET = 0.005
-#: Greenlets that wait for work. To start one costs Python two system calls for its stack of frames.
+#: Idle greenlets kept for reuse. Starting a new one costs two system calls for its frame stack.
 MAX_IDLE_GREENLETS = 16
 
 Work = Callable[[], object]

@@ -54,7 +54,7 @@ def decode(data: bytes, start: int, max_size: int) -> Frame | None:
         max_size: Payload of a data frame at most, in bytes. A longer one is rejected by its header.
 
     Raises:
-        FrameError: The frame is not one that a client may send.
+        FrameError: The frame is invalid or too large.
     """
     available = len(data) - start
     if available < 2:

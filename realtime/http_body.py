@@ -83,7 +83,7 @@ class ChunkedDecoder:
 
 
 class LengthDecoder:
-    """The same for a body of known length."""
+    """Decoder for a body of known length."""
 
     def __init__(self, length: int) -> None:
         self.complete = False

@@ -25,7 +25,7 @@ LINGER_TIMEOUT = 2.0
 READ_SIZE = 8192
 #: Bodies up to this many bytes are received before the application is called.
 MAX_BUFFERED_BODY = 65536
-#: Bytes of memory of a connection, of a parsed head for each byte of it.
+#: Bytes of memory for each connection, and for each byte of a parsed head.
 CONNECTION_SIZE, PARSED_SIZE = 1500, 3
 #: Bytes transferred after which a greenlet lets others run.
 FAIR_SHARE = 65536
@@ -80,7 +80,7 @@ class Connection:
         self.address = address
         self.state = RECEIVING
         self.buffer = b""  # received, not used yet
-        #: When the connection is closed unless something happens before (monotonic); None: never.
+        #: Monotonic time at which the connection is closed unless the deadline is moved; None: no deadline.
         self.deadline: float | None = None
         self._searched = 0  # bytes of the buffer without the end of a head
         self._request: RequestHead | None = None

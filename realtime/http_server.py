@@ -1,4 +1,4 @@
-"""The HTTP server: gevent's pywsgi for requests that are complete, the event loop for all that waits."""
+"""HTTP server that runs complete requests in pywsgi and waits on the event loop."""
 
 import _socket
 import contextlib
@@ -44,7 +44,7 @@ class _WSGIServer(pywsgi.WSGIServer):
     """Accepts connections and shares descriptors, memory and time among them."""
 
     #: Connections accepted in one pass of the loop. With more, the handshakes under way at once leave freed
-    #: memory between what stays; with fewer, a press waits behind strangers who connect.
+    #: memory between what stays; with fewer, a press on a new connection waits in the backlog.
     max_accept = 64
 
     def __init__(
@@ -93,7 +93,7 @@ class _WSGIServer(pywsgi.WSGIServer):
             sock.close()
             return
         connection = Connection(self, sock, address)
-        if connection.state != CLOSED:  # it was beyond the memory budget
+        if connection.state != CLOSED:  # closed at once if the memory budget is exceeded
             self.connections.add(connection)
 
     def waits(self, connection: Connection, waits: bool) -> None:
@@ -205,7 +205,7 @@ class HTTPServer:
         listener: A listening socket (see `bind`).
         headers: Added to responses that the server creates itself (400, 431, 503).
         is_urgent: Called with the head of each request; those that it returns true for go first. It must
-            be quick, and must not believe what anybody can send.
+            be fast, and must not trust unauthenticated input.
     """
 
     def __init__(
@@ -268,7 +268,7 @@ def serve(app: flask.Flask, host: str, port: int, **options: Any) -> HTTPServer:
         The running server: `url`, `port`, `close()`.
 
     Raises:
-        OSError: The address cannot be had.
+        OSError: Binding the address failed.
     """
     server = HTTPServer(app, bind(host, port), **options)
     for task in server.tasks():

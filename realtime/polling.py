@@ -17,7 +17,7 @@ _LINES = re.compile(
     rb"sec-fetch-site:(?![ \t]*same-origin[ \t]*(?:\r\n|\Z)))"
     rb"[!#$%&'*+.^_`|~0-9a-z-]+:[^\x00\r\n]*)+"
 )
-#: What tells a site from another: the request's own Host, and what a proxy says of it.
+#: Headers that identify a site: the request's Host, and those that a proxy adds.
 SITE_HEADERS = ("host", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "forwarded")
 _SITE = re.compile(rb"\r\n(%b):[ \t]*([^\r\n]*)" % "|".join(SITE_HEADERS).encode())
 _ORIGIN = re.compile(rb"\r\norigin:[ \t]*https?://([^\r\n]*)")
@@ -102,7 +102,7 @@ class Poll:
         self._connection.abort()
 
     def connection_lost(self) -> None:
-        """The client has given the poll up."""
+        """End the session, since the client has dropped its poll."""
         if self._session.poll is self:
             self._session.poll = None
             self._session.connection_lost()

@@ -13,7 +13,7 @@ from .packets import Packet
 from .polling import Poll
 from .websocket import WebSocket
 
-#: Packets queued for a session; of an event of which only the newest counts, one. More close it.
+#: Packets queued for a session before it is closed. Newest-only events take only their configured number.
 MAX_QUEUE = 256
 #: Packets in one response to a long poll: python-engineio's client fails at more.
 MAX_PAYLOAD_PACKETS = 16

@@ -1,4 +1,4 @@
-"""From long polling to WebSocket: listeners of a WebSocket that is not a transport yet, or never."""
+"""Listeners of WebSockets that are not a session's transport."""
 
 from . import frames, packets
 from .frames import FrameError

@@ -24,7 +24,7 @@ READ_SIZE, MAX_FRAMES = 4096, 32
 
 
 class HandshakeError(Exception):
-    """A request to upgrade that cannot be accepted; the text is for the 400."""
+    """An invalid WebSocket handshake. The message is the body of the 400."""
 
 
 class Listener(Protocol):
@@ -125,7 +125,7 @@ class WebSocket:
         self._reader = gevent.get_hub().loop.io(sock.fileno(), _READ)
 
     def start(self, response: bytes, received: bytes) -> None:
-        """Send the handshake's response and begin; `received` is what came behind the handshake."""
+        """Send the handshake response and start, with bytes received after the request."""
         self._reader.start(self._run_queue.report, self)
         self.send(response)
         if received:

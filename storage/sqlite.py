@@ -27,7 +27,7 @@ class SqliteDatabase:
 
     Opening it makes the file if there is none (with `goal`), checks it, and keeps other servers off
     (raises `DatabaseError`). With `goal` None the file must be there, and a server may use it.
-    One native thread writes, another reads, so that the hub never waits for a disk: a commit on an
+    Native threads write and read (see `_workers`), so that the hub never waits for a disk: a commit on an
     SD card takes 30 ms. All methods that touch the file raise `Unavailable` where it cannot be
     written or read now.
     """
@@ -95,7 +95,7 @@ class SqliteDatabase:
     def tally(self, day: float, week: float) -> tuple[float | None, int, int]:
         """When the last press was (None: never), and how many there were since `day` and `week`.
 
-        Both are Unix seconds; presses that were taken back are left out of the numbers.
+        Both are Unix seconds; undone presses are not counted.
         """
 
         def count(db: sqlite3.Connection) -> tuple[float | None, int, int]:
@@ -153,7 +153,7 @@ class SqliteDatabase:
             self._lock = None
 
     def _run(self, name: str, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in the thread that reads or the one that writes."""
+        """Run `work` in the worker `name`, on its connection."""
 
         def run() -> T:
             self._check_there()
@@ -171,7 +171,7 @@ class SqliteDatabase:
             raise Unavailable(str(error)) from error
 
     def _check_there(self) -> None:
-        """A file that was moved away would still take changes, which nobody finds again."""
+        """Check that the file was not moved or replaced, so that no change is lost."""
         try:
             there = self.path.stat().st_ino
         except OSError as error:

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 #: Presses of the pin that wait while the database cannot take them.
 MAX_WAITING = 1000
-#: Seconds after which a change is rejected at the latest.
+#: Seconds after which a change that waits is rejected, at the next check.
 RESULT_TIMEOUT = 8.0
 #: Seconds between attempts while the database cannot be written.
 RETRY_INTERVAL = 0.5
@@ -197,7 +197,7 @@ class Store:
         Raises:
             Refused: The rules do not allow it.
             Unavailable: The database cannot take it now; it is forgotten. One that was being written may
-                have been recorded all the same, which a second request with its key tells.
+                have been recorded all the same; repeat it with the same key to find out.
         """
         if self._stopping:
             raise Unavailable("the server is stopping")
@@ -321,7 +321,7 @@ class Store:
         self._spool_waiting()
         lost = sum(item.change.key not in self._spooled for item in (*self._batch, *self._queue))
         if lost:
-            log.error("Stopping with %d presses that could not be stored", lost)
+            log.error("Stopping with %d changes that could not be stored", lost)
         if self._unannounced:
             self._caught_up.clear()
             self._news.set()
@@ -365,7 +365,7 @@ class Store:
         changes = [item.change for item in batch]
         outcomes, events = self._database.record_and_read(changes, self.current.seq, MAX_ANNOUNCED + 1)
         self._on_commit(time.monotonic() - started)
-        if events is not None:
+        if events is not None and len(events) <= MAX_ANNOUNCED:  # else the announcer reads the newest
             self._announce(events)
         self._resolve(batch, outcomes)
 
@@ -411,7 +411,7 @@ class Store:
                 self._news.set()
 
     def _announce(self, events: list[Event]) -> None:
-        """Announce events as they were read from the database; of very many, the newest. Does not block."""
+        """Announce events, or only the newest event if there are too many."""
         if len(events) > MAX_ANNOUNCED:
             events = [self._database.newest()]
         for event in events:

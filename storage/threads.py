@@ -84,7 +84,7 @@ class Worker:
 
 
 class _Call:
-    """Who waits for a call; None: nobody any more."""
+    """The greenlet that waits for a call, or None once it was interrupted."""
 
     __slots__ = ("waiter",)
 

@@ -84,7 +84,7 @@ def create_app(context: Context, max_clients: int) -> tuple[flask.Flask, Screens
 
 
 def urgency(context: Context) -> Callable[[RequestHead], bool]:
-    """Return what tells requests that go first: those of the API's token, and of a signed-in admin."""
+    """Return a predicate for urgent requests, with the API token or an admin session."""
 
     def is_urgent(head: RequestHead) -> bool:
         if is_token(context.settings.api_token, bearer_token(head.get("authorization"))):

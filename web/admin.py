@@ -1,4 +1,4 @@
-"""The admin page: signing in, and every change that a person may make from the sofa."""
+"""Admin pages for signing in and changing the count, the goal and the password."""
 
 import datetime
 import hmac
@@ -194,7 +194,7 @@ def refused(error: Refused) -> Any:
 
 @admin.after_request
 def never_keep(answer: flask.Response) -> flask.Response:
-    """Admin pages are nobody's to cache."""
+    """Forbid caching of admin pages."""
     answer.headers["Cache-Control"] = "no-store"
     return answer
 

@@ -55,7 +55,7 @@ class Context:
     #: The networks whose password waits to be hashed.
     hashing: set[str] = field(default_factory=set)
 
-    #: A thousand events are a megabyte: of the readers that anybody may send, few are served at once.
+    #: Limits concurrent public reads of the history, since a thousand events take a megabyte.
     public_reads: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(2))
 
     def title(self) -> str:

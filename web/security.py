@@ -11,7 +11,7 @@ from typing import Any
 
 #: Valid Host header; it is copied into the Content-Security-Policy, so nothing else may pass.
 HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
-#: Names a request, so that it counts once.
+#: Valid idempotency key.
 KEY = re.compile(r"[\x20-\x7e]{1,64}")
 SESSION_COOKIE = "button_session"
 
@@ -174,7 +174,7 @@ def is_api(path: str) -> bool:
 def network(address: str) -> str:
     """Return the network by which logins are throttled: an IPv4 address, an IPv6 /64.
 
-    A port that a proxy appended is ignored. What is no address is a network of its own.
+    A port that a proxy appended is ignored. An invalid address counts as a separate network.
     """
     text = address.strip()
     if text.startswith("["):
