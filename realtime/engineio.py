@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 UPGRADE_TIMEOUT = 10.0
 #: Seconds after which a poll is answered with a NOOP while an upgrade is under way, again and again.
 #: Immediate answers would cause 48,000 polls a minute. At most half of the ping interval.
-MAX_UPGRADE_POLL_INTERVAL = 0.2
+MAX_UPGRADE_POLL_INTERVAL = 0.3
 #: Seconds from the client's probe until its poll is released, on which it waits to complete the upgrade.
 RELEASE_DELAY = 0.025
 
