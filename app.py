@@ -292,7 +292,9 @@ def _log_hardware(settings: Settings, button: Button, pins: list[Any]) -> None:
         at_terminal = sys.stdin is not None and sys.stdin.isatty()
         fifo = f"write 0 and then 1 to {settings.simulated_pin}" if settings.simulated_pin else ""
         ways = [way for way in ("press Enter" if at_terminal else "", fifo) if way]
-        log.warning("Simulated button; to press it: %s", ", or ".join(ways) or "set BUTTON_SIMULATED_PIN")
+        log.warning(
+            "The button is simulated; to press it: %s", ", or ".join(ways) or "set BUTTON_SIMULATED_PIN"
+        )
         if at_terminal:
             gevent.spawn(tap_on_enter, pins[0].tap)
 

@@ -236,7 +236,7 @@ class Store:
             log.error("%s held, but the database is unavailable; not undone: %s", source, error)
         else:
             if undone is None:
-                log.info("%s held, but the count has changed since; not undone", source)
+                log.info("%s is held, but the count has changed since; not undone", source)
 
     def undo_press(self, source: str, key: str, by: str) -> Result | None:
         """Undo the press of the pin with this key unless something else has changed since: then None.

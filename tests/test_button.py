@@ -196,7 +196,7 @@ def test_a_press_that_is_held_stays_if_the_count_has_changed_since(start):
     until(lambda: server.count()["seq"] == 1, "the press")
     server.api("press")
     server.api("undo")
-    until(lambda: any("held, but the count" in line for line in server.log), "the log line about it")
+    until(lambda: any("is held, but the count" in line for line in server.log), "the log line about it")
     server.set_level("1")
     assert [event["source"] for event in server.history()] == ["button", "api", "api"]
 
