@@ -1,5 +1,6 @@
 """A real PostgreSQL from Debian's package, in a folder of its own, on a port of its own."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -76,6 +77,7 @@ class Postgres:
 
     def close(self):
         for process in self.all_processes():
-            process.send_signal(signal.SIGCONT)
+            with contextlib.suppress(psutil.NoSuchProcess):  # a backend whose client has just gone
+                process.send_signal(signal.SIGCONT)
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
