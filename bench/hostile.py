@@ -10,12 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hostile import ATTACKS
-from siege import Siege
+from bench.rig import ATTACKS, HERE, Siege
 
-from bench.rig import HERE
-
-SECONDS = 2
+SECONDS = 1
 
 
 def main():

@@ -12,12 +12,15 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
 from crowd import Crowd
+from hostile import ATTACKS
 from postgres import Postgres
 from proxy import Deployed
 from running import DEADLINE, ROOT, TOKEN, Server, until
+from siege import Siege
 from wire import Wire
 
 __all__ = [
+    "ATTACKS",
     "DEADLINE",
     "HERE",
     "ROOT",
@@ -26,6 +29,7 @@ __all__ = [
     "Deployed",
     "Postgres",
     "Server",
+    "Siege",
     "Wire",
     "cpu_seconds",
     "machine",
