@@ -1,5 +1,6 @@
 """From a clean Debian to a served page by the README's commands, and to a service by deploy/install.sh."""
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -81,12 +82,23 @@ class Booted(Debian):
         self.process = subprocess.Popen(
             ["sh", ROOT / "tests/systemd.sh", self.root], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
-        until(lambda: psutil.Process(self.process.pid).children(), "the first process")
-        until(lambda: "running" in self.run("systemctl is-system-running 2>&1 || true"), "systemd", 60)
+        try:
+            self.systemd = until(self._systemd, "the first process")
+            until(lambda: "running" in self.run("systemctl is-system-running 2>&1 || true"), "systemd", 60)
+        except BaseException:
+            self.close()
+            raise
+
+    def _systemd(self):
+        """The pid of the root's process 1, or None while the script before it still starts programs."""
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.name() == "systemd":
+                    return str(child.pid)
+        return None
 
     def command(self, script):
-        first = str(psutil.Process(self.process.pid).children()[0].pid)
-        enter = ["nsenter", "--target", first, "--all", "--root", "--wd"]
+        enter = ["nsenter", "--target", self.systemd, "--all", "--root", "--wd"]
         return [*enter, *ENVIRONMENT, "sh", "-euc", script]
 
     def get(self, path, port=80):
