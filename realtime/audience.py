@@ -1,9 +1,10 @@
 """The clients of a namespace, and broadcasts that cost one `send` for each."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
+from .outbox import Outbox
 from .packets import Packet
-from .session import MAX_QUEUE, Session, enqueue
+from .session import MAX_QUEUE, Session
 
 
 class Audience:
@@ -18,22 +19,25 @@ class Audience:
     def __init__(self) -> None:
         self._fast: dict[Session, Callable[[bytes], int]] = {}
         self._slow: dict[Session, None] = {}
-        self._held: dict[Session, dict[Hashable, Packet]] = {}
+        self._held: dict[Session, Outbox] = {}
 
     def __len__(self) -> int:
         return len(self._fast) + len(self._slow)
 
     def begin_connect(self, session: Session) -> None:
         """Hold packets for a session until its connect is acknowledged."""
-        self._held[session] = {}
+        self._held[session] = Outbox(session.engine.hold_queued)
         session.audiences = (*session.audiences, self)  # so that its end is noticed
 
     def end_connect(self, session: Session, accepted: bool) -> None:
         """Send what was held, or drop it if the connect was rejected."""
-        held = self._held.pop(session, {})
-        if accepted and not session.closed:
+        held = self._held.pop(session, None)
+        if held is None:
+            return  # the session has ended
+        waiting = held.take(len(held))
+        if accepted:
             session.engine.heartbeat.connected(session)
-            for packet in held.values():
+            for packet in waiting:
                 session.send(packet)
             session.write_state_changed()
 
@@ -53,7 +57,8 @@ class Audience:
         """Forget a session."""
         self._fast.pop(session, None)
         self._slow.pop(session, None)
-        self._held.pop(session, None)
+        if (held := self._held.pop(session, None)) is not None:
+            held.clear()
 
     def leave(self, session: Session) -> None:
         """Disconnect a session from the namespace."""
@@ -65,11 +70,8 @@ class Audience:
         held = self._held.get(session)
         if held is None:
             session.send(packet)
-        else:
-            enqueue(held, packet)
-            if len(held) > MAX_QUEUE:
-                del self._held[session]
-                session.close("transport error")
+        elif not held.append(packet) or len(held) > MAX_QUEUE:
+            session.close("transport error")
 
     def broadcast(self, packet: Packet) -> None:
         """Send a packet to all."""

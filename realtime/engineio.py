@@ -11,15 +11,15 @@ import engineio
 import gevent
 
 from . import packets
-from .fairness import RunQueue
+from .fairness import Budget, RunQueue
+from .handshake import HandshakeError, handshake_response, header_tokens
 from .heartbeat import CLOSE_TIMEOUT, Heartbeat
-from .http_headers import RequestHead
 from .log_limit import RateLimit
-from .packets import SEPARATOR, Packet
-from .polling import Poll, site_key
+from .packets import Packet
+from .polling import Poll, read_payload, session_site_key, split_payload
 from .session import MAX_INBOX, Session
 from .upgrade import Refusal, Upgrade
-from .websocket import HandshakeError, WebSocket, handshake_response, header_tokens
+from .websocket import WebSocket
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,8 @@ class EngineServer(engineio.Server):
         self.open_websockets = 0
         #: Maximum bytes queued for one client, broadcasts not counted.
         self.max_queue_size = max(MIN_QUEUE_SIZE, 4 * self.max_http_buffer_size)
-        self._received = self._queued = 0
+        #: Take bytes of the budget for partial messages, and of that for packets to single clients.
+        self.hold_received, self.hold_queued = Budget(MAX_RECEIVED).hold, Budget(MAX_QUEUED).hold
         self._upgrade_poll_interval = min(MAX_UPGRADE_POLL_INTERVAL, self.ping_interval / 2)
         self._on_reject = on_reject
 
@@ -170,7 +171,7 @@ class EngineServer(engineio.Server):
             raise Rejected(3, "Too many clients", "503 SERVICE UNAVAILABLE")
         request = environ.get("realtime.request")
         response = self._accept(environ) if upgrade else b""
-        key = None if upgrade or request is None else _site_key(request.head, environ)
+        key = None if upgrade or request is None else session_site_key(request.head.headers, environ)
         session = Session(self, self.generate_id(), key)
         self.sockets[session.sid] = session
         self.handlers["connect"](session.sid, environ)
@@ -252,24 +253,11 @@ class EngineServer(engineio.Server):
         return None
 
     def _post(self, session: Session, environ: dict[str, Any]) -> Response:
-        limit, raw, body = self.max_http_buffer_size, None, ""
-        try:
-            # The length of a chunked body is unknown.
-            chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
-            length = limit + 1 if chunked else int(environ.get("CONTENT_LENGTH") or "0")
-            if chunked or length <= limit:
-                raw = environ["wsgi.input"].read(length)
-                body = raw.decode()
-        except (ValueError, OSError):
-            raw, body = b"", ""
-        if raw is None or len(raw) > limit:
+        body = read_payload(environ, self.max_http_buffer_size)
+        if body is None:
             session.close(self.reason.TRANSPORT_ERROR, notify=False)
             raise Rejected(3, "Payload too large", "413 CONTENT TOO LARGE")
-        end = -1
-        while end < len(body):
-            start, end = end + 1, body.find(SEPARATOR, end + 1)
-            end = len(body) if end < 0 else end
-            text = body[start:end]
+        for text in split_payload(body):
             while session.inbox and len(session.inbox) >= MAX_INBOX:
                 gevent.sleep(0.01)  # backpressure: respond when the inbox has drained
             if text[:1] not in ("1", "3", "4", "b"):  # a close, a pong, a message
@@ -300,16 +288,6 @@ class EngineServer(engineio.Server):
             log.exception("Handling a client's packet failed")
             session.close(self.reason.TRANSPORT_ERROR)
 
-    def hold_received(self, size: int) -> bool:
-        """Note that partial messages of WebSockets take `size` bytes more; false: that is too much."""
-        self._received += size
-        return self._received <= MAX_RECEIVED
-
-    def hold_queued(self, size: int) -> bool:
-        """Note that packets for single clients take `size` bytes more; false: that is too much."""
-        self._queued += size
-        return self._queued <= MAX_QUEUED
-
     def session_closed(self, session: Session, reason: str) -> None:
         """Forget a session and notify the application."""
         self.sockets.pop(session.sid, None)
@@ -319,11 +297,3 @@ class EngineServer(engineio.Server):
         """Count and log rejected input."""
         self._on_reject(kind)
         reject_log.warning("Rejected %s: %.200s", kind, reason)
-
-
-def _site_key(head: RequestHead, environ: dict[str, Any]) -> tuple[int, int] | None:
-    """Return which requests of a session may take the fast path; None, if its responses need CORS headers."""
-    host, origin = environ.get("HTTP_HOST", "").lower(), environ.get("HTTP_ORIGIN")
-    if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
-        return None
-    return site_key(head.headers, host)

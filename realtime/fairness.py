@@ -21,6 +21,19 @@ MAX_IDLE_GREENLETS = 16
 Work = Callable[[], object]
 
 
+class Budget:
+    """Bytes of memory that all clients share."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+
+    def hold(self, size: int) -> bool:
+        """Take `size` bytes (negative: return them); false: the budget is exceeded."""
+        self._held += size
+        return self._held <= self._limit
+
+
 class Receiver(Protocol):
     """A connection that has something to receive."""
 

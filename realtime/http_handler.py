@@ -2,13 +2,15 @@
 
 import io
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from gevent import pywsgi
 from werkzeug.exceptions import BadRequest
 
-from .http_connection import CLOSED, MAX_BUFFERED_BODY, REQUEST_TIMEOUT, RESPONSE_TIMEOUT, Connection
+from .http_connection import CLOSED, REQUEST_TIMEOUT, RESPONSE_TIMEOUT, Connection
 from .http_headers import RequestError, RequestHead
+from .http_parser import MAX_BUFFERED_BODY
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +18,8 @@ log = logging.getLogger(__name__)
 MAX_TIMED_BODY = 10**8
 #: Bytes of a body that is copied behind its head; larger ones may be the same object for many peers.
 MAX_COPIED = 16384
+#: Bytes transferred after which a greenlet lets others run.
+FAIR_SHARE = 65536
 
 
 class RequestHandler(pywsgi.WSGIHandler):
@@ -37,7 +41,8 @@ class RequestHandler(pywsgi.WSGIHandler):
         self.requestline = f"{head.method} {head.target:.200s}"
         self.close_connection = not head.keep_alive
         self._released = False  # the connection is parked or detached
-        self._streams_body = not connection.body_is_complete
+        self._transferred = 0
+        self._streams_body = not connection.parser.body_is_complete
         self.environ = self.get_environ()
 
     def run(self) -> None:
@@ -53,10 +58,10 @@ class RequestHandler(pywsgi.WSGIHandler):
         """Return the WSGI environ."""
         environ: dict[str, Any] = self.server.get_environ()
         path, _, query = self.head.target.partition("?")
-        body = self.connection.take_body()
+        body = self.connection.parser.take_body()
         stream: Any = io.BytesIO(body)
         if self._streams_body:
-            stream = io.BufferedReader(_BodyStream(body, self.connection), MAX_BUFFERED_BODY)
+            stream = io.BufferedReader(_BodyStream(body, self.read_body), MAX_BUFFERED_BODY)
         environ |= {
             "REQUEST_METHOD": self.head.method,
             "SCRIPT_NAME": "",
@@ -91,7 +96,7 @@ class RequestHandler(pywsgi.WSGIHandler):
     def start_response(self, *arguments: Any, **options: Any) -> Any:
         """Begin the response. One that leaves a part of the body unread closes the connection."""
         if self._streams_body:
-            unread = not self.connection.body_is_complete
+            unread = not self.connection.parser.body_is_complete
             self.close_connection = self.close_connection or unread
             self.connection.set_timeout(REQUEST_TIMEOUT if unread else RESPONSE_TIMEOUT)
         return super().start_response(*arguments, **options)
@@ -113,8 +118,7 @@ class RequestHandler(pywsgi.WSGIHandler):
         if len(data) < MAX_COPIED:
             self._sendall(head + data)
         else:
-            self.connection.write(head, data)
-            self.response_length += len(head) + len(data)
+            self._send(head, data)
 
     def _write(self, data: bytes) -> None:
         if self.command != "HEAD":
@@ -129,8 +133,29 @@ class RequestHandler(pywsgi.WSGIHandler):
         return b"\r\n".join(lines) + b"\r\n"
 
     def _sendall(self, data: bytes) -> None:
-        self.connection.write(data)
-        self.response_length += len(data)
+        self._send(data)
+
+    def _send(self, *parts: bytes) -> None:
+        self.connection.write(*parts)
+        size = sum(map(len, parts))
+        self.response_length += size
+        self._be_fair(size)
+
+    def read_body(self) -> bytes:
+        """Return a piece of the body, `b""` at its end. Blocks. Raises `OSError` and `RequestError`."""
+        parser = self.connection.parser
+        while not (body := parser.take_body()) and not parser.body_is_complete:
+            if parser.buffer:
+                self._be_fair(parser.decode())
+            else:
+                self.connection.wait_for_input()
+        return body
+
+    def _be_fair(self, transferred: int) -> None:
+        self._transferred += transferred
+        if self._transferred > FAIR_SHARE:
+            self._transferred = 0
+            self.server.run_queue.wait()
 
     def log_request(self) -> None:
         """Do nothing: pywsgi formats a line for each request even if nobody reads it."""
@@ -162,16 +187,16 @@ class RequestHandler(pywsgi.WSGIHandler):
 class _BodyStream(io.RawIOBase):
     """A request body that is received while the application reads it."""
 
-    def __init__(self, received: bytes, connection: Connection) -> None:
+    def __init__(self, received: bytes, receive: Callable[[], bytes]) -> None:
         self._received = received
-        self._connection = connection
+        self._receive = receive
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         try:
-            data = self._received or self._connection.read_body()
+            data = self._received or self._receive()
         except (OSError, RequestError) as error:
             raise BadRequest(str(error)) from error
         self._received = data[len(buffer) :]

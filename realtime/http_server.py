@@ -145,7 +145,9 @@ class _WSGIServer(pywsgi.WSGIServer):
 
     def _run(self, connection: Connection) -> None:
         try:
-            connection.run()
+            head = connection.begin()
+            if head is not None:
+                RequestHandler(connection, head, self).run()
         except Exception:
             log.exception("Serving a request failed")
             connection.close()
@@ -156,10 +158,6 @@ class _WSGIServer(pywsgi.WSGIServer):
             self.run_queue.submit(partial(self._run_counted, self._backlog.popleft()))
         else:
             self._running -= 1
-
-    def serve(self, connection: Connection, head: RequestHead) -> None:
-        """Serve a request. Blocks."""
-        RequestHandler(connection, head, self).run()
 
     def error_response(self, error: RequestError) -> bytes:
         """Log and count a rejected request; return the response."""

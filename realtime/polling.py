@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from . import packets
@@ -35,7 +35,7 @@ class Connection(Protocol):
     def park(self, parked: "Poll") -> None:
         """Keep the connection open until `parked` responds."""
 
-    def abort(self) -> None:
+    def close(self) -> None:
         """Close the connection at once."""
 
 
@@ -52,19 +52,48 @@ class PollingSession(Protocol):
         """Answer the pending poll with a NOOP."""
 
 
-def site_key(values: Iterable[tuple[str, str]], host: str) -> tuple[int, int]:
+def session_site_key(headers: Iterable[tuple[str, str]], environ: dict[str, Any]) -> tuple[int, int] | None:
     """Return what must stay the same for a session's requests to take the fast path.
 
     Args:
-        values: The request's header lines, as names and values.
-        host: Its host as the application sees it: what a same-origin Origin header names.
+        headers: The header lines of the request that opened it, as names and values.
+        environ: The same as the application sees it: its host is what a same-origin Origin header names.
+
+    Returns:
+        A key of the site; None if responses need CORS headers, so that no request may take the fast path.
     """
-    site = {name.lower(): value.lower() for name, value in values if name.lower() in SITE_HEADERS}
-    return _hash_site(site.items()), hash(host.lower())
+    host, origin = environ.get("HTTP_HOST", "").lower(), environ.get("HTTP_ORIGIN")
+    if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
+        return None
+    site = {name.lower(): value.lower() for name, value in headers if name.lower() in SITE_HEADERS}
+    return _hash_site(site.items()), hash(host)
 
 
 def _hash_site(items: Iterable[tuple[str, str]]) -> int:
     return hash(tuple(sorted(items)))
+
+
+def read_payload(environ: dict[str, Any], limit: int) -> str | None:
+    """Return the body of a POST, None if it is larger than `limit` bytes; "" if it is no valid UTF-8."""
+    # The length of a chunked body is unknown.
+    chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
+    try:
+        length = limit + 1 if chunked else int(environ.get("CONTENT_LENGTH") or "0")
+        if length > limit + chunked:
+            return None
+        raw: bytes = environ["wsgi.input"].read(length)
+        return None if len(raw) > limit else raw.decode()
+    except (ValueError, OSError):
+        return ""
+
+
+def split_payload(body: str) -> Iterator[str]:
+    """Yield the packets of a payload, without a list of them all."""
+    end = -1
+    while end < len(body):
+        start, end = end + 1, body.find(packets.SEPARATOR, end + 1)
+        end = len(body) if end < 0 else end
+        yield body[start:end]
 
 
 class Poll:
@@ -99,7 +128,7 @@ class Poll:
 
     def abort(self) -> None:
         """Close the connection without an answer."""
-        self._connection.abort()
+        self._connection.close()
 
     def connection_lost(self) -> None:
         """End the session, since the client has dropped its poll."""

@@ -1,14 +1,13 @@
 """An Engine.IO session: its queue, its transport, its way from long polling to WebSocket."""
 
-import itertools
 import time
 from collections import deque
-from collections.abc import Hashable
 from typing import Any, Protocol
 
 from . import packets
 from .fairness import RunQueue
 from .frames import FrameError
+from .outbox import Outbox
 from .packets import Packet
 from .polling import Poll
 from .websocket import WebSocket
@@ -19,8 +18,6 @@ MAX_QUEUE = 256
 MAX_PAYLOAD_PACKETS = 16
 #: Messages of a client that wait to be handled; with more, its WebSocket is not read.
 MAX_INBOX = 64
-
-_unique = itertools.count()
 
 
 class Audience(Protocol):
@@ -76,38 +73,15 @@ class Engine(Protocol):
         """Forget a session and notify the application."""
 
 
-def enqueue(queue: dict[Hashable, Packet], packet: Packet) -> None:
-    """Append a packet to `queue`; it replaces an earlier one with the same key."""
-    key = next(_unique) if packet.key is None else packet.key
-    queue.pop(key, None)
-    queue[key] = packet
-
-
 class Session:
     """A client, in place of python-engineio's socket; the listener of its WebSocket.
 
-    What cannot be sent at once waits in `queue`, in the order in which it was sent.
+    What cannot be sent at once waits in `outbox`, in the order in which it was sent.
     """
 
-    __slots__ = (
-        "_app_session",
-        "audiences",
-        "checked_head",
-        "closed",
-        "engine",
-        "fast_path",
-        "inbox",
-        "poll",
-        "poll_started_at",
-        "pong_deadline",
-        "probe",
-        "queue",
-        "queued_size",
-        "sid",
-        "site_key",
-        "urgent",
-        "websocket",
-    )
+    __slots__ = ("_app_session", "audiences", "checked_head", "closed", "engine", "fast_path", "inbox",
+                 "outbox", "poll", "poll_started_at", "pong_deadline", "probe", "sid", "site_key",
+                 "websocket")  # fmt: skip
 
     def __init__(self, engine: Engine, sid: str, site_key: tuple[int, int] | None = None) -> None:
         self.engine = engine
@@ -121,9 +95,7 @@ class Session:
         self.probe: WebSocket | None = None  # while upgrading
         self.poll: Poll | None = None
         self.poll_started_at = 0.0  # monotonic
-        self.queue: dict[Hashable, Packet] | None = None  # made with the first packet that waits
-        self.queued_size = 0  # bytes in it that no other client shares
-        self.urgent = False  # a queued packet completes a long poll at once
+        self.outbox: Outbox | None = None  # made with the first packet that waits
         self.inbox: deque[str | bytes] | None = None
         self.audiences: tuple[Audience, ...] = ()  # of the namespaces that it is connected to
         self.fast_path = False  # broadcasts write to the WebSocket directly
@@ -133,6 +105,11 @@ class Session:
     def upgraded(self) -> bool:
         """Whether the transport is WebSocket."""
         return self.websocket is not None
+
+    @property
+    def urgent(self) -> bool:
+        """Whether a packet that waits completes a long poll at once."""
+        return self.outbox is not None and self.outbox.urgent
 
     @property
     def session(self) -> dict[str, Any]:
@@ -158,7 +135,7 @@ class Session:
                 self.enqueue(packet)
         elif self.poll is None:
             self.enqueue(packet)
-        elif self.queue or packet.batched:
+        elif self.outbox or packet.batched:
             self.enqueue(packet)
             if self.urgent:
                 self.complete_poll()
@@ -167,48 +144,27 @@ class Session:
 
     def enqueue(self, packet: Packet) -> None:
         """Queue a packet until the client can take it."""
-        if self.queue is None:
-            self.queue = {}
+        if self.outbox is None:
+            self.outbox = Outbox(self.engine.hold_queued)
         if packet.batched:
             self.engine.heartbeat.flush_soon(self)
-        else:
-            self.urgent = True
-            if isinstance(packet.key, tuple) and self.websocket is not None:  # newest-only, not a ping
-                self._drop_batched()
-        enqueue(self.queue, packet)
-        full = len(self.queue) > MAX_QUEUE
-        if not packet.shared:
-            self.queued_size += len(packet.payload)
-            full = not self.engine.hold_queued(len(packet.payload)) or full
-            full = full or (self.queued_size > self.engine.max_queue_size and len(self.queue) > 1)
-        if full:
+        elif isinstance(packet.key, tuple) and self.websocket is not None:  # newest-only, not a ping
+            self.outbox.drop_batched()
+        fits = self.outbox.append(packet) and len(self.outbox) <= MAX_QUEUE
+        if not fits or (self.outbox.size > self.engine.max_queue_size and len(self.outbox) > 1):
             self.close("transport error", notify=False)
-
-    def _dequeued(self, packet: Packet) -> Packet:
-        if not packet.shared:
-            self.queued_size -= len(packet.payload)
-            self.engine.hold_queued(-len(packet.payload))
-        return packet
-
-    def _drop_batched(self) -> None:
-        """Drop batched packets queued for a stalled client, so that the newest state goes out first."""
-        assert self.queue is not None
-        for key in [key for key, packet in self.queue.items() if packet.batched]:
-            del self.queue[key]
 
     def complete_poll(self) -> None:
         """Answer the pending long poll with the queue; without one, the next poll gets it at once."""
-        self.urgent = bool(self.queue)
-        if self.urgent and self.poll is not None:
-            self._respond(self.dequeue())
+        if self.outbox:
+            self.outbox.urgent = True
+            if self.poll is not None:
+                self._respond(self.dequeue())
 
     def dequeue(self) -> list[Packet]:
         """Take as many packets from the queue as one response may hold."""
-        queue = self.queue or {}
-        keys = list(itertools.islice(queue, MAX_PAYLOAD_PACKETS))
-        taken = [self._dequeued(queue.pop(key)) for key in keys]
-        self.urgent = bool(queue)
-        self.queue = queue or None
+        taken = self.outbox.take(MAX_PAYLOAD_PACKETS) if self.outbox is not None else []
+        self.outbox = self.outbox or None
         return taken
 
     def _respond(self, answer: list[Packet]) -> None:
@@ -254,10 +210,10 @@ class Session:
 
     def next_frame(self) -> bytes | None:
         """Return the next queued frame."""
-        if not self.queue:
-            self.queue = None
+        if not self.outbox:
+            self.outbox = None
             return None
-        return self._dequeued(self.queue.pop(next(iter(self.queue)))).frame
+        return self.outbox.popleft().frame
 
     def write_state_changed(self) -> None:
         """Move the session between the fast and the slow path of broadcasts."""
@@ -294,7 +250,7 @@ class Session:
         websocket.listener = self
         self.release_poll()
         self.write_state_changed()
-        if self.queue:
+        if self.outbox:
             websocket.pause_writing()
 
     def cancel_upgrade(self, websocket: WebSocket) -> None:
@@ -321,8 +277,9 @@ class Session:
         for audience in self.audiences:
             audience.discard(self)
         self.engine.session_closed(self, reason)
-        self.engine.hold_queued(-self.queued_size)
-        poll, self.poll, self.queue, self.queued_size = self.poll, None, None, 0
+        if self.outbox is not None:
+            self.outbox.clear()
+        poll, self.poll, self.outbox = self.poll, None, None
         if poll is not None:
             if final:
                 poll.respond([packets.NOOP if reason == "client disconnect" else packets.CLOSE])

@@ -1,10 +1,6 @@
 """WebSocket connections on the event loop: no greenlet, no buffer and no queue while nothing happens."""
 
-import base64
-import binascii
 import contextlib
-import hashlib
-import re
 import socket
 from typing import Any, Protocol
 
@@ -14,17 +10,12 @@ from . import frames
 from .fairness import RunQueue
 from .frames import FrameError
 
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _READ, _WRITE = 1, 2
 #: Bytes that may wait in the kernel unsent (TCP_NOTSENT_LOWAT): without a limit it hides a stalled client for
 #: 20,000 counts.
 NOTSENT_LOWAT = 2048
 #: Bytes received at a time, and frames handled before others have their turn.
 READ_SIZE, MAX_FRAMES = 4096, 32
-
-
-class HandshakeError(Exception):
-    """An invalid WebSocket handshake. The message is the body of the 400."""
 
 
 class Listener(Protocol):
@@ -50,33 +41,6 @@ class Listener(Protocol):
 
     def descriptor_closed(self) -> None:
         """The socket is closed. Called once, whoever closed it."""
-
-
-def header_tokens(value: str) -> list[str]:
-    """Return the members of a header's list in lower case."""
-    return re.split(r"[ \t,]+", value.lower())
-
-
-def handshake_response(environ: dict[str, Any]) -> bytes:
-    """Return the 101 for a handshake; no extension is accepted. Raises `HandshakeError`."""
-    key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
-    try:
-        valid = len(key) == 24 and len(base64.b64decode(key, validate=True)) == 16
-    except (binascii.Error, ValueError):
-        valid = False
-    if not valid:  # hixie-76 has no such key
-        raise HandshakeError("Sec-WebSocket-Key: expected 16 bytes in Base64")
-    if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
-        raise HandshakeError("Sec-WebSocket-Version: expected 13")
-    if "upgrade" not in header_tokens(environ.get("HTTP_CONNECTION", "")):
-        raise HandshakeError("Connection: expected Upgrade")
-    if environ.get("SERVER_PROTOCOL") != "HTTP/1.1" or environ["REQUEST_METHOD"] != "GET":
-        raise HandshakeError("expected GET and HTTP/1.1")
-    accept = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
-    return (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept
-    )
 
 
 class WebSocket:

@@ -1,0 +1,102 @@
+"""The requests in what a connection receives, without I/O."""
+
+from .http_body import ChunkedDecoder, LengthDecoder, body_decoder
+from .http_headers import MAX_HEAD_SIZE, RequestError, RequestHead, find_head_end
+
+#: Bodies up to this many bytes are received before the application is called.
+MAX_BUFFERED_BODY = 65536
+#: Bytes of memory for each byte of a parsed head.
+PARSED_SIZE = 3
+
+
+class RequestParser:
+    r"""Parses one request after the other.
+
+        parser = RequestParser()
+        parser.buffer += b"GET / HTTP/1.1\r\nHost: example\r\n\r\n"
+        if parser.read_head() and parser.read_body():
+            serve(parser.head, parser.take_body())
+            parser.next()
+
+    `buffer` holds what was received and not used yet. `head` is of the current request, None before its end.
+    """
+
+    __slots__ = ("_body", "_decoder", "_searched", "buffer", "head")
+
+    def __init__(self) -> None:
+        self.buffer = b""
+        self.head: RequestHead | None = None
+        self._searched = 0  # bytes of the buffer without the end of a head
+        self._decoder: ChunkedDecoder | LengthDecoder | None = None  # of a body that is incomplete
+        self._body = b""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the buffer was not searched for the end of a head yet."""
+        return not self._searched
+
+    def read_head(self) -> bool:
+        """Take a head from the buffer; false: it is incomplete. Raises `RequestError`."""
+        if self.buffer[:1] in b"\r\n":
+            self.buffer = self.buffer.lstrip(b"\r\n")  # RFC 9112, section 2.2
+        end = find_head_end(self.buffer, self._searched)
+        if (end if end >= 0 else len(self.buffer)) > MAX_HEAD_SIZE:
+            raise RequestError("request head too large", "431 Request Header Fields Too Large")
+        if end < 0:
+            self._searched = len(self.buffer)
+            return False
+        self.head = RequestHead(self.buffer[:end])
+        self.buffer = self.buffer[end:]
+        self._decoder = body_decoder(self.head)
+        return True
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for a 100 before it sends the body (RFC 9110, section 10.1.1)."""
+        if self.head is None or self._decoder is None or self.buffer or self.head.version != "HTTP/1.1":
+            return False
+        return self.head.get("expect").lower() == "100-continue"
+
+    def read_body(self) -> bool:
+        """Take a body from the buffer; false: it is incomplete. A large one is left to `decode`."""
+        if self._decoder is None or self.head is None:
+            return True
+        if (self.head.content_length or 0) > MAX_BUFFERED_BODY:
+            return True
+        self.decode()
+        return self._decoder is None or len(self._body) > MAX_BUFFERED_BODY
+
+    def decode(self) -> int:
+        """Decode what the buffer holds of the body; return its size. Raises `RequestError`."""
+        assert self._decoder is not None
+        payload = self._decoder.feed(self.buffer)
+        self._body += payload
+        self.buffer = self._decoder.unused
+        if self._decoder.complete:
+            self._decoder = None
+        return len(payload)
+
+    @property
+    def body_is_complete(self) -> bool:
+        """Whether nothing of the body is left to receive."""
+        return self._decoder is None
+
+    def take_body(self) -> bytes:
+        """Return what was decoded of the body since the last call."""
+        body, self._body = self._body, b""
+        return body
+
+    def next(self) -> None:
+        """Forget the request; what follows it stays in the buffer."""
+        self.head, self._decoder, self._body, self._searched = None, None, b"", 0
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.next()
+        self.buffer = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that it holds."""
+        head = PARSED_SIZE * self.head.size if self.head is not None else 0
+        return len(self.buffer) + len(self._body) + head
