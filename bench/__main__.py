@@ -1,11 +1,10 @@
 """Runs every bench, or those that are named, and writes what they find into the documents."""
 
 import datetime
-import re
 import subprocess
 import sys
 
-from bench.rig import ROOT, machine
+from bench.rig import ROOT, fill, machine
 
 #: Each bench, and the document that has its figures between its marks. `fanout` writes docs/performance.md itself.
 BENCHES = {
@@ -37,13 +36,8 @@ def run(name):
 
 def keep(name, document, lines):
     """Put the lines into the document, between the bench's marks."""
-    path = ROOT / "docs" / document
     head = f"python -m bench {name}, {datetime.date.today()}, {machine()}, everything on it"
-    block = "\n".join([f"<!-- {name} -->", "```text", head, "", *lines, "```", f"<!-- /{name} -->"])
-    text, number = re.subn(rf"(?s)<!-- {name} -->.*<!-- /{name} -->", lambda _: block, path.read_text())
-    if not number:
-        raise SystemExit(f"{path}: expected the marks <!-- {name} --> and <!-- /{name} -->")
-    path.write_text(text)
+    fill(ROOT / "docs" / document, name, ["```text", head, "", *lines, "```"])
 
 
 def main() -> int:

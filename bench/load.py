@@ -3,11 +3,13 @@
     python -m bench.load PORT CLIENTS HOW
 
 HOW is raw (bare TCP), ws (a WebSocket), socketio (a Socket.IO client over WebSocket, with a browser's
-offers), plain (the same without the offer to compress), or polling. For each line on standard input it prints what arrived since the last one, once
-nothing more does: counts, bytes, connections closed.
+offers), plain (the same without the offer to compress), or polling. For each line on standard input it prints what
+arrived since the last one, once nothing more does: counts, bytes, connections closed, and the time of the last count
+on the monotonic clock in microseconds.
 """
 
 import json
+import resource
 import select
 import socket
 import sys
@@ -26,14 +28,22 @@ CONNECT = b"\x81\x82\0\0\0\x0040"
 PONG = b"\x81\x81\0\0\0\x003"
 
 
+#: Clients on one loopback address: each takes a port of it.
+CLIENTS_PER_ADDRESS = 15_000
+
+
 class Load:
     def __init__(self, port, clients, how):
         self.port, self.how = port, how
         self.epoll = select.epoll()
         self.sockets, self.tails, self.polls = {}, {}, {}
         self.counts = self.bytes = self.closed = 0
-        for _ in range(clients):
-            client = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.last_count = 0.0
+        for number in range(clients):
+            if number % 500 == 499:
+                self._read_all(0)  # pings come before the last client has connected
+            address = f"127.0.0.{1 + number // CLIENTS_PER_ADDRESS}"
+            client = socket.create_connection((address, port), timeout=20)
             if how in ("ws", "socketio", "plain"):
                 offer = "" if how == "plain" else OFFER
                 client.sendall(UPGRADE.format(port=port, offer=offer).encode())
@@ -75,12 +85,18 @@ class Load:
         """Read until no count has come for `quiet` seconds (heartbeats do); true: an order waits."""
         end, counts = time.monotonic() + quiet, self.counts
         while time.monotonic() < end:
-            for at, _ in self.epoll.poll(min(quiet, 0.1)):
-                if at == 0:
-                    return True
-                self._read(at)
+            if self._read_all(min(quiet, 0.1)):
+                return True
             if self.counts != counts:
                 end, counts = time.monotonic() + quiet, self.counts
+        return False
+
+    def _read_all(self, timeout):
+        """Read from the clients that have something; true: an order waits."""
+        for at, _ in self.epoll.poll(timeout):
+            if at == 0:
+                return True
+            self._read(at)
         return False
 
     def _read(self, at):
@@ -97,6 +113,8 @@ class Load:
         whole = self.tails[at] + got
         counts = whole.count(b'"seq"')
         self.counts += counts
+        if counts:
+            self.last_count = time.monotonic()
         self.tails[at] = whole[-4:] if not whole.endswith(b'"seq"') else b""
         if b"\x81\x012" in got:
             client.send(PONG)
@@ -105,6 +123,8 @@ class Load:
 
 
 def main():
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     load = Load(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
     print("ready", flush=True)
     load.epoll.register(0, select.EPOLLIN)
@@ -116,7 +136,7 @@ def main():
         load.epoll.unregister(0)
         load.drain(0.3)
         load.epoll.register(0, select.EPOLLIN)
-        print(load.counts, load.bytes, load.closed, flush=True)
+        print(load.counts, load.bytes, load.closed, int(load.last_count * 1e6), flush=True)
         load.counts = load.bytes = 0
 
 

@@ -26,20 +26,24 @@ REQUEST = (
 ).encode()
 
 
-class Server:
-    """A server in a folder of its own, with one connection that presses."""
+class Presses:
+    """A server of `program` in a folder of its own, with one connection that presses.
 
-    def __init__(self, program):
+    `before` is called in the new process.
+    """
+
+    def __init__(self, program, host="127.0.0.1", max_clients="20000", before=None):
         self.folder = tempfile.TemporaryDirectory()
         environ = {name: value for name, value in os.environ.items() if not name.startswith("BUTTON_")}
         environ |= {
-            "BUTTON_HOST": "127.0.0.1",
+            "BUTTON_HOST": host,
             "BUTTON_PORT": "0",
             "BUTTON_HARDWARE": "none",
             "BUTTON_FEED": "off",
             "BUTTON_LOG": "warning",
             "BUTTON_API_TOKEN": TOKEN,
             "BUTTON_ADMIN_PASSWORD": TOKEN,
+            "BUTTON_MAX_CLIENTS": max_clients,
         }
         self.process = subprocess.Popen(
             [sys.executable, str(program)],
@@ -47,21 +51,24 @@ class Server:
             cwd=self.folder.name,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=before,
         )
         while not (found := re.search(r"Serving on http://\S+:(\d+)", self.process.stderr.readline())):
-            pass
-        self.connection = socket.create_connection(("127.0.0.1", int(found[1])))
+            assert self.process.poll() is None, "the server has ended"
+        self.port = int(found[1])
+        self.connection = socket.create_connection(("127.0.0.1", self.port))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.press(200)
+        self.press(1)  # a connection without a request is closed soon
 
-    def press(self, times):
-        """Press so many times; returns seconds of CPU and of time for one."""
+    def press(self, times, pause=0.0):
+        """Press so many times; return seconds of CPU and of time for one."""
         before, started = cpu_seconds(self.process.pid), time.monotonic()
         for _ in range(times):
             self.connection.sendall(REQUEST)
             got = b""
             while not got.endswith(b"}\n"):
-                got += self.connection.recv(4096)
+                got += self.connection.recv(4096) or b"closed}\n"
+            time.sleep(pause)
         assert json.loads(got.split(b"\r\n\r\n")[1])["cause"] == "press"
         return (cpu_seconds(self.process.pid) - before) / times, (time.monotonic() - started) / times
 
@@ -74,7 +81,9 @@ class Server:
 
 def main():
     programs = [HERE.parent / "app.py", *map(Path, sys.argv[2:])]
-    servers = [Server(program) for program in programs]
+    servers = [Presses(program) for program in programs]
+    for server in servers:
+        server.press(200)
     passes = [[server.press(PRESSES) for server in servers] for _ in range(PASSES)]
     for server in servers:
         server.stop()

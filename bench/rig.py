@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,7 @@ __all__ = [
     "Siege",
     "Wire",
     "cpu_seconds",
+    "fill",
     "machine",
     "percentile",
     "server",
@@ -53,6 +55,15 @@ def machine():
     cpu = next(iter(names), platform.machine())
     linux, python = platform.release().split("-")[0], platform.python_version()
     return f"{os.cpu_count()} cores of {cpu}, Linux {linux}, Python {python}"
+
+
+def fill(path, name, lines):
+    """Write lines into a document, between the marks of that name."""
+    block = "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
+    text, number = re.subn(rf"(?s)<!-- {name} -->.*<!-- /{name} -->", lambda _: block, path.read_text())
+    if not number:
+        raise SystemExit(f"{path}: expected the marks <!-- {name} --> and <!-- /{name} -->")
+    path.write_text(text)
 
 
 def percentile(values, share):
