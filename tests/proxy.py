@@ -46,6 +46,8 @@ class Proxy:
 
     def close(self):
         self._ended.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # else the thread accepts one more
         self._listener.close()
         for one in list(self._sockets):
             with contextlib.suppress(OSError):

@@ -12,7 +12,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from running import Server, until
+from running import DEADLINE, Server, until
 
 from integrations.webhook import message
 from settings import SettingError, Settings
@@ -128,7 +128,8 @@ class Rude:
         self.answer, self.endless, self.connections = answer, endless, []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
 
     def serve(self):
         with contextlib.suppress(OSError):
@@ -142,9 +143,13 @@ class Rude:
                         connection.sendall(self.answer)
 
     def close(self):
-        self.listener.close()
-        for connection in self.connections:
-            connection.close()
+        self.listener.shutdown(socket.SHUT_RDWR)  # so that nothing is accepted any more
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.thread.join(DEADLINE)
+        for taken in (self.listener, *self.connections):
+            taken.close()
 
 
 @pytest.mark.parametrize(
