@@ -224,6 +224,25 @@ def websocket(target, more="", sid=""):
     return peer
 
 
+POLLING = "/socket.io/?EIO=4&transport=polling"
+
+
+def polling(target):
+    """A polling session: its connection and its sid."""
+    peer = target.connect()
+    peer.sendall(GET.format(POLLING).encode())
+    return peer, peer.recv(4096).decode().partition('"sid":"')[2].partition('"')[0]
+
+
+def open_with_long_heads(target, _which, size):
+    """Open sessions with heads of so many bytes, and leave."""
+    more = "".join(f"X-{number}: {'y' * (size // 90)}\r\n" for number in range(90))
+    peer = websocket(target, more)
+    peer.sendall(frame("40"))
+    peer.recv(4096)
+    peer.close()
+
+
 def open_with_headers(target, _which):
     """Open sessions whose headers are as large as may be, and leave."""
     more = "".join(f"X-{number}: {'y' * 500}\r\n" for number in range(20)) + f"Cookie: a={'z' * 4000}\r\n"
@@ -254,12 +273,8 @@ def send_frames(target, _which, data, first=b""):
 
 def poll(target, _which):
     """Pongs on a polling session, pipelined."""
-    peer = target.connect()
-    peer.sendall(GET.format("/socket.io/?EIO=4&transport=polling").encode())
-    got = peer.recv(4096).decode()
-    sid = got.partition('"sid":"')[2].partition('"')[0]
-    path = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
-    request = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n3".encode()
+    peer, sid = polling(target)
+    request = f"POST {POLLING}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n3".encode()
     reader = drain(peer)
     while target.goes_on() and not reader.dead:
         peer.sendall(request * 50)
@@ -276,9 +291,7 @@ def stalled_screen(target, _which):
 
 def probe(target, _which):
     """Upgrades that never end."""
-    peer = target.connect()
-    peer.sendall(GET.format("/socket.io/?EIO=4&transport=polling").encode())
-    sid = peer.recv(4096).decode().partition('"sid":"')[2].partition('"')[0]
+    peer, sid = polling(target)
     probing = websocket(target, sid=f"&sid={sid}")
     target.rest()
     probing.close()
@@ -303,12 +316,10 @@ def hold_on(target, _which, data):
 
 def post_many(target, _which):
     """A payload of thousands of packets."""
-    peer = target.connect()
-    peer.sendall(GET.format("/socket.io/?EIO=4&transport=polling").encode())
-    sid = peer.recv(4096).decode().partition('"sid":"')[2].partition('"')[0]
+    peer, sid = polling(target)
     data = "\x1e".join(["41"] * 5461)
     peer.sendall(
-        f"POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\n"
+        f"POST {POLLING}&sid={sid} HTTP/1.1\r\nHost: x\r\n"
         f"Content-Length: {len(data)}\r\n\r\n{data}".encode()
     )
     peer.recv(4096)
@@ -377,7 +388,7 @@ ATTACKS = {
     "pipelining without reading": (50, pipeline_unread),
     "POST without the token, pipelined": (4, post_without_right),
     "60 readers of the history": (60, ask, "/api/history?limit=1000"),
-    "200 readers of the history": (200, ask, "/api/history?limit=1000"),
+    "600 readers of the history": (600, ask, "/api/history?limit=1000"),
     "60 readers of metrics": (60, ask, "/metrics"),
     "a new connection for each request": (50, reconnect),
     "chunked: trailers without end": (4, body, b"0\r\n" + b"a: b\r\n" * 1000),
@@ -392,6 +403,7 @@ ATTACKS = {
     "heads that drip": (300, dripping),
     "2,000 idle connections": (2000, idle),
     "260 sessions with large headers": (260, open_with_headers),
+    "260 sessions with heads of 1.3 MB": (260, open_with_long_heads, 1_300_000),
     "8 clients that leave and rejoin": (8, rejoin),
     "20 clients that flood with events": (20, send_frames, frame('42["press"]')),
     "20 clients that flood with pongs": (20, send_frames, frame("3")),

@@ -8,7 +8,7 @@ from siege import Siege
 SHORT = (
     "pipelining /api/count",
     "pipelining without reading",
-    "200 readers of the history",
+    "600 readers of the history",
     "chunked: trailers without end",
     "150 unfinished heads",
     "260 sessions with large headers",
