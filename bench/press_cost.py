@@ -1,6 +1,6 @@
 """CPU of one `POST /api/press`: from the request to the disk to the response, and to screens if there are any.
 
-    python -m bench press_cost [PROGRAM]
+    python -m bench.press_cost [PROGRAM]
 
 PROGRAM is another checkout's app.py, to be measured in turn: the median of paired passes is printed.
 """
@@ -80,7 +80,7 @@ class Presses:
 
 
 def main():
-    programs = [HERE.parent / "app.py", *map(Path, sys.argv[2:])]
+    programs = [HERE.parent / "app.py", *map(Path, sys.argv[1:])]
     servers = [Presses(program) for program in programs]
     for server in servers:
         server.press(200)
