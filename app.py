@@ -31,26 +31,28 @@ from hardware import (
 )
 from integrations import Feed, FeedError, RemoteButton, Watchdog, Webhook, log_output, process, publish_sine
 from realtime import HTTPServer, RateLimit, bind
-from settings import SettingError, Settings, is_url, table
+from settings import DEFAULT_GOAL, SettingError, Settings, is_url, table, unknown
 from storage import (
+    PROGRAM,
     Accounts,
     Backups,
     Damaged,
     Database,
     DatabaseError,
     Event,
-    Kept,
+    KeyValue,
     Spool,
     Store,
     Unavailable,
+    import_database,
     newest_copy,
     open_database,
-    sqlite_file,
+    sqlite_files,
     sqlite_path,
 )
 from web import MAX_PASSWORD_SIZE, Context, Health, Metrics, Screens, create_app, security_headers, urgency
 
-__version__ = "1.1.0"
+__version__ = PROGRAM
 
 log = logging.getLogger("button")
 
@@ -84,9 +86,12 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     program.services.add("watchdog", watchdog.tasks())
     program.services.start()
     log.info("Maximum clients: %d", max_clients)
-    log.info("Database %s", sqlite_path(settings.database) or "PostgreSQL")
+    path = sqlite_path(settings.database)
+    log_output.write_line(f"Database: {path.resolve() if path else 'PostgreSQL'}")
     program.log_hardware()
     process.freeze_heap()
+    url = _clickable(program.server.url)
+    log_output.write_line(f"Countdown {url}/  Graph {url}/graph  Admin {url}/admin")
     log_output.write_line(f"Serving on {program.server.url}")
     watchdog.notify("READY=1")
     if open_browser:
@@ -114,6 +119,7 @@ def build(settings: Settings, demo: bool, max_clients: int) -> Program:
     store.subscribe(_log_event)
     accounts.subscribe(screens.sessions_changed)
     feed.subscribe(screens.broadcast_samples)
+    store.subscribe_rewind(server.restart_sessions)
 
     # In the order in which they stop: nothing new, then what was accepted to disk and to every screen.
     services = process.Services()
@@ -122,6 +128,7 @@ def build(settings: Settings, demo: bool, max_clients: int) -> Program:
     services.add("store", store.tasks(), store.stop, critical=True)
     services.add("server", server.tasks(), server.close, critical=True)
     services.add("screens", screens.tasks())
+    services.add("accounts", accounts.tasks())
     services.add("feed", feed.tasks(), feed.stop)
     if output is not None:
         led = Led(output, partial(_led_state, store, button, screens))
@@ -129,8 +136,10 @@ def build(settings: Settings, demo: bool, max_clients: int) -> Program:
         health.register("led", led.status)
         services.add("LED", led.tasks(), led.stop)
     if settings.webhook is not None:
-        webhook = Webhook(settings.webhook, settings.webhook_secret, database, Kept(database))
+        values = KeyValue(database)
+        webhook = Webhook(settings.webhook, settings.webhook_secret, database, values, settings.noun[0])
         store.subscribe(webhook.wake)
+        store.subscribe_rewind(webhook.rewind)
         health.register("webhook", webhook.status)
         services.add("webhook", webhook.tasks(), webhook.stop)
     if backups := _open_backups(settings):
@@ -150,6 +159,11 @@ def build(settings: Settings, demo: bool, max_clients: int) -> Program:
         ("services", services.status),
     ):
         health.register(name, status)
+    if settings.goal not in (None, store.current.goal):
+        log.warning(
+            "BUTTON_GOAL=%d has no effect: the goal of this database is %d; set it on the admin page",
+            settings.goal, store.current.goal,
+        )  # fmt: skip
     if made := accounts.ensure_password(settings.admin_password):
         log_output.write_line(f"Admin password: {made}")
     button.start()
@@ -174,9 +188,9 @@ def run_button(settings: Settings, url: str) -> None:
     stopping = process.stop_event()
     pins = open_pins(settings.hardware, settings.pin, settings.simulated_pin)
     output = None if settings.led_pin is None else open_led(settings.hardware, settings.led_pin)
-    spool = Spool(Path(settings.spool or "button-spool.db"), url)
-    remote = RemoteButton(url, settings.api_token, spool)
-    remote.subscribe(lambda _: log.info("A press has counted"))
+    spool = Spool(Path(settings.spool or "button-spool.db"))
+    remote = RemoteButton(url, settings.api_token, spool, settings.site)
+    remote.subscribe(lambda count: log.info("Press counted: %s of %s to go", count["count"], count["goal"]))
     button = Button(_sources(settings, pins), remote.press)
     services = process.Services()
     services.add("button", button.tasks(), button.stop, critical=True)
@@ -232,7 +246,7 @@ def _open_feed(settings: Settings, demo: bool) -> Feed:
 def _open_database(settings: Settings) -> Database:
     """Return the database; if it is damaged, the error names the newest backup."""
     try:
-        return open_database(settings.database, settings.goal)
+        return open_database(settings.database, settings.goal or DEFAULT_GOAL)
     except Damaged as error:
         newest = newest_copy(Path(settings.backups)) if settings.backups else None
         raise DatabaseError(
@@ -258,10 +272,11 @@ def _open_backups(settings: Settings) -> Backups | None:
 
 
 def _sources(settings: Settings, pins: list[Any]) -> dict[str, Any]:
-    """Return each pin under the name that its presses carry."""
+    """Return each pin under the source of its presses."""
+    site = f"@{settings.site}" if settings.site else ""
     if len(pins) == 1:
-        return {"button": pins[0]}
-    return {f"button-{number}": pin for number, pin in zip(settings.pin, pins, strict=False)}
+        return {f"button{site}": pins[0]}
+    return {f"button-{number}{site}": pin for number, pin in zip(settings.pin, pins, strict=False)}
 
 
 def _log_event(event: Event) -> None:
@@ -309,10 +324,14 @@ def _demonstration(pins: list[Any], feed: Feed) -> list[Callable[[], None]]:
     return tasks
 
 
+def _clickable(url: str) -> str:
+    """Return the URL of a server that this machine's browser opens."""
+    return re.sub(r"//(0\.0\.0\.0|\[::\]|127\.0\.0\.1)(?=:\d+$)", "//localhost", url)
+
+
 def _open_browser(url: str) -> None:
-    url = re.sub(r"//(0\.0\.0\.0|\[::\]|127\.0\.0\.1)(?=:\d+$)", "//localhost", url)
     for page in ("/", "/graph"):
-        gevent.spawn(webbrowser.open_new, url + page)
+        gevent.spawn(webbrowser.open_new, _clickable(url) + page)
 
 
 def database_path(settings: Settings) -> Path:
@@ -367,6 +386,9 @@ def arguments() -> argparse.ArgumentParser:
     commands.add_parser(
         "restore", help="put a backup in place of the database, while no server runs"
     ).add_argument("path", type=Path)
+    commands.add_parser(
+        "import", help="copy an SQLite database into the empty database of BUTTON_DATABASE"
+    ).add_argument("path", type=Path)
     remote = commands.add_parser(
         "button", help="send the presses of this machine's button to a server elsewhere"
     )
@@ -395,6 +417,8 @@ def _main(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         logging.getLogger().handlers[0].addFilter(
             RateLimit(MAX_TRACEBACKS, applies=lambda record: bool(record.exc_info))
         )
+        for warning in unknown(environ):
+            log.warning("%s", warning)
         _command(options, settings)
     except SettingError as error:
         log_output.write_line(str(error))
@@ -411,12 +435,17 @@ def _command(options: argparse.Namespace, settings: Settings) -> None:
     elif options.command == "button":
         run_button(settings, options.server)
     elif options.command == "backup":
-        sqlite_file.backup(database_path(settings), options.path)
+        sqlite_files.backup(database_path(settings), options.path)
         log_output.write_line(f"{options.path}: written")
     elif options.command == "restore":
-        former = sqlite_file.restore(options.path, database_path(settings))
+        former = sqlite_files.restore(options.path, database_path(settings))
         previous = f"; the previous database is {former}" if former else ""
         log_output.write_line(f"{database_path(settings)}: restored{previous}")
+    elif options.command == "import":
+        number = import_database(
+            options.path, open_database(settings.database, settings.goal or DEFAULT_GOAL)
+        )
+        log_output.write_line(f"{options.path}: {number} changes imported")
     else:
         run(settings, options.open, options.demo)
 

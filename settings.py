@@ -1,5 +1,6 @@
-"""The one table of settings, from which the check at start, --help and the README's table come."""
+"""The table of settings, from which the check at start, --help and the README's table are made."""
 
+import difflib
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,12 +15,14 @@ GPIO_PINS = (3, 5, 7, 8, 10, 11, 12, 13, 15, 16, 18, 19, 21, 22, 23, 24, 26, 29,
              37, 38, 40)  # fmt: skip
 
 MAX_GOAL = 1000
+#: Goal of a new database unless BUTTON_GOAL is set.
+DEFAULT_GOAL = 20
 #: Seconds that a button may have to be held at most.
 MAX_HOLD = 60
 
 
 class SettingError(ValueError):
-    """A setting's value is not one it can have; the text is the one line to show."""
+    """An invalid setting. The message is the one line to show."""
 
 
 class Kind(NamedTuple):
@@ -78,9 +81,31 @@ def _seconds(text: str) -> float:
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(part.strip().lower() for part in text.split(","))
     for origin in origins:
-        if not re.fullmatch(r"https?://[a-z0-9.:\[\]-]{1,255}", origin):
+        if not _ORIGIN.fullmatch(origin):
             raise ValueError
     return origins
+
+
+# A page's origin; `null` of a sandbox, `file://` of some devices, or the scheme of an app.
+_ORIGIN = re.compile(r"null|file://|[a-z][a-z0-9+.-]{0,30}://[a-z0-9.:\[\]_-]{1,255}")
+
+
+def _ancestors(text: str) -> tuple[str, ...]:
+    if text.strip() == "*":
+        return ("*",)
+    origins = tuple(part.strip().lower() for part in text.split(","))
+    if not all(re.fullmatch(r"https?://[a-z0-9.:\[\]*-]{1,255}", origin) for origin in origins):
+        raise ValueError
+    return origins
+
+
+def _noun(text: str) -> tuple[str, str]:
+    words = [part.strip() for part in text.split(",")]
+    if len(words) == 1:
+        words.append(words[0] + "s")
+    if len(words) != 2 or not all(re.fullmatch(r"[^\x00-\x1f\x7f]{1,32}", word) for word in words):
+        raise ValueError
+    return words[0], words[1]
 
 
 # A Unix socket only to connect to: to bind one, libzmq removes whatever has its path. To connect, there must
@@ -157,12 +182,28 @@ class Settings:
             "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name",
             True,
         ),
-        "where every change is kept: `sqlite:///relative/path`, `sqlite:////absolute/path`, or"
+        "where every change is stored: `sqlite:///relative/path`, `sqlite:////absolute/path`, or"
         " `postgresql://…` for several servers",
     )
     title: str = _setting("Deals till {goal} deal goal", _text(200), "heading; `{goal}` is replaced")
-    goal: int = _setting(
-        "20", _whole(1, MAX_GOAL), "goal of a new database, 1 to 1000; later the admin page sets it"
+    goal: int | None = _setting(
+        None,
+        _whole(1, MAX_GOAL),
+        "goal of a new database, 1 to 1000; later the admin page sets it",
+        str(DEFAULT_GOAL),
+    )
+    noun: tuple[str, str] = _setting(
+        "deal",
+        Kind(_noun, "a noun of 1 to 32 characters, and its plural after a comma if that is not with s"),
+        "what is counted: `deal`, or singular and plural: `sign-up,sign-ups`",
+    )
+    site: str | None = _setting(
+        None,
+        _text(32, r"[A-Za-z0-9 ._-]+", "1 to 32 letters, digits, spaces, dots, hyphens and underscores"),
+        "name of this server's place, such as `Berlin`; presses and admin changes carry it",
+    )
+    horn: str | None = _setting(
+        None, _text(1000), "path of an mp3, wav or ogg file up to 2 MB that replaces the short horn"
     )
     hardware: str = _setting(
         "auto",
@@ -182,7 +223,7 @@ class Settings:
     hold: float = _setting(
         "0",
         Kind(_seconds, f"seconds from 0 to {MAX_HOLD}"),
-        "seconds held until the press that it began is taken back; 0 = never",
+        "hold time in seconds after which a press is undone; 0 = never",
     )
     simulated_pin: str | None = _setting(
         None,
@@ -199,60 +240,69 @@ class Settings:
     admin_password: str | None = _setting(
         None,
         _text(256, r"(?s).+", "1 to 256 characters", True),
-        "admin password; none = a random one, made and shown once at the first start",
+        "admin password; none = a random one, created and shown once at the first start",
     )
     spool: str | None = _setting(
         None,
         _text(1000),
-        "with PostgreSQL, and for `app.py button`: the own file of each, where presses of its pin wait while"
-        " the database or the server is away",
+        "SQLite file that queues presses while PostgreSQL (or, for `app.py button`, the server) is"
+        " unreachable",
         "`button-spool-PORT.db`",
     )
     api_token: str | None = _setting(
         None,
         _text(256, r"[\x21-\x7e]+", "1 to 256 printable ASCII characters without spaces", True),
-        "bearer token for the API's writes; none = they are refused",
+        "token for writes by the API (Bearer, or the password of Basic); none = they are rejected",
     )
     allowed_origins: tuple[str, ...] | None = _setting(
         None,
         Kind(_origins, "origins such as https://example.com, separated by commas"),
-        "further origins, separated by commas; the same origin always may",
+        "additional allowed origins, comma-separated; same origin is always allowed. Also `null`, `file://`"
+        " and schemes of apps such as `capacitor://localhost`",
+    )
+    frame_ancestors: tuple[str, ...] | None = _setting(
+        None,
+        Kind(_ancestors, "origins such as https://example.com, separated by commas, or *"),
+        "origins that may show `/` and `/graph` in a frame, comma-separated, or `*`",
     )
     webhook: str | None = _setting(
         None,
         Kind(_url, "a URL such as https://example.com/hook, without a user", True),
-        "URL to which every change is posted as JSON, in order, until it is answered",
+        "URL to which every change is posted as JSON, in order, until it is accepted",
     )
     webhook_secret: str | None = _setting(
         None,
         Kind(_webhook_secret, "whsec_ and Base64, or 1 to 256 characters", True),
-        "key with which what is posted is signed (HMAC, Standard Webhooks); none = unsigned",
+        "key that signs webhook requests (HMAC, Standard Webhooks); none = unsigned",
     )
     backups: str | None = _setting(
         None,
         _text(1000),
-        "only with SQLite: folder in which a copy of the database is made each day and kept 14 days",
+        "only with SQLite: folder for daily copies of the database; 14 are kept",
     )
     trusted_proxies: int = _setting(
         "0", _whole(0, 10), "number of proxies in front whose X-Forwarded-* headers count"
     )
     max_clients: int = _setting(
-        "20000", _whole(1, 1_000_000), "Socket.IO clients in all; one more is told to come later (503)"
+        "20000", _whole(1, 1_000_000), "maximum number of Socket.IO clients; more get 503"
     )
     log: str = _setting("info", _choice("debug", "info", "warning", "error", "critical"), "log level")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
-        """The settings that `environ` gives; a variable that is empty is as if it were not set.
+        """Return the settings in `environ`; an empty variable counts as not set.
 
-        Raises `SettingError`, whose text names the variable, what it takes and what it was given.
+        Raises `SettingError`, whose message names the variable, what is expected and what it got.
         """
         values = {}
         for row in fields(cls):
+            found = _from_file(row, environ)
             for name in (variable(row), row.metadata["also"]):
                 if environ.get(name):
-                    values[row.name] = _read(name, environ[name], row.metadata["kind"])
+                    found = name, environ[name]
                     break
+            if found is not None:
+                values[row.name] = _read(*found, row.metadata["kind"])
         settings = cls(**values)
         if settings.led_pin in settings.pin:
             raise SettingError(
@@ -262,11 +312,52 @@ class Settings:
 
 
 def variable(row: "Field[Any]") -> str:
-    """The environment variable of a row of the table."""
+    """Return the environment variable of a row of the table."""
     return "BUTTON_" + row.name.upper()
 
 
+#: Settings that may be in a file, whose path is in `BUTTON_…_FILE` (Docker and systemd credentials).
+IN_FILES = ("admin_password", "api_token", "database", "webhook", "webhook_secret")
+#: Bytes of such a file that are read.
+MAX_FILE_SIZE = 4096
+
+
+def _from_file(row: "Field[Any]", environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the variable `BUTTON_…_FILE` and the first line of its file, None if it is not set."""
+    name = variable(row) + "_FILE"
+    if row.name not in IN_FILES or not environ.get(name):
+        return None
+    if environ.get(variable(row)):
+        raise SettingError(f"{name}: expected {variable(row)} not to be set, too; remove one of them")
+    try:
+        with open(environ[name], "rb") as file:
+            line = file.read(MAX_FILE_SIZE).decode().splitlines()[:1]
+    except OSError as error:
+        raise SettingError(f"{name}: {environ[name]!r} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise SettingError(f"{name}: expected UTF-8 in {environ[name]!r}") from None
+    if not line or not line[0]:
+        raise SettingError(f"{name}: expected the value in the first line of {environ[name]!r}")
+    return name, line[0]
+
+
+def unknown(environ: Mapping[str, str]) -> list[str]:
+    """Return a warning for each variable `BUTTON_…` that is no setting, with the nearest setting."""
+    known = [variable(row) for row in fields(Settings)]
+    known += [f"{variable(row)}_FILE" for row in fields(Settings) if row.name in IN_FILES]
+    warnings = []
+    for name in sorted(environ):
+        if name.startswith("BUTTON_") and name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.6)
+            warnings.append(f"{name}: unknown setting" + (f"; did you mean {near[0]}?" if near else ""))
+    return warnings
+
+
 def _read(name: str, text: str, kind: Kind) -> Any:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SettingError(f"{name}: expected UTF-8") from None
     try:
         return kind.parse(text)
     except ValueError:
@@ -275,16 +366,18 @@ def _read(name: str, text: str, kind: Kind) -> Any:
 
 
 def table() -> Iterator[tuple[str, str, str]]:
-    """The table of settings, a row each: variable, default, meaning."""
+    """Return a row for each setting: variable, default, meaning."""
     for row in fields(Settings):
         yield variable(row), row.metadata["shown"], row.metadata["help"]
 
 
 def environment_file(text: str) -> str:
-    """`text`, lines NAME=VALUE as systemd reads them, with a comment for each setting that is not in it."""
+    """Return `text`, an environment file, with a comment for each setting that is not in it."""
     text = text or "# Settings of The Button; after a change: systemctl restart the-button\n"
+    if not text.endswith("\n"):
+        text += "\n"
     for row in fields(Settings):
-        if not re.search(rf"^#?{variable(row)}=", text, re.M):
+        if not re.search(rf"^[#;]?[ \t]*{variable(row)}=", text, re.M):
             help, example = row.metadata["help"].replace("`", ""), row.metadata["example"].replace("`", "")
             text += f"\n# {help}\n#{variable(row)}={example}\n"
     return text
@@ -292,4 +385,6 @@ def environment_file(text: str) -> str:
 
 if __name__ == "__main__":  # for deploy/install.sh: python -m settings PATH
     there = Path(sys.argv[1])
-    print(environment_file(there.read_text() if there.exists() else ""), end="")
+    data = there.read_bytes() if there.exists() else b""
+    completed = environment_file(data.decode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.write(completed.encode("utf-8", "surrogateescape"))

@@ -31,7 +31,7 @@ class WholePress(capacity.Product):
     def burst(self, times, pause=0.0):
         """Press so many times; return CPU seconds a delivered count."""
         before = cpu_seconds(self.pid)
-        self.presses.press(times, float(pause))
+        self.presses.press(times, float(pause or 0))
         counts, _, closed, _ = self.report()
         assert not closed, f"{self.name}: {closed} clients were dropped"
         return (cpu_seconds(self.pid) - before) / max(1, counts)

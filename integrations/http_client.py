@@ -22,16 +22,23 @@ class RequestFailed(Exception):
 def post(
     url: str, body: bytes, headers: Mapping[str, str], within: float, most: int = 0
 ) -> tuple[int, bytes]:
-    """POST `body` to `url` (http or https); returns the status and the first `most` bytes of the answer.
+    """POST `body` to `url`; see `request`."""
+    return request("POST", url, body, headers, within, most)
 
-    Raises `RequestFailed` if there is none in `within` seconds. A redirect is an answer like any other.
+
+def request(
+    method: str, url: str, body: bytes, headers: Mapping[str, str], within: float, most: int = 0
+) -> tuple[int, bytes]:
+    """Send a request to `url` (http or https); return the status and the first `most` bytes of the body.
+
+    Raises `RequestFailed` if there is no response in `within` seconds. Redirects are not followed.
     """
     connection = None
     try:
         with gevent.Timeout(within):
             connection, path = _connect(url, within)
             connection.response_class = _Answer
-            connection.request("POST", path, body, dict(headers))
+            connection.request(method, path, body or None if method == "GET" else body, dict(headers))
             answer = connection.getresponse()
             return answer.status, answer.read(most) if most else b""
     except gevent.Timeout:
@@ -69,11 +76,15 @@ class _Bounded(io.RawIOBase):
     bytes are there, gevent's `recv` gives nobody else a turn."""
 
     def __init__(self, peer: socket.socket) -> None:
-        self._peer = peer
+        self._peer = peer.dup()  # http.client closes its own before a body that ends with the connection
         self._left = LONGEST_ANSWER
 
     def readable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        self._peer.close()
+        super().close()
 
     def readinto(self, buffer: Any) -> int:
         gevent.sleep(0)

@@ -1,56 +1,75 @@
-"""A button far from its server: each press is on its own disk first, and is sent until it is answered."""
+"""A button that is far from its server: its presses are queued on disk and sent until they are accepted."""
 
 import json
 import logging
 import secrets
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-import gevent
 from gevent import event as gevent_event
 
-from storage import Change, Spool, Unavailable
+from storage import Backoff, Change, Spool, Unavailable
 
-from .http_client import RequestFailed, load_certificates, post
+from .http_client import RequestFailed, load_certificates, request
 
 log = logging.getLogger(__name__)
 
-#: Seconds within which the server must answer, and between attempts, doubled each time up to the second.
-ANSWER_WITHIN = 10.0
-AGAIN, AGAIN_AT_MOST = 0.5, 10.0
-#: Bytes of a count, as JSON.
-LONGEST_COUNT = 1000
+#: Seconds within which the server must respond.
+RESPONSE_TIMEOUT = 10.0
+#: Seconds between attempts, doubled each time up to the second.
+RETRY_DELAY, MAX_RETRY_DELAY = 0.5, 10.0
+#: Bytes of a count, and of the server's health, as JSON.
+MAX_COUNT_SIZE, MAX_HEALTH_SIZE = 1000, 65536
+
+
+class WrongServer(Exception):
+    """The queued presses belong to another server."""
 
 
 class RemoteButton:
-    """Sends presses to the server at `url` (http or https) with its API `token`, each once.
+    """Sends presses to a server, each once.
 
-    `press(source)` keeps a press in `spool` and returns; `run()`, for a greenlet, sends it with its key
-    until the server has answered, so that it counts once whatever the network does.
+    A press is stored in the spool first, or kept in memory where that is not possible, and sent with its key
+    until the server has accepted it. The spool belongs to the server's database, whatever its address is.
+
+    Args:
+        url: The server, http or https.
+        token: Its API token.
+        spool: Where presses wait on disk.
+        site: Sent with each press; None: no site.
     """
 
-    def __init__(self, url: str, token: str, spool: Spool) -> None:
+    def __init__(self, url: str, token: str, spool: Spool, site: str | None = None) -> None:
         parts = urlsplit(url)
-        self._url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/press"
+        self._url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         load_certificates(url)
-        self._token = token
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._body = b""
+        if site is not None:
+            self._headers["Content-Type"] = "application/json"
+            self._body = json.dumps({"site": site}).encode()
         self._spool = spool
+        self._unspooled: deque[Change] = deque()
+        self._is_checked = False  # whether the server is known to be the one that the spool belongs to
         self._subscribers: list[Callable[[dict[str, Any]], None]] = []
         self._news = gevent_event.Event()
-        self._failing: str | None = None
+        self._trouble: str | None = None
         self._news.set()
 
     def subscribe(self, callback: Callable[[dict[str, Any]], None]) -> None:
-        """Call `callback` with the count that each press led to. It must not block."""
+        """Call `callback` with the count after each press. It must not block."""
         self._subscribers.append(callback)
 
     def press(self, source: str) -> None:
-        """Keep a press on the disk, to be sent."""
+        """Queue a press on disk, or in memory if the disk cannot take it."""
+        press = Change("press", source, key=secrets.token_hex(12))
         try:
-            self._spool.add([Change("press", source, key=secrets.token_hex(12))])
+            self._spool.add([press])
         except Unavailable as error:
-            log.error("A press of %s is lost, for it cannot be kept: %s", source, error)
+            log.error("Press of %s is in memory only, spool not writable: %s", source, error)
+            self._unspooled.append(press)
         self._news.set()
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
@@ -58,47 +77,73 @@ class RemoteButton:
         return (self._run,)
 
     def stop(self, timeout: float) -> None:
-        """Do nothing: every press is on disk."""
+        """Do nothing: what can be on disk is."""
 
     def _run(self) -> None:
-        pause = AGAIN
+        backoff = Backoff(RETRY_DELAY, MAX_RETRY_DELAY)
         while True:
             self._news.wait()
             self._news.clear()
             try:
-                for press in self._spool.waiting():
-                    assert press.key is not None
-                    count = self._send(press.key)
-                    self._spool.drop([press.key])
-                    for callback in self._subscribers:
-                        callback(count)
-                self._well()
-                pause = AGAIN
-            except (RequestFailed, ValueError, Unavailable) as error:
-                self._ill(str(error))
-                gevent.sleep(pause)
-                pause = min(AGAIN_AT_MOST, pause * 2)
+                self._check_server()
+                self._deliver()
+                self._recovered()
+                backoff.reset()
+            except (RequestFailed, WrongServer, ValueError, Unavailable) as error:
+                self._failed(str(error))
+                backoff.wait()
                 self._news.set()
 
+    def _deliver(self) -> None:
+        while self._unspooled:
+            self._send(self._unspooled[0])
+            self._unspooled.popleft()
+        for press in self._spool.waiting():
+            self._send(press)
+            assert press.key is not None
+            self._spool.drop([press.key])
+
     def status(self) -> dict[str, Any]:
-        """`trouble` None: the server has answered all presses."""
-        return {"trouble": self._failing}
+        """Return the health; `trouble` None: the server has accepted all presses."""
+        return {"trouble": self._trouble}
 
-    def _send(self, key: str) -> dict[str, Any]:
-        """Send a press; returns the count. Raises what shows that it may not have arrived."""
-        headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": key}
-        status, body = post(self._url, b"", headers, ANSWER_WITHIN, LONGEST_COUNT)
+    def _check_server(self) -> None:
+        """Check the token, and that the queued presses belong to the server's database.
+
+        The goal is invalid, so that nothing changes, but the token is checked first.
+        """
+        if self._is_checked:
+            return
+        headers = self._headers | {"Content-Type": "application/json"}
+        status, _ = request("PUT", f"{self._url}/api/goal", b"{}", headers, RESPONSE_TIMEOUT)
+        if status == 401:
+            raise RequestFailed("the server rejects BUTTON_API_TOKEN; set the server's token")
+        _, body = request("GET", f"{self._url}/healthz", b"", {}, RESPONSE_TIMEOUT, MAX_HEALTH_SIZE)
+        health = json.loads(body)
+        identity = health.get("id") if isinstance(health, dict) else None
+        if isinstance(identity, str) and not self._spool.claim(identity):
+            raise WrongServer("queued presses belong to another server; set BUTTON_SPOOL to another file")
+        self._is_checked = True
+
+    def _send(self, press: Change) -> None:
+        """Send a press. Raises what shows that it may not have arrived."""
+        headers = self._headers | {"Idempotency-Key": press.key or ""}
+        status, body = request(
+            "POST", f"{self._url}/api/press", self._body, headers, RESPONSE_TIMEOUT, MAX_COUNT_SIZE
+        )
         if status not in (200, 201):
-            raise RequestFailed(f"the server answers {status}")
+            raise RequestFailed(f"the server responded with {status}")
         count: dict[str, Any] = json.loads(body)
-        return count
+        for callback in self._subscribers:
+            callback(count)
 
-    def _ill(self, why: str) -> None:
-        if self._failing != why:
-            log.error("Presses wait on this disk: %s", why)
-        self._failing = why
+    def _failed(self, reason: str) -> None:
+        self._is_checked = False  # another server may answer at the address next time
+        if self._trouble != reason:
+            log.error("Delivery failed, presses are queued: %s", reason)
+        self._trouble = reason
 
-    def _well(self) -> None:
-        if self._failing:
-            log.warning("The server has all presses")
-        self._failing = None
+    def _recovered(self) -> None:
+        if self._trouble:
+            log.warning("Delivery recovered, all queued presses are delivered")
+        self._trouble = None

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import gevent
 from gevent import event as gevent_event
 
-from storage import Database, Event, Kept, Unavailable
+from storage import Backoff, Database, Event, KeyValue, Unavailable
 
 from .http_client import RequestFailed, load_certificates, post
 
@@ -22,7 +21,7 @@ log = logging.getLogger(__name__)
 #: Seconds within which the receiver must answer.
 ANSWER_WITHIN = 10.0
 #: Seconds between attempts, doubled each time up to the second.
-AGAIN, AGAIN_AT_MOST = 1.0, 60.0
+RETRY_DELAY, MAX_RETRY_DELAY = 1.0, 60.0
 #: Seconds between looks whether another server, which sent, has gone.
 LOOK_EVERY = 10.0
 #: Seconds at least between two times that the place is kept: a press may have to wait for that write.
@@ -41,22 +40,30 @@ class Webhook:
     None: requests are not signed.
     """
 
-    def __init__(self, url: str, secret: str | None, database: Database, kept: Kept) -> None:
+    def __init__(
+        self, url: str, secret: str | None, database: Database, values: KeyValue, noun: str = "deal"
+    ) -> None:
+        self._noun = noun
         self._url = url
         load_certificates(url)
         self._key = None if secret is None else signing_key(secret)
         self._database = database
-        self._kept = kept
+        self._values = values
         self._news = gevent_event.Event()
         self._seq: int | None = None  # of the last event that was sent; None: another server sends
         self._seq_kept: int | None = None
         self._kept_at = -KEEP_EVERY
-        self._pause = AGAIN
+        self._backoff = Backoff(RETRY_DELAY, MAX_RETRY_DELAY)
         self._trouble: str | None = None
         self._sent = 0
 
     def wake(self, _event: Event | None = None) -> None:
         """Look soon whether there is something to send; does not block."""
+        self._news.set()
+
+    def rewind(self) -> None:
+        """Go on from the newest change: the database has lost changes that were sent."""
+        self._seq = None
         self._news.set()
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
@@ -74,8 +81,7 @@ class Webhook:
                 if self._trouble != str(error):
                     log.error("Webhook delivery failed, retrying: %s", error)
                 self._trouble = str(error)
-                gevent.sleep(self._pause)
-                self._pause = min(AGAIN_AT_MOST, self._pause * 2)
+                self._backoff.wait()
                 continue
             self._news.wait(timeout=LOOK_EVERY if self._seq == self._seq_kept else KEEP_EVERY)
 
@@ -111,12 +117,13 @@ class Webhook:
     def _well(self) -> None:
         if self._trouble:
             log.warning("Webhook delivery recovered")
-        self._trouble, self._pause = None, AGAIN
+        self._trouble = None
+        self._backoff.reset()
 
     def _begin(self) -> int:
         """Where to go on: a place beyond the newest event is that of a database that was replaced."""
         newest = self._database.newest().seq
-        return min(newest, int(self._kept.get("webhook") or self._kept.set_first("webhook", str(newest))))
+        return min(newest, int(self._values.get("webhook") or self._values.set_first("webhook", str(newest))))
 
     def _keep_now_and_then(self) -> None:
         if time.monotonic() - self._kept_at >= KEEP_EVERY:
@@ -124,11 +131,11 @@ class Webhook:
 
     def _keep(self) -> None:
         if self._seq is not None and self._seq != self._seq_kept:
-            self._kept.set("webhook", str(self._seq))
+            self._values.set("webhook", str(self._seq))
             self._seq_kept, self._kept_at = self._seq, time.monotonic()
 
     def _send(self, event: Event) -> None:
-        body = json.dumps(message(event)).encode()
+        body = json.dumps(message(event, self._noun)).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "the-button"}
         name = f"button_{event.seq}_{round(event.at * 1000)}"
         headers |= signed(self._key, name, int(self._database.now()), body)
@@ -137,19 +144,23 @@ class Webhook:
             raise RequestFailed(f"the receiver answers {status}")
 
 
-def message(event: Event) -> dict[str, Any]:
-    """What is posted: a sentence, which chats show, and the event as `/api/history` has it."""
-    return {"text": sentence(event), **event.as_history()}
+SENTENCES = {"undo": "Undone", "reset": "Reset", "goal": "A new goal", "set": "Corrected"}
 
 
-def sentence(event: Event) -> str:
-    """An event in words."""
+def message(event: Event, noun: str = "deal") -> dict[str, Any]:
+    """Return what is posted: a sentence, which chats show, and the event as in `/api/history`."""
+    return {"text": sentence(event, noun), **event.as_history()}
+
+
+def sentence(event: Event, noun: str = "deal") -> str:
+    """Return an event in words; `noun` is what is counted."""
+    a_noun = f"{'An' if noun[0].lower() in 'aeiou' else 'A'} {noun}"
     to_go = f"{event.count} of {event.goal} to go"
     if event.kind == "press":
         if event.count == event.goal:
             return f"A new round: {to_go}."
-        return f"A deal! {to_go}." if event.count else f"A deal! The goal of {event.goal} is reached."
-    return {"undo": "Taken back", "reset": "Reset", "goal": "A new goal"}[event.kind] + f": {to_go}."
+        return f"{a_noun}! {to_go}." if event.count else f"{a_noun}! The goal of {event.goal} is reached."
+    return f"{SENTENCES.get(event.kind, event.kind)}: {to_go}."
 
 
 def signing_key(secret: str) -> bytes:

@@ -243,6 +243,17 @@ class HTTPServer:
         not hit at once. Only the transports end: a close packet would keep Python clients from coming back.
         """
         self.refuse()
+        self._end_sessions(timeout)
+        gevent.sleep(0.1)  # let what was sent leave
+
+    def restart_sessions(self) -> None:
+        """End all sessions, one after the other: each client reconnects and gets the actual state.
+
+        Does not block.
+        """
+        gevent.spawn(self._end_sessions, SHUTDOWN_TIMEOUT)
+
+    def _end_sessions(self, timeout: float) -> None:
         sessions = list(self._engine.sockets.values())
         random.shuffle(sessions)
         started, pace = time.monotonic(), min(timeout / max(1, len(sessions)), 1 / SHUTDOWN_RATE)
@@ -250,7 +261,6 @@ class HTTPServer:
             session.close(self._engine.reason.SERVER_DISCONNECT, final=False)
             if number % 20 == 19:
                 gevent.sleep(max(0.0, started + number * pace - time.monotonic()))
-        gevent.sleep(0.1)  # let what was sent leave
 
 
 def serve(app: flask.Flask, host: str, port: int, **options: Any) -> HTTPServer:

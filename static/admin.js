@@ -78,6 +78,7 @@
   };
 
   button.connect({
+    page: 'admin',
     told: function (count) {
       since = new Date();
       button.setText(byId('count'), count.count);

@@ -30,7 +30,7 @@
     since = new Date();
     button.setText(byId('count'), count.count);
     fit();
-    byId('ring').setAttribute('aria-label', count.count + ' of ' + count.goal + ' deals to go');
+    byId('ring').setAttribute('aria-label', button.toGo(count));
     ring.show(count.goal, count.goal - count.count, !first && count.cause === 'press');
     button.mark(body, 'done', count.count === 0);
     button.showHeading(count);

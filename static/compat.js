@@ -36,10 +36,22 @@ window.theButton = { horns: 0 };
 
   button.byId = function (id) { return document.getElementById(id); };
 
+  // Also after a browser's translation, which wraps what it translates in elements of its own.
   button.setText = function (element, text) {
-    if (element.firstChild) { element.firstChild.nodeValue = text; } else {
-      element.appendChild(document.createTextNode(text));
-    }
+    if ('textContent' in element) { element.textContent = text; } else if (element.firstChild) {
+      element.firstChild.nodeValue = text;
+    } else { element.appendChild(document.createTextNode(text)); }
+  };
+
+  // What is counted: '1 deal', '2 deals'; of the server's noun.
+  button.nouns = function (number) {
+    var title = button.byId('title');
+    return number + ' ' + title.getAttribute(number === 1 ? 'data-noun' : 'data-nouns');
+  };
+
+  // A count in words: '17 of 20 deals to go'.
+  button.toGo = function (count) {
+    return count.count + ' of ' + count.goal + ' ' + button.byId('title').getAttribute('data-nouns') + ' to go';
   };
 
   // A moment (a Date) as HH:MM.

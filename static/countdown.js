@@ -19,7 +19,7 @@
 
   // The number leaves air on the cap, with one digit and with four.
   function fit() {
-    var share = [0.3, 0.3, 0.255, 0.19, 0.145][String(number.firstChild.nodeValue).length] || 0.145;
+    var share = [0.3, 0.3, 0.255, 0.19, 0.145][String(shown ? shown.count : ':(').length] || 0.145;
     number.style.fontSize = Math.floor(side * share) + 'px';
   }
 
@@ -29,7 +29,7 @@
     shown = count;
     button.setText(number, count.count);
     button.mark(body, 'done', count.count === 0);
-    byId('ring').setAttribute('aria-label', count.count + ' of ' + count.goal + ' deals to go');
+    byId('ring').setAttribute('aria-label', button.toGo(count));
     button.showHeading(count);
     if (!before || before.goal !== count.goal) { layout(); } else { fit(); }
     ring.show(count.goal, count.goal - count.count, !first && count.cause === 'press');

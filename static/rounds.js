@@ -3,12 +3,7 @@
   var PAGE = 1000, MOST_PAGES = 20, MOST_KEPT = 25000;
   var byId = button.byId;
   var round = button.plot(byId('round')), today = button.plot(byId('today'));
-  var known = null, knownAt = 0, stack = [], state = null, busy = false, anew = false; // stack: changes that were not taken back
-
-  function midnight() {
-    var now = new Date();
-    return +new Date(now.getFullYear(), now.getMonth(), now.getDate());
-  }
+  var known = null, knownAt = 0, stack = [], state = null, day = null, busy = false, anew = false; // stack: changes that were not taken back
 
   function opens(event) { return event.kind === 'reset' || (event.kind === 'press' && event.count === event.goal); }
 
@@ -31,10 +26,10 @@
     request.send(null);
   }
 
-  // Whether `events` reach back to the beginning of the day and of the round.
+  // Whether `events` reach back to the beginning of the round.
   function enough(events) {
     for (var i = events.length - 1; i >= 0; i -= 1) {
-      if (opens(events[i])) { return events[0].at * 1000 < midnight(); }
+      if (opens(events[i])) { return true; }
     }
     return false;
   }
@@ -83,6 +78,7 @@
   // A count has come; `first` after a connect, when the database may be another one.
   function take(count, first) {
     state = count;
+    askToday();
     if (busy) { anew = anew || first; return; }
     if (first) { resume(); return; }
     if (count.seq <= known || count.seq - known > PAGE) { start(); return; }
@@ -130,18 +126,20 @@
     byId('round').setAttribute('aria-label', 'This round: ' + before + ' of ' + goal + ' made');
   }
 
-  function hours() {
-    var made = [], start = midnight(), i, event;
-    for (i = 0; i < 24; i += 1) { made.push(0); }
-    for (i = 0; i < stack.length; i += 1) {
-      event = stack[i];
-      if (event.kind === 'press' && event.at * 1000 >= start) { made[new Date(event.at * 1000).getHours()] += 1; }
-    }
-    return made;
+  // Today is the server's day, in its time zone: the server counts.
+  function askToday() {
+    var request = new XMLHttpRequest();
+    request.open('GET', '/api/today');
+    request.onreadystatechange = function () {
+      if (request.readyState !== 4 || request.status !== 200) { return; }
+      day = JSON.parse(request.responseText);
+      want();
+    };
+    request.send(null);
   }
 
-  function drawToday(now) {
-    var look = today.begin(), pen = today.pen, made = hours(), hour = new Date(now).getHours();
+  function drawToday() {
+    var look = today.begin(), pen = today.pen, made = day.hours, hour = day.hour;
     var first = Math.min(8, hour), last = Math.max(17, hour), most = 4, sum = 0, words = [], i, step, wide, x, y, from, width, middle;
     for (i = 0; i < 24; i += 1) {
       sum += made[i];
@@ -166,19 +164,19 @@
       }
       if (made[i]) { today.text(String(made[i]), middle, Math.max(today.font * 0.6, from - today.font * 0.7), 'center', look.text); }
     }
-    button.setText(byId('today-sum'), sum === 1 ? '1 press' : sum + ' presses');
-    byId('today').setAttribute('aria-label', 'Presses today: ' + sum + (words.length ? '; ' + words.join(', ') : ''));
+    button.setText(byId('today-sum'), button.nouns(sum));
+    byId('today').setAttribute('aria-label', 'Today: ' + sum + (words.length ? '; ' + words.join(', ') : ''));
   }
 
   function draw(now) {
     if (!state || busy || !round.pen) { return; }
     drawRound(now);
-    drawToday(now);
+    if (day) { drawToday(); }
     button.setText(byId('round-sum'), (state.goal - state.count) + ' of ' + state.goal);
   }
 
   var want = button.painter(draw);
-  setInterval(function () { want(); }, 60000); // time passes, and a day ends
+  setInterval(function () { askToday(); want(); }, 60000); // time passes, and a day ends
 
   // The charts for the page: `take(count, isFirst)`, `size` of each, `want()` a drawing.
   button.rounds = { take: take, round: round, today: today, want: want };

@@ -28,7 +28,7 @@
 
   // A count in words, for those who hear the page.
   button.sentence = function (count) {
-    function deals(number) { return number === 1 ? '1 deal' : number + ' deals'; }
+    var deals = button.nouns;
     if (count.cause === 'press' && count.count === 0) { return 'Goal reached.'; }
     if (count.cause === 'press' && count.count === count.goal) { return 'The next round begins: ' + deals(count.goal) + ' to go.'; }
     return deals(count.count) + ' to go.';

@@ -1,53 +1,59 @@
-"""The truth: every change of the count, on disk before anybody hears of it."""
+"""Every change of the count, on disk before it is broadcast."""
 
 from pathlib import Path
 
-from . import sqlite_file
+from . import sqlite_files
 from .accounts import Accounts
 from .backups import Backups, newest_copy
-from .count import Change, Event, Refused
-from .errors import Damaged, DatabaseError, Unavailable
-from .kept import Kept
+from .database import PROGRAM, Damaged, Database, DatabaseError, KeyValue, Tally, Unavailable
+from .rules import Change, Event, Refused
 from .spool import Spool
 from .sqlite import SqliteDatabase
-from .store import Database, Result, Store
+from .store import Result, Store
+from .threads import Backoff
+from .transfer import import_database
 
 __all__ = [
+    "PROGRAM",
     "Accounts",
+    "Backoff",
     "Backups",
     "Change",
     "Damaged",
     "Database",
     "DatabaseError",
     "Event",
-    "Kept",
+    "KeyValue",
     "Refused",
     "Result",
     "Spool",
     "SqliteDatabase",
     "Store",
+    "Tally",
     "Unavailable",
+    "import_database",
     "newest_copy",
     "open_database",
-    "sqlite_file",
+    "sqlite_files",
     "sqlite_path",
 ]
 
 
 def open_database(url: str, goal: int | None) -> Database:
-    """The database at `url`, `sqlite:///path` or `postgresql://…`; made with `goal` if there is none.
+    """Open the database at `url`, `sqlite:///path` or `postgresql://…`.
 
-    With `goal` None it must be there, and a server may use it. Raises `DatabaseError`.
+    It is created with `goal` if it is missing; with None it must exist, and a server may be using it. Raises
+    `DatabaseError`.
     """
     if path := sqlite_path(url):
         return SqliteDatabase(path, goal)
     try:
-        from .postgres import PostgresDatabase  # only here: who needs none has no driver for it
+        from .postgres import PostgresDatabase  # imported here: the driver is optional
     except ImportError as error:
         raise DatabaseError("PostgreSQL needs libpq: as root, apt-get install libpq5") from error
     return PostgresDatabase(url, goal)
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The path in `sqlite:///path`; None if it is another database's URL."""
+    """Return the path in `sqlite:///path`, None if the URL is another database's."""
     return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None

@@ -10,8 +10,8 @@ from typing import Any
 from gevent.lock import BoundedSemaphore
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from .kept import Kept, Rows
-from .threads import Worker
+from .database import Database, KeyValue, Unavailable
+from .threads import Backoff, Worker
 
 #: A session ends so many seconds after it began.
 SESSION_LASTS = 30 * 86400.0
@@ -26,22 +26,39 @@ class Accounts:
     parameters), so it is done in one native thread, one at a time.
     """
 
-    def __init__(self, database: Rows) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept = Kept(database)
+        self._values = KeyValue(database)
         self._worker = Worker()
+        #: What `identity` returns, None as long as the database could not be asked.
+        self.known_identity: str | None = None
         self._strangers = BoundedSemaphore(1)
         self._seen: set[str] = set()  # digests of sessions that were valid when they were last checked
         self._subscribers: list[Callable[[], None]] = []
-        self._secret = self._kept.get("csrf") or self._kept.set_first("csrf", secrets.token_hex(32))
+        self._secret = self._values.get("csrf") or self._values.set_first("csrf", secrets.token_hex(32))
 
     def subscribe(self, callback: Callable[[], None]) -> None:
         """Call `callback` when sessions may have ended. It must not block."""
         self._subscribers.append(callback)
 
     def identity(self) -> str:
-        """A random name of the database, made once: what waits elsewhere for it names it."""
-        return self._kept.get("identity") or self._kept.set_first("identity", secrets.token_hex(16))
+        """Return the random ID of the database; queues of presses elsewhere store it to recognize it."""
+        if self.known_identity is None:
+            stored = self._values.get("identity")
+            self.known_identity = stored or self._values.set_first("identity", secrets.token_hex(16))
+        return self.known_identity
+
+    def tasks(self) -> tuple[Callable[[], None], ...]:
+        """Return what must run in a greenlet."""
+        return (self._identify,)
+
+    def _identify(self) -> None:
+        backoff = Backoff(1.0, 60.0)
+        while self.known_identity is None:
+            try:
+                self.identity()
+            except Unavailable:
+                backoff.wait()
 
     def ensure_password(self, password: str | None) -> str | None:
         """Have a password: `password` if not None, else the stored one, else a new random one.
@@ -49,20 +66,20 @@ class Accounts:
         Returns the random one, to be shown once; None otherwise. Another `password` than before
         ends all sessions.
         """
-        stored = self._kept.get("password")
+        stored = self._values.get("password")
         if password is not None:
             if stored is None or not self._apply(check_password_hash, stored, password):
                 self.set_password(password)
         elif stored is None:
             made = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
             hashed = self._apply(generate_password_hash, made)
-            return made if self._kept.set_first("password", hashed) == hashed else None
+            return made if self._values.set_first("password", hashed) == hashed else None
         return None
 
     def set_password(self, password: str) -> None:
         """Store the hash of a new password and end all sessions, at once."""
         hashed = self._apply(generate_password_hash, password)
-        self._kept.set("password", hashed, ("DELETE FROM session", {}))
+        self._values.set("password", hashed, ("DELETE FROM session", {}))
         self._seen = set()
         self._notify()
 
@@ -71,7 +88,7 @@ class Accounts:
 
         Strangers' passwords are hashed one after the other; a `known` browser's waits for one of them.
         """
-        stored = self._kept.get("password")
+        stored = self._values.get("password")
         if stored is None:
             return False
         with contextlib.nullcontext() if known else self._strangers:

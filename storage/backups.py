@@ -11,8 +11,8 @@ from typing import Any
 
 import gevent
 
-from . import sqlite_file
-from .errors import DatabaseError
+from . import sqlite_files
+from .database import DatabaseError
 from .threads import Worker
 
 log = logging.getLogger(__name__)
@@ -74,9 +74,9 @@ class Backups:
         if not target.exists():
             beside = self._folder / "copy.new"
             beside.unlink(missing_ok=True)
-            sqlite_file.backup(self._path, beside)
+            sqlite_files.backup(self._path, beside)
             beside.rename(target)
-            sqlite_file.sync(self._folder)
+            sqlite_files.sync(self._folder)
             log.info("Backup %s", target)
             for old in copies(self._folder)[:-MOST_COPIES]:
                 old.unlink()

@@ -1,4 +1,4 @@
-"""Presses that wait on the server's own disk while the database is away: a power cut loses none of them."""
+"""Presses that wait on disk while the database or the server is away: a power cut loses none."""
 
 import os
 import sqlite3
@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .count import Change
-from .errors import DatabaseError, Unavailable
-from .sqlite_file import connect, transact
+from .database import DatabaseError, Unavailable
+from .rules import Change
+from .sqlite_files import connect, transact
 from .threads import Worker
 
 T = TypeVar("T")
@@ -23,32 +23,64 @@ CREATE TABLE press (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, source
 
 
 class Spool:
-    """A file for one server and one database, which `database` names; made if missing, with mode 0600.
+    """A file for the presses of one server, which belongs to one database; created if missing, mode 0600.
 
-    Raises `DatabaseError` if the file is none of ours, or holds presses for another database: those are
-    never replayed into this one. `add` and `drop` raise `Unavailable`.
+    `add`, `drop`, `waiting` and `claim` raise `Unavailable`.
+
+    Args:
+        path: The file.
+        database: ID of the database; None: `claim` tells later.
+
+    Raises:
+        DatabaseError: The file is no spool, or holds presses for another database, which are never replayed
+            into this one.
     """
 
-    def __init__(self, path: Path, database: str) -> None:
+    def __init__(self, path: Path, database: str | None = None) -> None:
         self._worker = Worker()
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._db = self._worker.run(lambda: _open(path, database))
-        except (OSError, sqlite3.Error) as error:
+            self._db = self._worker.run(lambda: _open(path))
+            claimed = database is None or self.claim(database)
+            waiting = len(self.waiting())
+        except (OSError, sqlite3.Error, Unavailable) as error:
             raise DatabaseError(f"BUTTON_SPOOL: {path}: cannot be used: {error}") from error
+        if not claimed:
+            raise DatabaseError(
+                f"BUTTON_SPOOL: {path}: holds {waiting} presses for another database; move it away or name"
+                " another file"
+            )
+
+    def claim(self, database: str) -> bool:
+        """Note that the spool belongs to the database with that ID; false: presses wait for another one.
+
+        Version 1.1.0 noted the server's URL instead, which says nothing about its database.
+        """
+
+        def work(db: sqlite3.Connection) -> bool:
+            owner = db.execute("SELECT database FROM owner").fetchone()
+            if owner == (database,):
+                return True
+            if owner is not None and "://" not in owner[0] and db.execute("SELECT 1 FROM press").fetchone():
+                return False
+            db.execute("DELETE FROM owner")
+            db.execute("INSERT INTO owner VALUES (?)", (database,))
+            return True
+
+        return self._run(lambda db: transact(db, work))
 
     def waiting(self) -> list[Change]:
-        """The presses in it, oldest first."""
+        """Return the presses in it, oldest first."""
         rows = self._run(lambda db: db.execute("SELECT source, key FROM press ORDER BY number").fetchall())
         return [Change("press", source, key=key) for source, key in rows]
 
     def add(self, presses: Sequence[Change]) -> None:
-        """Keep presses: they are on the disk when this returns."""
+        """Store presses: they are on disk when this returns."""
         rows = [(press.key, press.source) for press in presses]
         self._change("INSERT OR IGNORE INTO press (key, source) VALUES (?, ?)", rows)
 
     def drop(self, keys: Collection[str]) -> None:
-        """Forget the presses of these keys, which the database has now."""
+        """Delete the presses with these keys."""
         self._change("DELETE FROM press WHERE key = ?", [(key,) for key in keys])
 
     def _change(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -61,21 +93,11 @@ class Spool:
             raise Unavailable(str(error)) from error
 
 
-def _open(path: Path, database: str) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     db = connect(path)
     if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
         db.execute("PRAGMA journal_mode = WAL")
         db.executescript(f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; COMMIT;")
     elif db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise DatabaseError(f"BUTTON_SPOOL: {path}: is no spool; name another file")
-    owner = db.execute("SELECT database FROM owner").fetchone()
-    if owner != (database,):
-        waiting = db.execute("SELECT count(*) FROM press").fetchone()[0]
-        if waiting:
-            raise DatabaseError(
-                f"BUTTON_SPOOL: {path}: holds {waiting} presses for another database; move it away or name"
-                " another file"
-            )
-        db.executescript("BEGIN; DELETE FROM owner; COMMIT;")
-        db.execute("INSERT INTO owner VALUES (?)", (database,))
+        raise DatabaseError(f"BUTTON_SPOOL: {path}: is not a spool; name another file")
     return db

@@ -1,206 +1,252 @@
-"""The count in an SQLite file: the database of one server."""
+"""The count in an SQLite file, the database of one server."""
 
+import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import sqlite_file
-from .count import Change, Event, Refused, follow_all, origin
-from .errors import Unavailable
+import gevent
+from gevent.lock import RLock
+
+from . import sqlite_files
+from .database import COLUMNS, SELECT, Database, DatabaseError, Outcome, Unavailable, row
+from .rules import Change, Event, follow_all, origin
 from .threads import Worker
 
 T = TypeVar("T")
 
-COLUMNS = ", ".join(Event._fields)
-_INSERT = f"INSERT INTO event ({COLUMNS}) VALUES ({', '.join('?' * len(Event._fields))})"  # noqa: S608
-_SELECT = f"SELECT {COLUMNS} FROM event"  # noqa: S608
-_AFTER = "WHERE seq > ? ORDER BY seq LIMIT ?"
+log = logging.getLogger(__name__)
+
+_INSERT = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+_NEWEST = f"{SELECT} ORDER BY seq DESC LIMIT 1"
+_AFTER = f"{SELECT} WHERE seq > ? ORDER BY seq LIMIT ?"
 #: Bytes of free space below which a real write finds out whether there is enough.
 LITTLE_SPACE = 2**20
+#: Attempts to move the log into the file while others read it, 10 ms apart.
+CHECKPOINT_ATTEMPTS = 100
 
 
-class SqliteDatabase:
-    """An SQLite database file, for one server; every method may be called from any greenlet.
+class LogDeleted(sqlite3.OperationalError):
+    """The log was deleted or replaced while it was open."""
 
-    Opening it makes the file if there is none (with `goal`), checks it, and keeps other servers off
-    (raises `DatabaseError`). With `goal` None the file must be there, and a server may use it.
-    Native threads write and read (see `_workers`), so that the hub never waits for a disk: a commit on an
-    SD card takes 30 ms. All methods that touch the file raise `Unavailable` where it cannot be
-    written or read now.
+
+class SqliteDatabase(Database):
+    """An SQLite database file of one server.
+
+    Native threads write and read (see `_workers`), so that the event loop never waits for a disk: a commit on
+    an SD card takes 30 ms.
+
+    Args:
+        path: The file. It is created if it is missing, checked, migrated, and locked.
+        goal: Goal of a new database; None: it must exist, a server may be using it.
+
+    Raises:
+        DatabaseError: It cannot be opened.
     """
 
     def __init__(self, path: Path, goal: int | None) -> None:
+        path = sqlite_files.resolve(path)
         if goal is None:
-            sqlite_file.check(path)
-        self._lock = None if goal is None else sqlite_file.open_or_create(path, goal)
+            sqlite_files.check(path)
+        self._locks = [] if goal is None else sqlite_files.open_or_create(path, goal)
         self.path = path
+        self._log_path = path.with_name(path.name + "-wal")
         self._inode = path.stat().st_ino
+        self._log_inode: int | None = None  # None: no connection is open
         # `public` reads for anybody who asks, `check` may hang with the disk: neither delays the others.
         self._workers = {name: Worker() for name in ("write", "read", "news", "public", "check")}
         self._connections: dict[str, sqlite3.Connection] = {}
+        self._reopening = RLock()
         self._closed = False
-        for name in ("write", "news", "public"):  # now, and not when descriptors have become scarce
-            self._run(name, lambda db: db.execute("SELECT 1 FROM origin"))
-        self._origin = self._run("read", self._read_origin)
+        try:
+            for name in ("write", "news", "public"):  # now, before descriptors become scarce
+                self._run(name, lambda db: db.execute("SELECT 1 FROM origin"))
+            self._origin = self._run("read", self._read_origin)
+        except Unavailable as error:
+            self.close()
+            raise DatabaseError(f"{path}: cannot be opened: {error}") from error
 
-    def record(self, changes: Sequence[Change]) -> list[tuple[Event, bool] | Refused]:
-        """Record `changes` in order, in one transaction that is on the disk when this returns.
-
-        For each: its event and whether an earlier request with the same key made it, or, alone, its
-        refusal.
-        """
+    def record(self, changes: Sequence[Change]) -> list[Outcome]:
         return self._run("write", lambda db: self._record(db, changes))
-
-    def now(self) -> float:
-        """Unix seconds by the clock that stamps the events: this machine's."""
-        return time.time()
-
-    def newest(self) -> Event:
-        """The newest event; the origin if there is none."""
-        return self._run("read", self._newest)
-
-    def events_after(self, seq: int, limit: int) -> list[Event]:
-        """The events above `seq`, oldest first, at most `limit` of them."""
-        return self._run("read", lambda db: _select(db, _AFTER, min(seq, 2**62), limit))
 
     def record_and_read(
         self, changes: Sequence[Change], after: int, limit: int
-    ) -> tuple[list[tuple[Event, bool] | Refused], list[Event] | None]:
-        """Record changes, then read the events after seq `after`, in one hop to the thread that writes."""
-
-        def work(db: sqlite3.Connection) -> tuple[list[tuple[Event, bool] | Refused], list[Event] | None]:
+    ) -> tuple[list[Outcome], list[Event] | None]:
+        def work(db: sqlite3.Connection) -> tuple[list[Outcome], list[Event] | None]:
             outcomes = self._record(db, changes)
             try:
-                return outcomes, _select(db, _AFTER, after, limit)
-            except sqlite3.Error:  # what was recorded stays so: the announcer reads it later
+                return outcomes, [Event(*found) for found in db.execute(_AFTER, (after, limit)).fetchall()]
+            except sqlite3.Error:  # the announcer reads them later
                 return outcomes, None
 
         return self._run("write", work)
 
-    def public_events_after(self, seq: int, limit: int) -> list[Event]:
-        """Return at most `limit` events above `seq`, oldest first, in a thread of their own."""
-        return self._run("public", lambda db: _select(db, _AFTER, min(seq, 2**62), limit))
+    def now(self) -> float:
+        return time.time()
 
-    def news(self, seq: int, limit: int) -> list[Event]:
-        """Return the same for the announcer, in a thread of its own."""
-        return self._run("news", lambda db: _select(db, _AFTER, seq, limit))
+    def newest(self) -> Event:
+        return self._run("read", self._newest)
 
-    def latest(self, limit: int) -> list[Event]:
-        """The newest `limit` events, newest first."""
-        return self._run("read", lambda db: _select(db, "ORDER BY seq DESC LIMIT ?", limit))
-
-    def tally(self, day: float, week: float) -> tuple[float | None, int, int]:
-        """When the last press was (None: never), and how many there were since `day` and `week`.
-
-        Both are Unix seconds; undone presses are not counted.
-        """
-
-        def count(db: sqlite3.Connection) -> tuple[float | None, int, int]:
-            pressed = db.execute("SELECT at FROM event WHERE kind = 'press' ORDER BY seq DESC LIMIT 1")
-            last = pressed.fetchone()
-            rows = db.execute(
-                "SELECT total(at >= ?), count(*) FROM event WHERE kind = 'press' AND at >= ? AND seq"
-                " NOT IN (SELECT undoes FROM event WHERE kind = 'undo')",
-                (day, week),
-            ).fetchone()
-            return last and last[0], int(rows[0]), rows[1]
-
-        return self._run("read", count)
-
-    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        """The rows that `sql` (with `:name` for each value) selects."""
-        return self._run("read", lambda db: db.execute(sql, values).fetchall())
+    def rows(self, lane: str, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        return self._run(lane, lambda db: db.execute(sql, values).fetchall())
 
     def change(self, *statements: tuple[str, dict[str, Any]]) -> None:
-        """Carry out SQL statements, each with its values, in one transaction."""
-
         def write(db: sqlite3.Connection) -> None:
             for sql, values in statements:
                 db.execute(sql, values)
 
-        self._run("write", lambda db: sqlite_file.transact(db, write))
+        self._run("write", lambda db: sqlite_files.transact(db, write))
+
+    def load(self, goal: int, at: float, rows: Iterable[tuple[Any, ...]], secrets: dict[str, str]) -> int:
+        def write(db: sqlite3.Connection) -> int:
+            if db.execute("SELECT 1 FROM event").fetchone():
+                raise DatabaseError(f"{self.path}: is not empty; name a new database")
+            db.execute("UPDATE origin SET at = ?, goal = ?", (at, goal))
+            db.executemany(_INSERT, rows)
+            db.execute("DELETE FROM session")
+            db.executemany("INSERT OR REPLACE INTO secret VALUES (?, ?)", secrets.items())
+            return int(db.execute("SELECT count(*) FROM event").fetchone()[0])
+
+        return self._run("write", lambda db: sqlite_files.transact(db, write))
 
     def probe(self) -> None:
-        """Write a page, to know whether that can be done; raises `Unavailable` if not."""
         self.change(("UPDATE probe SET at = :now", {"now": time.time()}))
 
     def is_suspect(self) -> bool:
-        """Return whether the file may not be writable: little space, read-only, moved away.
+        """Return whether the file may not be writable: little space, read-only, moved, without its log.
 
         Costs no write: on an SD card one every second would be half of its wear.
         """
-        return self._workers["check"].run(lambda: _is_suspect(self.path))
+        return self._workers["check"].run(self._is_suspect)
 
     def sole(self, purpose: int) -> bool:
-        """True: the file has one server."""
         return True
 
     def listen(self, wake: Callable[[], None]) -> None:
-        """Returns at once: no other server writes to the file."""
+        """Return at once: no other server writes to the file."""
 
     def close(self) -> None:
-        """Close the file and let another server have it."""
+        """Close the file and release its locks."""
         self._closed = True
+        self._close_connections()
+        for worker in self._workers.values():
+            worker.stop()
+        sqlite_files.unlock(self._locks)
+
+    def _close_connections(self) -> None:
         for name, worker in self._workers.items():
             if name in self._connections:
                 worker.run(self._connections.pop(name).close)
-            worker.stop()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._log_inode = None
 
     def _run(self, name: str, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in the worker `name`, on its connection."""
 
         def run() -> T:
-            self._check_there()
+            self._check_files()
             if name not in self._connections:
-                self._connections[name] = sqlite_file.connect(self.path)
+                self._connections[name] = self._connect()
             return work(self._connections[name])
 
-        if self._closed:  # a connection made now would leave its log behind
+        if self._closed:  # a new connection would leave its log behind
             raise Unavailable("the database is closed")
         try:
-            return self._workers[name].run(run)
+            if self._reopening.locked():
+                with self._reopening:
+                    pass
+            try:
+                return self._workers[name].run(run)
+            except LogDeleted:
+                self._reopen()
+                return self._workers[name].run(run)
         except sqlite3.DatabaseError as error:
             if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
-                raise  # ours to mend, not the disk's
+                raise  # a bug in our SQL, not an I/O error
+            if "readonly" in str(error):  # SQLite keeps such a connection read-only for good
+                self._drop(name)
             raise Unavailable(str(error)) from error
 
-    def _check_there(self) -> None:
-        """Check that the file was not moved or replaced, so that no change is lost."""
-        try:
-            there = self.path.stat().st_ino
-        except OSError as error:
-            raise sqlite3.OperationalError(f"the file is not there: {error.strerror}") from error
-        if there != self._inode:
-            raise sqlite3.OperationalError("another file was put in its place")
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite_files.connect(self.path)
+        db.execute("SELECT 1 FROM origin")  # opens the log
+        if self._log_inode is None:
+            self._log_inode = self._log_path.stat().st_ino if self._log_path.exists() else None
+        return db
 
-    def _record(
-        self, db: sqlite3.Connection, changes: Sequence[Change]
-    ) -> list[tuple[Event, bool] | Refused]:
-        def write(db: sqlite3.Connection) -> list[tuple[Event, bool] | Refused]:
+    def _drop(self, name: str) -> None:
+        connection = self._connections.pop(name, None)
+        if connection is not None:
+            self._workers[name].run(connection.close)
+
+    def _check_files(self) -> None:
+        """Raise if the file or its log was moved, deleted or replaced: changes would be lost."""
+        try:
+            inode = self.path.stat().st_ino
+        except OSError as error:
+            raise sqlite3.OperationalError(f"the file is missing: {error.strerror}") from error
+        if inode != self._inode:
+            raise sqlite3.OperationalError("the file was replaced by another")
+        if self._log_inode is not None and not self._has_log():
+            raise LogDeleted("the log was deleted")
+
+    def _has_log(self) -> bool:
+        try:
+            return self._log_path.stat().st_ino == self._log_inode
+        except OSError:
+            return False
+
+    def _reopen(self) -> None:
+        """Save what is in a deleted log, which open connections still reach, and open the file anew.
+
+        No connection may be opened while an old one is: the two would share an index of different logs.
+        """
+        with self._reopening:
+            if self._log_inode is None or self._has_log():
+                return  # another greenlet has done it
+            writer = self._connections.get("write")
+            if writer is not None:
+                checkpoint = partial(writer.execute, "PRAGMA wal_checkpoint(TRUNCATE)")
+                for _ in range(CHECKPOINT_ATTEMPTS):
+                    if not self._workers["write"].run(checkpoint).fetchone()[0]:  # it was not busy
+                        break
+                    gevent.sleep(0.01)
+            self._close_connections()
+            log.error("The log %s was deleted while in use; its changes are in the database", self._log_path)
+
+    def _is_suspect(self) -> bool:
+        try:
+            self._check_files()
+            disk = os.statvfs(self.path)
+        except (OSError, sqlite3.Error):
+            return True
+        free = disk.f_bavail * disk.f_frsize
+        read_only = disk.f_flag & os.ST_RDONLY or not os.access(self.path, os.W_OK)
+        return free < LITTLE_SPACE or bool(read_only)
+
+    def _record(self, db: sqlite3.Connection, changes: Sequence[Change]) -> list[Outcome]:
+        def write(db: sqlite3.Connection) -> list[Outcome]:
             return follow_all(
                 changes,
                 self._newest(db),
                 find=lambda key: self._event(db, "key", key),
                 event_at=lambda seq: self._event_at(db, seq),
                 at=round(self.now(), 3),
-                keep=lambda event: db.execute(_INSERT, event),
+                keep=lambda event: db.execute(_INSERT, row(event)),
             )
 
-        return sqlite_file.transact(db, write)
+        return sqlite_files.transact(db, write)
 
     def _newest(self, db: sqlite3.Connection) -> Event:
-        row = db.execute(f"{_SELECT} ORDER BY seq DESC LIMIT 1").fetchone()
-        return Event(*row) if row else self._origin
+        found = db.execute(_NEWEST).fetchone()
+        return Event(*found) if found else self._origin
 
     def _event(self, db: sqlite3.Connection, column: str, value: Any) -> Event | None:
-        row = db.execute(f"{_SELECT} WHERE {column} = ?", (value,)).fetchone()
-        return Event(*row) if row else None
+        found = db.execute(f"{SELECT} WHERE {column} = ?", (value,)).fetchone()
+        return Event(*found) if found else None
 
     def _event_at(self, db: sqlite3.Connection, seq: int) -> Event:
         event = self._event(db, "seq", seq) if seq else self._origin
@@ -212,16 +258,3 @@ class SqliteDatabase:
     def _read_origin(db: sqlite3.Connection) -> Event:
         at, goal = db.execute("SELECT at, goal FROM origin").fetchone()
         return origin(goal, at)
-
-
-def _select(db: sqlite3.Connection, where: str, *values: Any) -> list[Event]:
-    return [Event(*row) for row in db.execute(f"{_SELECT} {where}", values).fetchall()]
-
-
-def _is_suspect(path: Path) -> bool:
-    try:
-        disk = os.statvfs(path)
-    except OSError:
-        return True
-    free = disk.f_bavail * disk.f_frsize
-    return free < LITTLE_SPACE or bool(disk.f_flag & os.ST_RDONLY) or not os.access(path, os.W_OK)

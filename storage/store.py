@@ -5,13 +5,13 @@ import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import gevent
 from gevent import event as gevent_event
 
-from .count import Change, Event, Refused
-from .errors import Unavailable
+from .database import Database, Outcome, Unavailable
+from .rules import Change, Event, Refused
 from .spool import Spool
 
 log = logging.getLogger(__name__)
@@ -32,62 +32,6 @@ STUCK_TIMEOUT = 2.0
 MAX_BATCH = 200
 #: Unannounced events; of more, only the newest is announced, since it holds the whole state.
 MAX_ANNOUNCED = 100
-
-Outcome = tuple[Event, bool] | Refused
-
-
-class Database(Protocol):
-    """What the store, the pages and the webhook need of a database. Every method may raise `Unavailable`."""
-
-    def record(self, changes: Sequence[Change]) -> list[Outcome]:
-        """Record changes in one transaction, which is on disk when this returns."""
-
-    def record_and_read(
-        self, changes: Sequence[Change], after: int, limit: int
-    ) -> tuple[list[Outcome], list[Event] | None]:
-        """Record changes, then read the events after seq `after`; None: they must be read separately."""
-
-    def now(self) -> float:
-        """Return Unix seconds by the clock that stamps the events. Does not block."""
-
-    def newest(self) -> Event:
-        """Return the newest event, or the initial state."""
-
-    def events_after(self, seq: int, limit: int) -> list[Event]:
-        """Return at most `limit` events above `seq`, oldest first."""
-
-    def public_events_after(self, seq: int, limit: int) -> list[Event]:
-        """Return the same for anybody who asks, delaying nobody else."""
-
-    def news(self, seq: int, limit: int) -> list[Event]:
-        """Return the same for the announcer, delayed by nobody else."""
-
-    def probe(self) -> None:
-        """Write something, to find out whether changes can be recorded."""
-
-    def is_suspect(self) -> bool:
-        """Return whether something suggests that it cannot be written: no space, or read-only."""
-
-    def latest(self, limit: int) -> list[Event]:
-        """Return the newest `limit` events, newest first."""
-
-    def tally(self, day: float, week: float) -> tuple[float | None, int, int]:
-        """Return when the last press was (None: never) and the number of presses since `day` and `week`."""
-
-    def sole(self, purpose: int) -> bool:
-        """Return whether this server alone, of all on the database, may do what `purpose` stands for."""
-
-    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        """Return the rows that `sql` (with `:name` for each value) selects."""
-
-    def change(self, *statements: tuple[str, dict[str, Any]]) -> None:
-        """Execute SQL statements, each with its values, in one transaction."""
-
-    def listen(self, wake: Callable[[], None]) -> None:
-        """Call `wake` whenever another server may have recorded something. Blocks."""
-
-    def close(self) -> None:
-        """Close the database."""
 
 
 class Result(NamedTuple):
@@ -156,6 +100,7 @@ class Store:
         self._database = database
         self._on_commit = on_commit
         self._subscribers: list[Callable[[Event], None]] = []
+        self._rewind_subscribers: list[Callable[[], None]] = []
         #: Number of changes of each kind and source that this store has recorded.
         self.recorded: Counter[tuple[str, str]] = Counter()
         self._spool = spool
@@ -183,6 +128,13 @@ class Store:
     def subscribe(self, callback: Callable[[Event], None]) -> None:
         """Call `callback` with each event, in the order of `seq`. It must not block."""
         self._subscribers.append(callback)
+
+    def subscribe_rewind(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the database has come back without changes that were announced.
+
+        `current` is the actual state then. It must not block.
+        """
+        self._rewind_subscribers.append(callback)
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
         """Return what must run, each in a greenlet, for the life of the store."""
@@ -230,13 +182,19 @@ class Store:
             gevent.spawn(self._undo_held, source, key)
 
     def _undo_held(self, source: str, key: str) -> None:
-        try:
-            undone = self.undo_press(source, key, by="hold")
-        except Unavailable as error:
-            log.error("%s held, but the database is unavailable; not undone: %s", source, error)
-        else:
-            if undone is None:
-                log.info("%s is held, but the count has changed since; not undone", source)
+        """Undo a held press as soon as it is recorded; it may wait for the database."""
+        while True:
+            try:
+                undone = self.undo_press(source, key, by=source.replace("button", "hold", 1))
+            except Unavailable as error:
+                if self._stopping or key not in {press.key for press in self._waiting()}:
+                    log.error("Press of %s held but not undone: %s", source, error)
+                    return
+                gevent.sleep(RETRY_INTERVAL)
+            else:
+                if undone is None:
+                    log.info("%s is held, but the count has changed since; not undone", source)
+                return
 
     def undo_press(self, source: str, key: str, by: str) -> Result | None:
         """Undo the press of the pin with this key unless something else has changed since: then None.
@@ -399,8 +357,10 @@ class Store:
         while not self._closed:
             self._news.wait(timeout=CHECK_INTERVAL)
             self._news.clear()
+            if self._closed:
+                return
             try:
-                while events := self._database.news(self.current.seq, MAX_ANNOUNCED + 1):
+                while events := self._unannounced_events():
                     self._announce(events)
                 self._resolve_announced()
                 self._recover("read")
@@ -409,6 +369,30 @@ class Store:
                 self._fail("read", error)
                 gevent.sleep(RETRY_INTERVAL)
                 self._news.set()
+
+    def _unannounced_events(self) -> list[Event]:
+        """Return the events after the current one, more than `MAX_ANNOUNCED` if there are too many.
+
+        A failover or a restored backup may have taken the current one away.
+        """
+        current = self.current
+        events = self._database.news(max(1, current.seq), MAX_ANNOUNCED + 2)
+        if current.seq == 0:
+            return events
+        if events and events[0] == current:
+            return events[1:]
+        if self.current is current:  # else the writer has announced meanwhile
+            self._rewind(self._database.newest())
+        return []
+
+    def _rewind(self, newest: Event) -> None:
+        log.error(
+            "The database has lost changes: screens show change %d, its newest is %d; showing that",
+            self.current.seq, newest.seq,
+        )  # fmt: skip
+        self.current = newest
+        for callback in self._rewind_subscribers:
+            callback()
 
     def _announce(self, events: list[Event]) -> None:
         """Announce events, or only the newest event if there are too many."""

@@ -90,3 +90,30 @@ class _Call:
 
     def __init__(self, waiter: Any) -> None:
         self.waiter = waiter
+
+
+class Backoff:
+    """Delays between attempts, doubled each time.
+
+    Args:
+        first: The first delay in seconds.
+        most: The longest delay in seconds.
+    """
+
+    def __init__(self, first: float, most: float) -> None:
+        self._first = self._next = first
+        self._most = most
+
+    @property
+    def delay(self) -> float:
+        """The next delay in seconds."""
+        return self._next
+
+    def wait(self) -> None:
+        """Wait for the next delay. Blocks."""
+        delay, self._next = self._next, min(self._most, self._next * 2)
+        gevent.sleep(delay)
+
+    def reset(self) -> None:
+        """Begin with the first delay again."""
+        self._next = self._first

@@ -319,8 +319,7 @@ def post_many(target, _which):
     peer, sid = polling(target)
     data = "\x1e".join(["41"] * 5461)
     peer.sendall(
-        f"POST {POLLING}&sid={sid} HTTP/1.1\r\nHost: x\r\n"
-        f"Content-Length: {len(data)}\r\n\r\n{data}".encode()
+        f"POST {POLLING}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n{data}".encode()
     )
     peer.recv(4096)
     target.rest()

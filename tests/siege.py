@@ -13,7 +13,7 @@ from hostile import ATTACKS
 from running import DEADLINE, ROOT, TOKEN, Screen, Server, until
 from wire import Wire
 
-from storage import sqlite_file
+from storage import sqlite_files
 
 #: Events that are in the database before, so that there is something to read and to add up.
 HISTORY = 100_000
@@ -25,7 +25,7 @@ CALM_MEMORY = 8 * 2**20
 
 def fill(path):
     """Create a database with `HISTORY` presses of the past weeks, one a minute."""
-    sqlite_file.create(path, GOAL)
+    sqlite_files.create(path, GOAL)
     now = time.time()
     rows = (
         (seq, now - 60 * (HISTORY - seq), "press", "api", GOAL - seq % (GOAL + 1), GOAL, seq - 1)

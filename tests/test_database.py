@@ -60,11 +60,24 @@ def test_a_refused_change_fails_alone(database):
 
 
 def test_presses_taken_back_are_left_out_of_the_tally(database):
-    assert database.tally(0, 0) == (None, 0, 0)
+    ever, later = (0.0, 2.0**40), (2.0**39, 2.0**40)
+    assert database.tally([ever, ever]) == (None, None, [0, 0])
     database.record([press(), press(), Change("undo", "api"), press()])
-    last, today, week = database.tally(0, 0)
-    assert (last, today, week) == (database.newest().at, 2, 2)
-    assert database.tally(2**40, 0)[1:] == (0, 2)
+    assert database.tally([ever, later]) == (database.newest().at, "api", [2, 0])
+    assert database.deals(*later) == []
+    assert len(database.deals(*ever)) == 2
+
+
+def test_a_press_that_opens_a_round_is_no_deal(database):
+    database.record([press() for _ in range(22)])
+    assert database.tally([(0.0, 2.0**40)]).deals == [21]
+
+
+def test_an_older_program_sees_a_kind_that_it_knows(database):
+    database.record([Change("set", "api", count=7)])
+    assert (database.newest().kind, database.newest().count) == ("set", 7)
+    assert database.query("SELECT kind FROM event") == [("goal",)]
+    assert database.events_after(0, 10)[0].kind == "set"
 
 
 def test_statements_are_carried_out_all_or_none(database):
@@ -96,7 +109,7 @@ def test_the_count_is_there_after_opening_again(database, url):
 
 
 def test_seq_has_no_gaps_after_what_was_rolled_back(database):
-    with pytest.raises(ValueError, match="no such kind"):
+    with pytest.raises(ValueError, match="unknown kind"):
         database.record([press(), Change("dance", "api")])
     assert states(database.record([press()])) == [(1, 19, False)]
 

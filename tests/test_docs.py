@@ -12,6 +12,7 @@ import pytest
 import requests
 from running import DEADLINE, ROOT, TOKEN
 
+sys.path.insert(0, str(ROOT))
 from integrations.webhook import message
 from settings import table
 from storage import Event

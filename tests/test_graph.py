@@ -160,19 +160,19 @@ def test_the_presses_of_the_round_and_the_day_are_live_and_durable(open_page, se
     for _ in range(3):
         server.press()
     page = connected(open_page(server, "/graph", init=init))
-    until(lambda: sums(page) == ("3 of 20", "3 presses"), "those before")
+    until(lambda: sums(page) == ("3 of 20", "3 deals"), "those before")
     until(lambda: drawn(page, GREEN, "round") > 100, "the line")
     server.press()
-    until(lambda: sums(page) == ("4 of 20", "4 presses"), "the press")
+    until(lambda: sums(page) == ("4 of 20", "4 deals"), "the press")
     server.api("undo")
-    until(lambda: sums(page) == ("3 of 20", "3 presses"), "the undo")
+    until(lambda: sums(page) == ("3 of 20", "3 deals"), "the undo")
     server.restart()
     expect(page.locator("#status")).to_have_attribute("data-state", "closed")
     connected(page)
     server.press()
-    until(lambda: sums(page) == ("4 of 20", "4 presses"), "the press after the restart")
+    until(lambda: sums(page) == ("4 of 20", "4 deals"), "the press after the restart")
     shows(page, 16)
-    assert "Presses today: 4; 4 from " in page.get_attribute("#today", "aria-label")
+    assert "Today: 4; 4 from " in page.get_attribute("#today", "aria-label")
 
 
 def test_a_round_begins_with_its_opening_press_and_a_reset_begins_one(open_page, start):
@@ -180,7 +180,7 @@ def test_a_round_begins_with_its_opening_press_and_a_reset_begins_one(open_page,
     page = connected(open_page(server, "/graph"))
     for _ in range(5):
         server.press()
-    until(lambda: sums(page) == ("1 of 3", "5 presses"), "the second round")
+    until(lambda: sums(page) == ("1 of 3", "4 deals"), "the second round")
     until(lambda: page.get_attribute("#round", "aria-label") == "This round: 1 of 3 made", "the label")
     server.api("reset")
     until(lambda: page.get_attribute("#round", "aria-label") == "This round: 0 of 3 made", "the reset")
@@ -192,7 +192,7 @@ def test_a_long_history_is_read_in_pages(open_page, start):
     for _ in range(1100):
         server.press()
     page = connected(open_page(server, "/graph"))
-    until(lambda: sums(page) == ("99 of 1000", "1100 presses"), "all of them")
+    until(lambda: sums(page) == ("99 of 1000", "1099 deals"), "all of them")
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 720), (1920, 1080), (320, 568)])
@@ -267,7 +267,7 @@ def test_after_a_reconnect_only_what_is_new_is_read(open_page, server):
     for _ in range(30):
         server.press()
     page = connected(open_page(server, "/graph"))
-    until(lambda: "presses" in page.text_content("#today-sum"), "the presses")
+    until(lambda: "deals" in page.text_content("#today-sum"), "the presses")
     before = page.text_content("#today-sum")
     asked = []
     page.on("response", lambda answer: asked.append(answer.json()) if "/api/history" in answer.url else None)

@@ -47,8 +47,9 @@ def test_a_host_that_is_none_is_refused(shared, host):
     assert raw(shared, request.encode()).startswith("HTTP/1.1 400 ")
 
 
-def test_a_request_without_a_host_is_refused(shared):
-    assert raw(shared, b"GET / HTTP/1.0\r\n\r\n").startswith("HTTP/1.1 400 ")
+def test_only_http_1_0_may_leave_out_the_host(shared):
+    assert raw(shared, b"GET /healthz HTTP/1.0\r\n\r\n").startswith("HTTP/1.1 200 ")
+    assert raw(shared, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n").startswith("HTTP/1.1 400 ")
 
 
 def test_without_javascript_the_page_holds_the_number_and_looks_again(server):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from power import record
 
-from storage import SqliteDatabase, sqlite_file
+from storage import SqliteDatabase, sqlite_files
 
 PROGRAM = Path(__file__).parent / "press_and_tell.py"
 PRESSES = 120
@@ -32,7 +32,7 @@ def losses(log, cuts, folder, seed=1):
         seen = told(log, at)
         try:
             database = SqliteDatabase(place / "button.db", goal=20)
-        except sqlite_file.DatabaseError:
+        except sqlite_files.DatabaseError:
             lost += 1
             continue
         events = database.events_after(0, 10_000)

@@ -22,7 +22,7 @@ def test_a_screen_is_told_the_state_when_it_connects(shared, watch, transport):
     until(lambda: screen.infos, "info")
     first = screen.counts[0]
     assert first == shared.count() | {"cause": "connect"}
-    assert set(screen.infos[0]) == {"version", "screens", "pressed_at", "today", "week"}
+    assert set(screen.infos[0]) == {"version", "screens", "pressed_at", "today", "week", "site"}
 
 
 def test_twenty_one_presses_reach_every_transport_in_order(server, watch):

@@ -160,7 +160,8 @@ def test_the_admin_page_in_the_engine_of_2011(server):
     form = requests.Session()
     token = re.search(r'csrf_token" value="([^"]+)"', form.get(server.url + "/admin/login").text)[1]
     form.post(server.url + "/admin/login", data={"password": PASSWORD, "csrf_token": token})
-    cookie = ("button_session", form.cookies["button_session"])
+    name = f"button_session_{server.port}"
+    cookie = (name, form.cookies[name])
     for path, name in (("/admin", "admin-2011"), ("/admin/login", "login-2011")):
         phantom = Phantom(server.url + path, cookie=cookie if path == "/admin" else ())
         until(lambda phantom=phantom: phantom.states, "the page")

@@ -7,7 +7,7 @@ from settings import SettingError, Settings, table
 
 def test_every_setting_has_its_default():
     settings = Settings.from_environ({})
-    assert (settings.port, settings.goal, settings.pin, settings.hardware) == (8000, 20, (11,), "auto")
+    assert (settings.port, settings.goal, settings.pin, settings.hardware) == (8000, None, (11,), "auto")
     assert settings.database == "sqlite:///button.db"
     assert settings.admin_password is None
 
@@ -18,7 +18,7 @@ def test_a_value_of_the_environment_counts():
 
 
 def test_an_empty_value_is_as_if_not_set():
-    assert Settings.from_environ({"BUTTON_GOAL": ""}).goal == 20
+    assert Settings.from_environ({"BUTTON_GOAL": ""}).goal is None
 
 
 def test_the_port_falls_back_to_what_the_platform_gives():

@@ -10,7 +10,7 @@ import gevent
 import pytest
 from running import ROOT
 
-from storage import Accounts, Change, DatabaseError, Refused, SqliteDatabase, Store, Unavailable, sqlite_file
+from storage import Accounts, Change, DatabaseError, Refused, SqliteDatabase, Store, Unavailable, sqlite_files
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_the_file_is_private_and_whole(database, path):
     database.record([press()])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not path.with_name("button.db.new").exists()
-    sqlite_file.check(path)
+    sqlite_files.check(path)
 
 
 def test_the_count_is_there_after_opening_again(path):
@@ -140,7 +140,7 @@ def test_what_a_power_cut_left_of_a_new_database_is_made_anew(path):
     path.with_name("button.db.new").write_bytes(b"half a database")
     path.with_name("button.db.new-wal").write_bytes(b"and half its log")
     SqliteDatabase(path, goal=20).close()
-    sqlite_file.check(path)
+    sqlite_files.check(path)
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
@@ -287,25 +287,25 @@ def test_a_session_ends_after_thirty_days(database):
 def test_a_backup_beside_a_server_is_sound_and_private(database, path, tmp_path):
     database.record([press()])
     copy = tmp_path / "copy.db"
-    sqlite_file.backup(path, copy)
-    sqlite_file.check(copy)
+    sqlite_files.backup(path, copy)
+    sqlite_files.check(copy)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert not copy.with_name("copy.db-wal").exists()
     with pytest.raises(DatabaseError, match="exists"):
-        sqlite_file.backup(path, copy)
+        sqlite_files.backup(path, copy)
 
 
 def test_a_restore_brings_the_count_back_and_ends_sessions(path, tmp_path):
     database = SqliteDatabase(path, goal=20)
     Accounts(database).begin_session()
     database.record([press()])
-    sqlite_file.backup(path, tmp_path / "copy.db")
+    sqlite_files.backup(path, tmp_path / "copy.db")
     database.record([press()])
     with pytest.raises(DatabaseError, match="another server uses it"):
-        sqlite_file.restore(tmp_path / "copy.db", path)
+        sqlite_files.restore(tmp_path / "copy.db", path)
     database.close()
-    former = sqlite_file.restore(tmp_path / "copy.db", path)
-    sqlite_file.check(former)
+    former = sqlite_files.restore(tmp_path / "copy.db", path)
+    sqlite_files.check(former)
     database = SqliteDatabase(path, goal=20)
     assert database.newest().seq == 1
     assert Accounts(database).sessions() == set()
@@ -317,5 +317,5 @@ def test_a_restore_refuses_what_is_no_backup(path, tmp_path):
     before = path.read_bytes()
     (tmp_path / "copy.db").write_text("no backup")
     with pytest.raises(DatabaseError, match="no SQLite database"):
-        sqlite_file.restore(tmp_path / "copy.db", path)
+        sqlite_files.restore(tmp_path / "copy.db", path)
     assert path.read_bytes() == before

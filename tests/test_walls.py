@@ -21,7 +21,7 @@ ONLY = {
     "RPi": {"hardware/pin.py"},
     "zmq": {"integrations/feed.py"},
     "psycopg": {"storage/postgres.py"},
-    "sqlite3": {"storage/sqlite.py", "storage/sqlite_file.py", "storage/spool.py"},
+    "sqlite3": {"storage/sqlite.py", "storage/sqlite_files.py", "storage/spool.py"},
     "flask": {
         "web",
         "app.py",

@@ -79,7 +79,7 @@ def test_every_change_is_posted_in_order_with_a_sentence(start, receiver):
     server.api("goal", "PUT", json={"goal": 25})
     until(lambda: receiver.answered == [1, 2, 3], "the posts")
     texts = [json.loads(body)["text"] for _, body in receiver.got]
-    assert texts == ["A deal! 19 of 20 to go.", "Taken back: 20 of 20 to go.", "A new goal: 25 of 25 to go."]
+    assert texts == ["A deal! 19 of 20 to go.", "Undone: 20 of 20 to go.", "A new goal: 25 of 25 to go."]
     sent = json.loads(receiver.got[0][1])
     del sent["text"]
     assert sent == server.history()[0]

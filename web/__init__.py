@@ -17,7 +17,7 @@ from .context import Context, Health
 from .metrics import Metrics
 from .monitoring import Collector
 from .screens import Screens
-from .security import SESSION_COOKIE, SecurityMiddleware, bearer_token, cookie, is_api, is_token
+from .security import SecurityMiddleware, authorization_token, is_api, is_token
 from .security import security_headers as security_headers
 
 __all__ = [
@@ -74,10 +74,13 @@ def create_app(context: Context, max_clients: int) -> tuple[flask.Flask, Screens
     for blueprint in (pages.pages, admin.admin, api.api, monitoring.monitoring):
         app.register_blueprint(blueprint)
     app.jinja_env.globals["asset"] = pages.asset_url
+    app.jinja_env.globals["noun"], app.jinja_env.globals["nouns"] = settings.noun
     app.jinja_env.filters["iso"] = admin.iso
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Unavailable, _unavailable)
-    app.wsgi_app = SecurityMiddleware(app.wsgi_app, origins, metrics.reject)  # type: ignore[method-assign]
+    app.wsgi_app = SecurityMiddleware(  # type: ignore[method-assign]
+        app.wsgi_app, origins, metrics.reject, settings.frame_ancestors or ()
+    )
     if count := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     return app, screens
@@ -87,10 +90,10 @@ def urgency(context: Context) -> Callable[[RequestHead], bool]:
     """Return a predicate for urgent requests, with the API token or an admin session."""
 
     def is_urgent(head: RequestHead) -> bool:
-        if is_token(context.settings.api_token, bearer_token(head.get("authorization"))):
+        if is_token(context.settings.api_token, authorization_token(head.get("authorization"))):
             return True
-        session = cookie({"HTTP_COOKIE": head.get("cookie")}, SESSION_COOKIE)
-        return session is not None and context.accounts.was_session(session)
+        cookies = [part.partition("=") for part in head.get("cookie").split(";") if "button_session" in part]
+        return any(context.accounts.was_session(value.strip()) for _, _, value in cookies[:4])
 
     return is_urgent
 

@@ -4,28 +4,31 @@ import datetime
 import hmac
 import math
 import secrets
+import tempfile
 import time
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import flask
+import gevent
 
 from settings import MAX_GOAL
-from storage import Change, Refused
+from storage import Change, DatabaseError, Refused, Unavailable, sqlite_files, sqlite_path
 
 from .context import context
-from .security import SESSION_COOKIE, cookie, is_key, network
+from .security import cookie, cookie_name, is_key, network, session_cookie
 
 admin = flask.Blueprint("admin", __name__, url_prefix="/admin")
 
 #: The cookie of a visitor who has not signed in, to which the login form's token belongs.
-VISITOR = "button_visitor"
+VISITOR = "visitor"
 #: Changes that the page lists.
 SHOWN = 20
-MAX_PASSWORD_SIZE = 256
+MIN_PASSWORD_SIZE, MAX_PASSWORD_SIZE = 8, 256
 #: Proof that this browser has signed in before: it does not wait behind strangers' passwords.
-KNOWN = "button_known"
+KNOWN = "known"
 #: Passwords of strangers that wait to be hashed, one a network. Each takes a tenth of a second.
 MAX_HASHING = 64
 
@@ -44,7 +47,7 @@ def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def check(*args: Any, **values: Any) -> Any:
-        token = cookie(flask.request.environ, SESSION_COOKIE)
+        token = cookie(flask.request.environ, session_cookie(flask.request.environ))
         if not token or not context().accounts.is_session(token):
             return flask.redirect("/admin/login")
         flask.g.session = token
@@ -64,14 +67,14 @@ def page() -> Any:
 def _page(error: str = "") -> str:
     events = context().database.latest(SHOWN)
     newest = events[0] if events else context().store.current
-    taken_back = {event.undoes for event in events}
+    undone_seqs = {event.undoes for event in events}
     return flask.render_template(
         "admin.html",
         state=context().store.current,
         title=context().title(),
         config_title=context().settings.title,
         events=events,
-        taken_back=taken_back,
+        undone_seqs=undone_seqs,
         undo_seq=newest.top,
         undone=next((event for event in events if event.seq == newest.top), None),
         key=secrets.token_hex(16),
@@ -80,6 +83,7 @@ def _page(error: str = "") -> str:
         max_goal=MAX_GOAL,
         version=context().version,
         uptime=time.monotonic() - context().started,
+        has_backup=sqlite_path(context().settings.database) is not None,
         fixed_password=context().settings.admin_password is not None,
         error=error,
     )
@@ -87,7 +91,7 @@ def _page(error: str = "") -> str:
 
 @admin.get("/login")
 def login(error: str = "") -> Any:
-    visitor = cookie(flask.request.environ, VISITOR) or ""
+    visitor = _cookie(VISITOR)
     if len(visitor) != 43:
         visitor = secrets.token_urlsafe(32)
     token = context().accounts.form_token(visitor)
@@ -99,12 +103,12 @@ def login(error: str = "") -> Any:
 
 @admin.post("/login")
 def sign_in() -> Any:
-    _check_form_token(cookie(flask.request.environ, VISITOR) or "")
+    _check_form_token(_cookie(VISITOR))
     if not _is_password(flask.request.form.get("password", "")):
         raise FormError("That is not the password.", 401)
     answer = flask.redirect("/admin")
-    _set_cookie(answer, SESSION_COOKIE, context().accounts.begin_session(), max_age=30 * 86400)
-    visitor = cookie(flask.request.environ, VISITOR) or ""
+    _set_cookie(answer, "session", context().accounts.begin_session(), max_age=30 * 86400)
+    visitor = _cookie(VISITOR)
     _set_cookie(answer, VISITOR, visitor, max_age=365 * 86400)
     _set_cookie(answer, KNOWN, _proof(visitor), max_age=365 * 86400)
     return answer
@@ -119,7 +123,7 @@ def press() -> Any:
 @admin.post("/undo")
 @signed_in
 def undo() -> Any:
-    return _record("undo", seq=_whole("seq", 10**15) if flask.request.form.get("seq") else None)
+    return _record("undo", seq=_whole("seq", 10**15, 0) if flask.request.form.get("seq") else None)
 
 
 @admin.post("/reset")
@@ -131,10 +135,25 @@ def reset() -> Any:
 @admin.post("/goal")
 @signed_in
 def goal() -> Any:
-    wanted = _whole("goal", MAX_GOAL)
-    if wanted < 1:
-        raise FormError(f"goal: expected a whole number from 1 to {MAX_GOAL}.")
-    return _record("goal", goal=wanted)
+    return _record("goal", goal=_whole("goal", MAX_GOAL))
+
+
+@admin.post("/count")
+@signed_in
+def set_count() -> Any:
+    return _record("set", count=_whole("count", MAX_GOAL, 0))
+
+
+@admin.get("/press")
+@admin.get("/undo")
+@admin.get("/reset")
+@admin.get("/goal")
+@admin.get("/count")
+@admin.get("/password")
+@admin.get("/logout")
+def form_address() -> Any:
+    """A form's address without the form, such as from the browser's history."""
+    return flask.redirect("/admin")
 
 
 @admin.post("/password")
@@ -143,8 +162,10 @@ def password() -> Any:
     if context().settings.admin_password is not None:
         raise Refused("fixed", "The password is set by BUTTON_ADMIN_PASSWORD; change it there.")
     new = flask.request.form.get("new", "")
-    if not 1 <= len(new) <= MAX_PASSWORD_SIZE:
-        raise FormError(f"new: expected 1 to {MAX_PASSWORD_SIZE} characters.")
+    if not MIN_PASSWORD_SIZE <= len(new) <= MAX_PASSWORD_SIZE:
+        raise FormError(f"new: expected {MIN_PASSWORD_SIZE} to {MAX_PASSWORD_SIZE} characters.")
+    if flask.request.form.get("again", new) != new:
+        raise FormError("again: expected the same new password.")
     if not _is_password(flask.request.form.get("password", "")):
         raise FormError("password: that is not the old password.")
     context().accounts.set_password(new)
@@ -164,18 +185,37 @@ def history() -> Any:
     database = context().database
 
     def rows() -> Any:
-        yield "seq,at,kind,source,count,goal\n"
+        yield "seq,at,kind,source,count,goal,undoes\n"
         seq = 0
         while events := database.events_after(seq, 1000):
             seq = events[-1].seq
             yield "".join(
-                f"{event.seq},{iso(event.at)},{event.kind},{event.source},{event.count},{event.goal}\n"
+                f"{event.seq},{iso(event.at)},{event.kind},{event.source},{event.count},{event.goal},"
+                f"{event.undoes or ''}\n"
                 for event in events
             )
 
     answer = flask.Response(rows(), mimetype="text/csv")
     answer.headers["Content-Disposition"] = "attachment; filename=history.csv"
     return answer
+
+
+@admin.get("/backup")
+@signed_in
+def download_backup() -> Any:
+    """A copy of the SQLite database as of one moment; none of PostgreSQL."""
+    path = sqlite_path(context().settings.database)
+    if path is None:
+        flask.abort(404)
+    with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=".backup-") as folder:
+        copy = Path(folder) / "button.db"
+        try:
+            gevent.get_hub().threadpool.apply(sqlite_files.backup, (sqlite_files.resolve(path), copy))
+        except DatabaseError:
+            raise Unavailable("the backup failed; the disk may be full") from None
+        file = copy.open("rb")  # it is deleted, but stays readable
+    name = time.strftime("button-%Y-%m-%d.db")
+    return flask.send_file(file, "application/vnd.sqlite3", as_attachment=True, download_name=name)
 
 
 @admin.errorhandler(FormError)
@@ -189,7 +229,8 @@ def form_error(error: FormError) -> Any:
 
 @admin.errorhandler(Refused)
 def refused(error: Refused) -> Any:
-    return form_error(FormError(f"{error.message.rstrip('.')}.", 409))
+    status = 400 if error.code == "invalid_count" else 409
+    return form_error(FormError(f"{error.message.rstrip('.')}.", status))
 
 
 @admin.after_request
@@ -210,14 +251,15 @@ def _record(kind: str, **argument: Any) -> Any:
     key = flask.request.form.get("key") or None
     if key is not None and not is_key(key):
         raise FormError("key: expected 1 to 64 printable ASCII characters.")
-    context().store.submit(Change(kind, "admin", key=key, **argument))
+    site = context().settings.site
+    context().store.submit(Change(kind, f"admin@{site}" if site else "admin", key=key, **argument))
     return flask.redirect("/admin")
 
 
-def _whole(name: str, most: int) -> int:
+def _whole(name: str, most: int, least: int = 1) -> int:
     text = flask.request.form.get(name, "")
-    if not (text.isascii() and text.isdecimal() and len(text) <= 15 and int(text) <= most):
-        raise FormError(f"{name}: expected a whole number from 1 to {most}.")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15 and least <= int(text) <= most):
+        raise FormError(f"{name}: expected a whole number from {least} to {most}.")
     return int(text)
 
 
@@ -253,7 +295,7 @@ def _proof(visitor: str) -> str:
 
 def _is_known() -> bool:
     """Return whether this browser has signed in before."""
-    visitor, proof = (cookie(flask.request.environ, name) or "" for name in (VISITOR, KNOWN))
+    visitor, proof = _cookie(VISITOR), _cookie(KNOWN)
     return bool(visitor) and hmac.compare_digest(proof.encode(), _proof(visitor).encode())
 
 
@@ -266,17 +308,22 @@ def _check_form_token(owner: str) -> None:
 
 def _signed_out() -> Any:
     answer = flask.redirect("/admin/login")
-    answer.delete_cookie(SESSION_COOKIE)
+    answer.delete_cookie(session_cookie(flask.request.environ))
     return answer
+
+
+def _cookie(purpose: str) -> str:
+    environ = flask.request.environ
+    return cookie(environ, cookie_name(environ, purpose)) or ""
 
 
 def _set_cookie(answer: Any, name: str, value: str, max_age: int | None = None) -> None:
     answer.set_cookie(
-        name,
+        cookie_name(flask.request.environ, name),
         value,
         max_age=max_age,
         path="/",
         httponly=True,
-        samesite="Strict",
+        samesite="Lax",
         secure=flask.request.is_secure,
     )

@@ -1,5 +1,6 @@
 """The HTTP API: the count for programs, and changes for those that hold the token."""
 
+import datetime
 import re
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from werkzeug.exceptions import HTTPException
 from settings import MAX_GOAL
 from storage import Change, Refused
 
-from .context import context
-from .security import bearer_token, is_key, is_token
+from .context import context, day_of
+from .security import SITE_RULE, authorization_token, is_key, is_site, is_token
 
 api = flask.Blueprint("api", __name__, url_prefix="/api")
 
@@ -19,7 +20,7 @@ MAX_EVENTS = 1000
 
 
 class ApiError(Exception):
-    """An answer other than the wished one, in the API's one shape."""
+    """An error response of the API."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -38,13 +39,18 @@ def history() -> Any:
     if not limit:
         return {"events": []}
     with context().public_reads:
-        events = context().database.public_events_after(after, limit)
+        events = context().database.events_after(after, limit, lane="public")
         return flask.jsonify({"events": [event.as_history() for event in events]})
 
 
 @api.post("/press")
 def press() -> Any:
-    return _record("press")
+    _check_token()
+    body = _body() if flask.request.is_json else None
+    site = body.get("site") if isinstance(body, dict) else None
+    if not (site is None or is_site(site)):
+        raise ApiError(400, "invalid_site", f"site: expected {SITE_RULE}, or none")
+    return _record("press", site)
 
 
 @api.post("/undo")
@@ -72,6 +78,32 @@ def goal() -> Any:
     return _record("goal", goal=wanted)
 
 
+@api.put("/count")
+def set_count() -> Any:
+    _check_token()
+    body = _body()
+    wanted = body.get("count") if isinstance(body, dict) else None
+    if type(wanted) is not int or not 0 <= wanted <= MAX_GOAL:
+        most = context().store.current.goal
+        raise ApiError(400, "invalid_count", f"count: expected a whole number from 0 to {most}")
+    return _record("set", count=wanted)
+
+
+@api.get("/today")
+def today() -> Any:
+    """The deals of each hour of the server's day."""
+    services = context()
+    now = datetime.datetime.fromtimestamp(services.database.now()).astimezone()
+    key = (services.store.current, now.date())
+    with services.public_reads:
+        if services.hours_of != key:
+            hours = [0] * 24
+            for at in services.database.deals(*day_of(now.date())):
+                hours[datetime.datetime.fromtimestamp(at).hour] += 1  # noqa: DTZ006 - the server's zone
+            services.hours, services.hours_of = hours, key
+        return {"date": now.date().isoformat(), "hour": now.hour, "hours": services.hours}
+
+
 @api.get("/openapi.json")
 def openapi() -> Any:
     """The description of the API; the answers that all changes have in common stand in it once."""
@@ -96,7 +128,7 @@ def error_response(status: int, code: str, message: str) -> flask.Response:
     answer = flask.jsonify({"error": {"code": code, "message": message}})
     answer.status_code = status
     if status == 401:
-        answer.headers["WWW-Authenticate"] = "Bearer"
+        answer.headers["WWW-Authenticate"] = "Bearer, Basic"
     if status == 503:
         answer.headers["Retry-After"] = "2"
     return answer
@@ -117,23 +149,27 @@ def is_seq(seq: Any) -> bool:
     return type(seq) is int and seq >= 0
 
 
-def _record(kind: str, **argument: Any) -> Any:
-    """Record a change of `kind` and answer with the count that it led to."""
+def _record(kind: str, site: str | None = None, **argument: Any) -> Any:
+    """Record a change and respond with the count after it."""
     _check_token()
-    key = flask.request.headers.get("Idempotency-Key")
+    headers = flask.request.headers
+    name = "Idempotency-Key" if "Idempotency-Key" in headers else "webhook-id"
+    key = headers.get(name)
     if key is not None and not is_key(key):
-        raise ApiError(400, "invalid_key", "Idempotency-Key: expected 1 to 64 printable ASCII characters")
+        raise ApiError(400, "invalid_key", f"{name}: expected 1 to 64 printable ASCII characters")
+    source = f"api@{site}" if site else "api"
     try:
-        result = context().store.submit(Change(kind, "api", key=key, **argument))
+        result = context().store.submit(Change(kind, source, key=key, **argument))
     except Refused as refused:
-        raise ApiError(409, refused.code, refused.message) from None
+        status = 400 if refused.code == "invalid_count" else 409
+        raise ApiError(status, refused.code, refused.message) from None
     return result.event.as_count(), 200 if result.replayed else 201
 
 
 def _check_token() -> None:
-    given = bearer_token(flask.request.headers.get("Authorization", ""))
+    given = authorization_token(flask.request.headers.get("Authorization", ""))
     if not is_token(context().settings.api_token, given):
-        raise ApiError(401, "unauthorized", "Authorization: expected Bearer and the API token")
+        raise ApiError(401, "unauthorized", "Authorization: expected Bearer or Basic with the API token")
 
 
 def _body() -> Any:

@@ -1,5 +1,6 @@
 """What the views need of the rest of the program, kept with the Flask app."""
 
+import datetime
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ import flask
 from gevent.lock import BoundedSemaphore
 
 from settings import Settings
-from storage import Accounts, Database, Store
+from storage import Accounts, Database, Event, Store
 
 from .assets import Asset, load_assets
 from .metrics import Metrics
@@ -58,9 +59,19 @@ class Context:
     #: Limits concurrent public reads of the history, since a thousand events take a megabyte.
     public_reads: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(2))
 
+    #: Deals of each hour of a day, and the newest change and the day that they are of.
+    hours: list[int] = field(default_factory=list)
+    hours_of: tuple[Event, datetime.date] | None = None
+
     def title(self) -> str:
         """Return the heading, with the current goal in it."""
         return self.settings.title.replace("{goal}", str(self.store.current.goal))
+
+
+def day_of(date: datetime.date) -> tuple[float, float]:
+    """Return the begin and end of a day in the server's time zone, in Unix seconds."""
+    begin = datetime.datetime.combine(date, datetime.time())
+    return begin.timestamp(), (begin + datetime.timedelta(days=1)).timestamp()
 
 
 def context() -> Context:

@@ -11,6 +11,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = prometheus.CollectorRegistry()
+        prometheus.ProcessCollector(registry=self.registry)
+        prometheus.PlatformCollector(registry=self.registry)
         self.commit = self._histogram("commit", "a transaction took to be on disk")
         self.broadcast = self._histogram("broadcast", "it took to hand a count to every screen")
         self._rejected = prometheus.Counter(

@@ -24,7 +24,12 @@ class Collector:
         state = self._context.store.current
         status = self._context.health.report()
         clients, database = status["clients"], status["database"]
-        yield GaugeMetricFamily("button_count", "Deals to go", state.count)
+        build = GaugeMetricFamily("button_build_info", "The version that runs", labels=["version"])
+        build.add_metric([self._context.version], 1)
+        yield build
+        recording = not any(part.get("trouble") for part in status.values())
+        yield GaugeMetricFamily("button_recording", "1: a press can be recorded now, else 0", int(recording))
+        yield GaugeMetricFamily("button_count", "Presses to go", state.count)
         yield GaugeMetricFamily("button_goal", "The goal", state.goal)
         yield CounterMetricFamily("button_seq", "Changes recorded, ever", state.seq)
         changes = CounterMetricFamily(
@@ -112,6 +117,7 @@ def healthz() -> Any:
         "failing": failing,
         "warnings": warnings,
         "version": services.version,
+        "id": services.accounts.known_identity,
         "uptime": round(time.monotonic() - services.started, 1),
         **status,
     }

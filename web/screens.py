@@ -14,11 +14,11 @@ from gevent import sleep
 from socketio.exceptions import ConnectionRefusedError
 
 from realtime import RateLimit
-from storage import Change, Event, Refused, Unavailable
+from storage import Change, Event, Refused, Tally, Unavailable
 from storage.accounts import digest
 
-from .context import Context
-from .security import SESSION_COOKIE, cookie, is_key, is_token
+from .context import Context, day_of
+from .security import cookie, is_key, is_token, session_cookie
 
 log = logging.getLogger(__name__)
 log.addFilter(RateLimit(10))
@@ -55,7 +55,8 @@ class Screens:
         self._sent_at = -INFO_INTERVAL
         self._queried_at = 0.0
         self._totals_of: tuple[int, datetime.date] | None = None
-        self._totals: tuple[float | None, int, int] = (None, 0, 0)
+        self._totals = Tally(None, None, [0, 0])
+        self._admin_pages: set[str] = set()  # sids
         self._sessions: dict[str, str] = {}  # digest of the session of each client that has a cookie
         self._valid: set[str] = set()  # those of them that were found to be valid
         # On python-socketio's server: Flask-SocketIO would build a request context for each event.
@@ -98,12 +99,14 @@ class Screens:
     # --- events ---
 
     def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
-        session = cookie(environ, SESSION_COOKIE)
+        session = cookie(environ, session_cookie(environ))
         if self._has_token(auth):
             self._sessions[sid] = ""  # the token itself authorizes
         elif session:
             self._sessions[sid] = digest(session)
             self._check_wanted.set()
+        if isinstance(auth, dict) and auth.get("page") == "admin":
+            self._admin_pages.add(sid)
         log.info("Client %s connected", environ.get("REMOTE_ADDR"))
         self._socketio.emit("count", self._context.store.current.as_count("connect"), to=sid)
         self._uninformed.append(sid)
@@ -123,6 +126,7 @@ class Screens:
 
     def _disconnect(self, sid: str, _reason: str) -> None:
         self._sessions.pop(sid, None)
+        self._admin_pages.discard(sid)
 
     def _press(self, sid: str, data: Any = None, *_more: Any) -> dict[str, Any]:
         session = self._sessions.get(sid)
@@ -192,20 +196,22 @@ class Screens:
             return
         sleep(max(0.0, self._queried_at + TOTALS_INTERVAL - time.monotonic()))
         now, self._queried_at = self._now(), time.monotonic()
-        midnight = datetime.datetime.combine(now[1], datetime.time())
-        monday = midnight - datetime.timedelta(days=midnight.weekday())
+        today = day_of(now[1])
+        monday = now[1] - datetime.timedelta(days=now[1].weekday())
+        week = day_of(monday)[0], day_of(monday + datetime.timedelta(days=6))[1]
         with contextlib.suppress(Unavailable):  # the store logs it; the old numbers are better than none
-            self._totals = self._context.database.tally(midnight.timestamp(), monday.timestamp())
+            self._totals = self._context.database.tally([today, week])
             self._totals_of = now
 
     def _info(self) -> dict[str, Any]:
-        pressed_at, today, week = self._totals
+        today, week = self._totals.deals
         return {
             "version": self._context.version,
             "screens": self._count(),
-            "pressed_at": pressed_at,
+            "pressed_at": self._totals.pressed_at,
             "today": today,
             "week": week,
+            "site": (self._totals.source or "").partition("@")[2] or None,
         }
 
     def _now(self) -> tuple[int, datetime.date]:
@@ -213,8 +219,9 @@ class Screens:
         return self._context.store.current.seq, today
 
     def _count(self) -> int:
-        screens: int = self._socketio.server.manager.size("/")
-        return screens
+        """Return the number of screens; admin pages are none."""
+        clients: int = self._socketio.server.manager.size("/")
+        return clients - len(self._admin_pages)
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

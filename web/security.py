@@ -1,28 +1,42 @@
 """Origin checks, security headers, cookies and keys, login throttling."""
 
+import base64
 import hmac
 import ipaddress
 import json
+import logging
 import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from realtime import RateLimit
+
 #: Valid Host header; it is copied into the Content-Security-Policy, so nothing else may pass.
 HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 #: Valid idempotency key.
 KEY = re.compile(r"[\x20-\x7e]{1,64}")
-SESSION_COOKIE = "button_session"
+#: Valid name of a site.
+SITE = re.compile(r"[A-Za-z0-9 ._-]{1,32}")
+SITE_RULE = "1 to 32 letters, digits, spaces, dots, hyphens and underscores"
 
 # Request headers in forms that the libraries fail on or that no page of ours causes: a date is only compared
 # with Last-Modified, which is never sent; another application on the same host may set any cookie.
 _DROPPED = ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
 _RAW = ("HTTP_AUTHORIZATION", "HTTP_IDEMPOTENCY_KEY")  # checked as they came
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
-_PORTS = {"http": "80", "https": "443"}
+_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
 Environ = dict[str, Any]
+
+log = logging.getLogger(__name__)
+log.addFilter(RateLimit(10))
+
+#: Seconds between two log lines about the same rejected Host or Origin, and how many of these are remembered.
+LOG_INTERVAL, MAX_LOGGED = 60.0, 1000
+#: The pages that may be shown in a frame.
+FRAMED = ("/", "/graph")
 
 
 def origin_allowed(environ: Environ, further: Collection[str]) -> bool:
@@ -50,12 +64,13 @@ class SecurityMiddleware:
     """WSGI middleware: rejects malformed hosts and foreign origins, adds the security headers.
 
     A foreign origin is rejected for Socket.IO on both transports, before any upgrade is accepted, and for
-    every POST but those of the API, which no cookie authorizes.
+    every POST but those of the API, which no cookie authorizes. A request of HTTP/1.0 without Host passes.
 
     Args:
         app: The WSGI application.
         origins: Further origins that are allowed.
         on_reject: Called with the reason of each rejected request.
+        frame_ancestors: Origins that may show the public pages in a frame.
     """
 
     def __init__(
@@ -63,33 +78,53 @@ class SecurityMiddleware:
         app: Callable[..., Iterable[bytes]],
         origins: Collection[str],
         on_reject: Callable[[str], None],
+        frame_ancestors: Collection[str] = (),
     ) -> None:
         self._app = app
         self._origins = origins
         self._on_reject = on_reject
+        self._frame_ancestors = frame_ancestors
+        self._logged: OrderedDict[str, float] = OrderedDict()  # rejected values, and when they were logged
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Handle a WSGI request."""
         path = environ.get("PATH_INFO", "")
+        if "HTTP_HOST" not in environ and environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+            environ["HTTP_HOST"] = "localhost"  # such as a load balancer's health check
         host = environ.get("HTTP_HOST", "")
         realtime = path.startswith("/socket.io/")
         if not HOST.fullmatch(host):
-            self._on_reject("host")
+            self._reject("host", host, "the name of this server", "set the Host that a proxy passes on")
             return _reject(start_response, "400 BAD REQUEST", "Host: expected the name of this server", path)
         guarded = realtime or (environ["REQUEST_METHOD"] == "POST" and not is_api(path))
         if guarded and not origin_allowed(environ, self._origins):
-            self._on_reject("origin")
+            origin = environ.get("HTTP_ORIGIN", "none")
+            fix = f"set BUTTON_ALLOWED_ORIGINS={origin}, or BUTTON_TRUSTED_PROXIES behind a proxy"
+            self._reject("origin", origin, f"a page of {host}", fix)
             return _reject(
                 start_response, "403 FORBIDDEN", "Origin: expected a page of this server", path, host
             )
         sanitize(environ)
         if realtime:
             return self._app(environ, start_response)
+        ancestors = self._frame_ancestors if path in FRAMED else ()
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            return start_response(status, [*headers, *security_headers(host)], exc_info)
+            return start_response(status, [*headers, *security_headers(host, ancestors)], exc_info)
 
         return self._app(environ, start)
+
+    def _reject(self, what: str, got: str, expected: str, fix: str) -> None:
+        """Count a rejected request; log each value once a minute at most."""
+        self._on_reject(what)
+        now, value = time.monotonic(), f"{what} {got[:100]}"
+        if now - self._logged.get(value, -LOG_INTERVAL) < LOG_INTERVAL:
+            return
+        self._logged.pop(value, None)
+        self._logged[value] = now
+        if len(self._logged) > MAX_LOGGED:
+            self._logged.popitem(last=False)
+        log.warning("%s rejected: expected %s, got %.100r; %.200s", what.title(), expected, got, fix)
 
 
 def sanitize(environ: Environ) -> None:
@@ -117,6 +152,23 @@ def cookie(environ: Environ, name: str) -> str | None:
     return None
 
 
+def session_cookie(environ: Environ) -> str:
+    """Return the name of the session cookie: another one for each port, and for http and https."""
+    return cookie_name(environ, "session")
+
+
+def cookie_name(environ: Environ, purpose: str) -> str:
+    """Return the name of a cookie: browsers share cookies among the ports and schemes of a host."""
+    scheme = environ.get("wsgi.url_scheme", "http")
+    port = _with_port(environ.get("HTTP_HOST", "").lower(), _PORTS.get(scheme, "80")).rpartition(":")[2]
+    return f"button_{purpose}_{port}" + ("s" if scheme == "https" else "")
+
+
+def is_site(site: Any) -> bool:
+    """Return whether `site` is a valid name of a site."""
+    return isinstance(site, str) and SITE.fullmatch(site) is not None
+
+
 def is_key(key: Any) -> bool:
     """Return whether `key` can name a request: 1 to 64 printable ASCII characters."""
     return isinstance(key, str) and KEY.fullmatch(key) is not None
@@ -129,26 +181,40 @@ def is_token(token: str | None, given: Any) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
-def bearer_token(authorization: str) -> str | None:
-    """Return the token in an Authorization header, None if it has another scheme."""
+def authorization_token(authorization: str) -> str | None:
+    """Return the token in an Authorization header: Bearer, or the password of Basic. None: it has none."""
     scheme, _, given = authorization.partition(" ")
-    return given.strip() if scheme.lower() == "bearer" else None
+    if scheme.lower() == "bearer":
+        return given.strip()
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(given.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return password if colon else user
 
 
-def security_headers(host: str) -> list[tuple[str, str]]:
-    """Return the headers of every response outside Socket.IO; `host` is the request's.
+def security_headers(host: str, frame_ancestors: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Return the headers of every response outside Socket.IO.
 
     With `connect-src 'self'` alone, old WebKit would not open its own WebSocket, so that is named.
+
+    Args:
+        host: The request's.
+        frame_ancestors: Origins that may show the response in a frame; `*`: all.
     """
+    ancestors = " ".join(frame_ancestors) or "'none'"
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
         f" media-src 'self'; connect-src 'self' ws://{host} wss://{host}; form-action 'self';"
-        " base-uri 'none'; frame-ancestors 'none'"
+        f" base-uri 'none'; frame-ancestors {ancestors}"
     )
+    frames = [] if frame_ancestors else [("X-Frame-Options", "DENY")]
     return [
         ("Content-Security-Policy", policy),
         ("X-Content-Type-Options", "nosniff"),
-        ("X-Frame-Options", "DENY"),
+        *frames,
         ("Referrer-Policy", "same-origin"),
         ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
     ]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.count import Change, Refused, check_same, follow, origin
+from storage.rules import Change, Refused, check_same, follow, origin
 
 
 class Log:

@@ -1,0 +1,236 @@
+"""What every database of the count offers, and what both kinds share."""
+
+import abc
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from .rules import Change, Event, Refused
+
+#: Version of this program, which the schema is compared with.
+PROGRAM = "1.2.0"
+#: Kinds of change that version 1.1.0 knows. It would fail on any other.
+OLD_KINDS = ("press", "undo", "reset", "goal")
+#: The kind that 1.1.0 sees in place of a newer one: it only carries the state.
+SUBSTITUTE_KIND = "goal"
+
+_FIELDS = ", ".join("coalesce(as_kind, kind)" if name == "kind" else name for name in Event._fields)
+SELECT = f"SELECT {_FIELDS} FROM event"  # noqa: S608
+COLUMNS = (*Event._fields, "as_kind")
+_PRESSES = "FROM event WHERE kind = 'press'"
+# A press at 0 opens a round and is no deal. Presses of days to come were recorded by a clock that was ahead.
+_DEALS = (
+    f"{_PRESSES} AND count < goal AND at >= :start AND at < :end"  # noqa: S608
+    " AND seq NOT IN (SELECT undoes FROM event WHERE undoes IS NOT NULL)"
+)
+
+Outcome = tuple[Event, bool] | Refused
+
+
+class DatabaseError(Exception):
+    """The database cannot be opened. The message is one line that names it and says how to fix it."""
+
+
+class Damaged(DatabaseError):
+    """The database is corrupt, or belongs to another program; restore a backup."""
+
+
+class Unavailable(Exception):
+    """The database cannot be written or read now. The message says why and names no path."""
+
+
+class Migration(NamedTuple):
+    """A step from one schema version to the next.
+
+    `lowest` is the lowest version of the program that may write the database after it. `statements` must work
+    in SQLite and in PostgreSQL, and only add.
+    """
+
+    version: int
+    lowest: str
+    statements: tuple[str, ...]
+
+
+MIGRATIONS = (
+    Migration(
+        2,
+        "1.1.0",
+        (
+            "CREATE TABLE schema_version (version INTEGER NOT NULL, lowest TEXT NOT NULL)",
+            "INSERT INTO schema_version VALUES (1, '1.0.0')",
+            # The kind of an event where 1.1.0 does not know it.
+            "ALTER TABLE event ADD COLUMN as_kind TEXT",
+        ),
+    ),
+)
+NEWEST = MIGRATIONS[-1].version
+
+
+def pending(version: int, lowest: str) -> list[str]:
+    """Return the statements that bring a schema up to date; `lowest` is the stored one.
+
+    Raises `DatabaseError` if only newer programs may write the database.
+    """
+    if version > NEWEST and _parts(lowest) > _parts(PROGRAM):
+        raise DatabaseError(f"was written by a newer version; install {lowest} or newer")
+    steps = [step for step in MIGRATIONS if step.version > version]
+    statements = [statement for step in steps for statement in step.statements]
+    if steps:
+        last = steps[-1]
+        statements.append(f"UPDATE schema_version SET version = {last.version}, lowest = '{last.lowest}'")  # noqa: S608
+    return statements
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)[:3]))
+
+
+def row(event: Event) -> tuple[Any, ...]:
+    """Return the values of `COLUMNS`: what an older program does not know is in a column of its own."""
+    if event.kind in OLD_KINDS:
+        return (*event, None)
+    return (*event._replace(kind=SUBSTITUTE_KIND), event.kind)
+
+
+class Tally(NamedTuple):
+    """The last press and the number of deals, undone ones and presses that open a round left out."""
+
+    #: Unix seconds of the last press, and its source; None: there was none.
+    pressed_at: float | None
+    source: str | None
+    #: Deals in each of the periods that were asked for.
+    deals: list[int]
+
+
+class Database(abc.ABC):
+    """A database of the count. Its methods may be called from any greenlet and may raise `Unavailable`."""
+
+    @abc.abstractmethod
+    def record(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Record changes in order, in one transaction that is on disk when this returns.
+
+        Returns for each change its event and whether an earlier request with the same key had recorded it,
+        or its refusal.
+        """
+
+    @abc.abstractmethod
+    def record_and_read(
+        self, changes: Sequence[Change], after: int, limit: int
+    ) -> tuple[list[Outcome], list[Event] | None]:
+        """Record changes, then read the events after seq `after`; None: they must be read separately."""
+
+    @abc.abstractmethod
+    def now(self) -> float:
+        """Return Unix seconds by the clock that stamps the events. Does not block."""
+
+    @abc.abstractmethod
+    def newest(self) -> Event:
+        """Return the newest event, or the initial state."""
+
+    @abc.abstractmethod
+    def rows(self, lane: str, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Return the rows that `sql` (with `:name` for each value) selects.
+
+        `lane` is `read`, `public` (for anybody) or `news` (for the announcer): no lane delays another.
+        """
+
+    @abc.abstractmethod
+    def change(self, *statements: tuple[str, dict[str, Any]]) -> None:
+        """Execute SQL statements, each with its values, in one transaction."""
+
+    @abc.abstractmethod
+    def load(self, goal: int, at: float, rows: Iterable[tuple[Any, ...]], secrets: dict[str, str]) -> int:
+        """Fill an empty database in one transaction; return the number of events.
+
+        Args:
+            goal: The goal of the initial state.
+            at: When that was created, in Unix seconds.
+            rows: The events, as values of `COLUMNS`.
+            secrets: Values of the key-value store.
+
+        Raises:
+            DatabaseError: The database is not empty.
+        """
+
+    @abc.abstractmethod
+    def probe(self) -> None:
+        """Write something, to find out whether changes can be recorded."""
+
+    @abc.abstractmethod
+    def is_suspect(self) -> bool:
+        """Return whether something suggests that it cannot be written."""
+
+    @abc.abstractmethod
+    def sole(self, purpose: int) -> bool:
+        """Return whether this server alone, of all on the database, may do what `purpose` stands for."""
+
+    @abc.abstractmethod
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever another server may have recorded something. Blocks."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Close the database."""
+
+    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Return the rows that `sql` (with `:name` for each value) selects."""
+        return self.rows("read", sql, **values)
+
+    def events_after(self, seq: int, limit: int, lane: str = "read") -> list[Event]:
+        """Return at most `limit` events above `seq`, oldest first."""
+        where = "WHERE seq > :seq ORDER BY seq LIMIT :limit"
+        return self._events(lane, where, seq=min(seq, 2**62), limit=limit)
+
+    def news(self, seq: int, limit: int) -> list[Event]:
+        """Return at most `limit` events from `seq` on, oldest first, for the announcer."""
+        return self._events("news", "WHERE seq >= :seq ORDER BY seq LIMIT :limit", seq=seq, limit=limit)
+
+    def latest(self, limit: int) -> list[Event]:
+        """Return the newest `limit` events, newest first."""
+        return self._events("read", "ORDER BY seq DESC LIMIT :limit", limit=limit)
+
+    def tally(self, periods: Sequence[tuple[float, float]]) -> Tally:
+        """Return the last press, and the deals in each period, from its start until before its end.
+
+        Both are Unix seconds.
+        """
+        last = self.query(f"SELECT at, source {_PRESSES} ORDER BY seq DESC LIMIT 1")
+        at, source = last[0] if last else (None, None)
+        values = {"start": min(start for start, _ in periods), "end": max(end for _, end in periods)}
+        counts = []
+        for number, (start, end) in enumerate(periods):
+            counts.append(f"count(*) FILTER (WHERE at >= :start{number} AND at < :end{number})")
+            values |= {f"start{number}": start, f"end{number}": end}
+        return Tally(at, source, list(self.query(f"SELECT {', '.join(counts)} {_DEALS}", **values)[0]))
+
+    def deals(self, start: float, end: float) -> list[float]:
+        """Return when each deal between two times was, in Unix seconds, oldest first."""
+        rows = self.rows("public", f"SELECT at {_DEALS} ORDER BY seq", start=start, end=end)
+        return [at for (at,) in rows]
+
+    def _events(self, lane: str, where: str, **values: Any) -> list[Event]:
+        return [Event(*row) for row in self.rows(lane, f"{SELECT} {where}", **values)]
+
+
+class KeyValue:
+    """A key-value store in the database: password hash, CSRF key, webhook position."""
+
+    _SET = "INSERT INTO secret VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    _SET_FIRST = "INSERT INTO secret VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: str) -> str | None:
+        """Return the value, None if there is none."""
+        rows = self._database.query("SELECT value FROM secret WHERE name = :name", name=name)
+        return rows[0][0] if rows else None
+
+    def set(self, name: str, value: str, *also: tuple[str, dict[str, Any]]) -> None:
+        """Store a value; execute further statements in the same transaction."""
+        self._database.change((self._SET, {"name": name, "value": value}), *also)
+
+    def set_first(self, name: str, value: str) -> str:
+        """Store a value unless another server has done so first; return the stored one."""
+        self._database.change((self._SET_FIRST, {"name": name, "value": value}))
+        return self.get(name) or value

@@ -1,0 +1,371 @@
+"""Create, check, lock, migrate, back up and restore the SQLite file."""
+
+import fcntl
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from .database import PROGRAM, Damaged, DatabaseError, pending
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+#: "Butn", which identifies the files of this program (PRAGMA application_id).
+APPLICATION_ID = 0x4275746E
+#: Version of the schema below (PRAGMA user_version). What is only added to it (see `MIGRATIONS`) does not
+#: change this number: version 1.1.0 opens no file with a higher one.
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE origin (                    -- the initial state: one row
+    at REAL NOT NULL,
+    goal INTEGER NOT NULL CHECK (goal BETWEEN 1 AND 1000)
+) STRICT;
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY,             -- last + 1; AUTOINCREMENT would cost a page a press
+    at REAL NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('press', 'undo', 'reset', 'goal')),
+    source TEXT NOT NULL,
+    count INTEGER NOT NULL CHECK (count BETWEEN 0 AND goal),
+    goal INTEGER NOT NULL CHECK (goal BETWEEN 1 AND 1000),
+    below INTEGER NOT NULL,
+    undoes INTEGER,
+    named INTEGER,
+    key TEXT
+) STRICT;
+CREATE UNIQUE INDEX event_key ON event (key) WHERE key IS NOT NULL;
+CREATE TRIGGER event_is_kept BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events stay'); END;
+CREATE TRIGGER event_stays BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events stay'); END;
+CREATE TABLE secret (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE session (hash TEXT PRIMARY KEY, began REAL NOT NULL) STRICT;
+CREATE TABLE probe (at REAL NOT NULL) STRICT;  -- written only to find out whether it can be
+INSERT INTO probe VALUES (0.0);
+"""
+
+
+def connect(path: Path, wait: float = 1.0) -> sqlite3.Connection:
+    """Return a connection whose commits are on disk when they return.
+
+    With `synchronous=NORMAL` a power cut loses committed rows in WAL mode; only FULL syncs the log at each
+    commit. `wait` is how long to wait for another process's lock, in seconds.
+    """
+    db = sqlite3.connect(path.absolute(), timeout=wait, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA synchronous = FULL")
+    return db
+
+
+def transact(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Run `work` in one transaction: all of it is on disk when this returns, or none."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        done = work(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return done
+
+
+def sync(path: Path) -> None:
+    """Sync `path` to the disk: the bytes of a file, or the names in a folder."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def resolve(path: Path) -> Path:
+    """Return the file that `path` leads to, through symbolic links.
+
+    Raises `DatabaseError` for a link to nothing: a new count must not take the place of a missing one.
+    """
+    try:
+        target = path.resolve()
+        if path.is_symlink() and not target.exists():
+            raise DatabaseError(f"{path}: links to {target}, which is missing; restore it or remove the link")
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise DatabaseError(f"{path}: cannot be opened: {error}") from error
+    return target
+
+
+def lock(path: Path) -> list[int]:
+    """Keep every other server off the database at `path`, by whatever name it is opened.
+
+    Both the file itself and `.lock` beside it, which version 1.1.0 uses, are locked. The locks end with the
+    process.
+
+    Returns:
+        The descriptors of the locks.
+
+    Raises:
+        DatabaseError: Another process holds a lock, or a file cannot be opened.
+    """
+    held = [_lock_file(path.with_name(path.name + ".lock"), path, os.O_CREAT)]
+    if path.exists():
+        try:
+            held.append(_lock_file(path, path))
+        except DatabaseError:
+            unlock(held)
+            raise
+    return held
+
+
+def _lock_file(file: Path, path: Path, flags: int = 0) -> int:
+    try:
+        fd = os.open(file, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+    except OSError as error:
+        raise DatabaseError(f"{path}: cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise DatabaseError(f"{path}: another server uses it; stop that one first") from None
+    return fd
+
+
+def unlock(held: list[int]) -> None:
+    """Release locks. No SQLite connection of this process may be open: it would lose its own locks."""
+    while held:
+        os.close(held.pop())
+
+
+def create(path: Path, goal: int) -> None:
+    """Create a database at `path`, complete or not at all, and on disk when this returns.
+
+    It is built under another name and renamed: a power cut in a file that SQLite has just begun would leave
+    an empty one, which opens as a new database without any error.
+    """
+    beside = path.with_name(path.name + ".new")
+    _remove(beside)
+    os.close(os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    db = connect(beside)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.executescript(f"BEGIN; {SCHEMA}")
+    db.execute("INSERT INTO origin VALUES (?, ?)", (round(time.time(), 3), goal))
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    for statement in pending(1, ""):
+        db.execute(statement)
+    db.execute("COMMIT")
+    _settle(db, beside)
+    beside.rename(path)
+    sync(path.parent)
+    log.warning("New database %s: the count begins at %d", path, goal)
+
+
+def check(path: Path) -> None:
+    """Raise `DatabaseError` unless `path` is an intact database of this program that can be read.
+
+    An empty file counts as damage: SQLite would take it for a new database. The file is opened by SQLite
+    alone: when a process closes another descriptor of it, POSIX drops the locks of its SQLite connections,
+    and the next process that closes the database removes the log beneath the server, with every press in it
+    (sqlite.org, "How To Corrupt", 2.2).
+    """
+    fix = "restore a backup with app.py restore, or move the file away to start a new count"
+    try:
+        if not path.stat().st_size:
+            raise Damaged(f"{path}: is empty; {fix}")
+        db = connect(path)
+        try:
+            application = db.execute("PRAGMA application_id").fetchone()[0]
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if application != APPLICATION_ID:
+                raise Damaged(f"{path}: is a database of another program; {fix}")
+            if version > SCHEMA_VERSION:
+                raise DatabaseError(f"{path}: was written by a newer version; install that one")
+            pending(*schema_version(db))
+            found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if found != "ok":
+                raise Damaged(f"{path}: is damaged ({found.splitlines()[-1]}); {fix}")
+            last, rows = db.execute("SELECT coalesce(max(seq), 0), count(*) FROM event").fetchone()
+            if last != rows or not db.execute("SELECT 1 FROM origin").fetchone():
+                raise Damaged(f"{path}: is damaged (changes are missing); {fix}")
+        finally:
+            db.close()
+    except sqlite3.OperationalError as error:
+        raise DatabaseError(f"{path}: cannot be opened: {error}") from error
+    except sqlite3.DatabaseError as error:
+        what = "is no SQLite database" if "not a database" in str(error) else f"is damaged ({error})"
+        raise Damaged(f"{path}: {what}; {fix}") from error
+    except OSError as error:
+        raise DatabaseError(f"{path}: cannot be opened: {error.strerror}") from error
+    except DatabaseError as error:
+        raise type(error)(str(error) if str(error).startswith(f"{path}:") else f"{path}: {error}") from error
+
+
+def schema_version(db: sqlite3.Connection) -> tuple[int, str]:
+    """Return the version of a database's schema, and the lowest version of the program that may write it."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone():
+        return 1, ""
+    version, lowest = db.execute("SELECT version, lowest FROM schema_version").fetchone()
+    return version, lowest
+
+
+def migrate(path: Path) -> None:
+    """Bring the schema of the database at `path` up to date, in one transaction, after a copy beside it.
+
+    Raises `DatabaseError`.
+    """
+    db = connect(path)
+    try:
+        version, lowest = schema_version(db)
+        statements = pending(version, lowest)
+        if not statements:
+            return
+        copy = path.with_name(f"{path.name}.before-{PROGRAM}")
+        if not copy.exists():
+            backup(path, copy)
+
+        def work(db: sqlite3.Connection) -> None:
+            for statement in statements:
+                db.execute(statement)
+
+        transact(db, work)
+        log.warning("Database migrated to schema %d; the copy before is %s", schema_version(db)[0], copy)
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{path}: cannot be migrated: {error}") from error
+    finally:
+        db.close()
+
+
+def open_or_create(path: Path, goal: int) -> list[int]:
+    """Lock the database at `path`, check and migrate it, or create it; return the locks.
+
+    Raises `DatabaseError`.
+    """
+    held = lock(path)
+    try:
+        complete_restore(path)
+        if path.exists():
+            check(path)
+            migrate(path)
+        elif path.with_name(path.name + "-wal").exists():
+            raise DatabaseError(f"{path}: is missing while its log {path.name}-wal is there; restore both")
+        else:
+            create(path, goal)
+        if not os.path.samestat(os.fstat(held[-1]), path.stat()):  # it was created or replaced
+            held.append(_lock_file(path, path))
+    except OSError as error:
+        unlock(held)
+        raise DatabaseError(f"{path}: cannot be created: {error.strerror}") from error
+    except BaseException:
+        unlock(held)
+        raise
+    return held
+
+
+def backup(path: Path, to: Path) -> None:
+    """Copy the database at `path`, as of one moment, to the new file `to`, also while in use.
+
+    Raises `DatabaseError`, also if `to` exists. The copy is checked: damage would have been copied.
+    """
+    try:
+        path.stat()  # SQLite would create a missing file
+    except OSError as error:
+        raise DatabaseError(f"{path}: cannot be opened: {error.strerror}") from error
+    try:
+        os.close(os.open(to, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        raise DatabaseError(f"{to}: exists; name another file") from None
+    except OSError as error:
+        raise DatabaseError(f"{to}: cannot be made: {error.strerror}") from error
+    try:
+        _copy(path, to)
+        check(to)
+        sync(to.absolute().parent)
+    except (sqlite3.Error, OSError, DatabaseError) as error:
+        _remove(to)
+        raise DatabaseError(f"{to}: cannot be written: {error}") from error
+
+
+def restore(copy: Path, path: Path) -> Path | None:
+    """Put the backup `copy` in place of the database at `path`, while no server runs; end all sessions.
+
+    Once the copy is complete beside it, the restore is decided: if it is interrupted, the next start
+    completes it.
+
+    Returns:
+        The path of the previous database, which is kept; None: there was none.
+
+    Raises:
+        DatabaseError: Nothing was changed.
+    """
+    if not copy.exists():
+        raise DatabaseError(f"{copy}: no such file")
+    check(copy)
+    held = lock(path)
+    new = path.with_name(path.name + ".new")
+    try:
+        complete_restore(path)
+        _remove(new)
+        os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        _copy(copy, new)
+        db = connect(new)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("DELETE FROM session")
+        _settle(db, new)
+        new.replace(_restoring(path))
+        sync(path.absolute().parent)
+        return complete_restore(path)
+    except (sqlite3.Error, OSError) as error:
+        raise DatabaseError(f"{path}: cannot be replaced: {error}") from error
+    finally:
+        unlock(held)
+
+
+def complete_restore(path: Path) -> Path | None:
+    """Complete a restore that was decided; return the path of the previous database, None if there is none.
+
+    May be interrupted and repeated at any point. The previous log must not stay: SQLite would replay it into
+    the file that takes the old one's place.
+    """
+    ready = _restoring(path)
+    if not ready.exists():
+        return None
+    previous = None
+    if path.exists():
+        previous = path.with_name(f"{path.name}.before-restore-{int(ready.stat().st_mtime)}")
+        if not previous.exists():
+            previous.hardlink_to(path)
+        wal = path.with_name(path.name + "-wal")
+        if wal.exists():
+            wal.rename(previous.with_name(previous.name + "-wal"))
+        path.with_name(path.name + "-shm").unlink(missing_ok=True)
+        sync(path.absolute().parent)
+    ready.replace(path)
+    sync(path.absolute().parent)
+    return previous
+
+
+def _restoring(path: Path) -> Path:
+    return path.with_name(path.name + ".restoring")
+
+
+def _copy(path: Path, to: Path) -> None:
+    source, target = connect(path), connect(to)
+    try:
+        source.backup(target)
+        target.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+    finally:
+        target.close()
+        source.close()
+    sync(to)
+
+
+def _settle(db: sqlite3.Connection, path: Path) -> None:
+    """Move the whole log into the file, close it and sync it."""
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    sync(path)
+
+
+def _remove(path: Path) -> None:
+    for end in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + end).unlink(missing_ok=True)

@@ -1,0 +1,36 @@
+"""Import of an SQLite database into an empty database of either kind."""
+
+import contextlib
+from pathlib import Path
+
+from . import sqlite_files
+from .database import COLUMNS, Database, DatabaseError
+
+
+def import_database(path: Path, target: Database) -> int:
+    """Copy the SQLite database at `path` into `target`, in one transaction.
+
+    Events with their seq, times and keys, the password and the ID stay the same; sessions end.
+
+    Args:
+        path: An SQLite database of this program, of any version; it is only read.
+        target: An empty database.
+
+    Returns:
+        The number of events.
+
+    Raises:
+        DatabaseError: `path` is no intact database, or `target` is not empty.
+    """
+    path = sqlite_files.resolve(path)
+    if not path.exists():
+        raise DatabaseError(f"{path}: no such file")
+    sqlite_files.check(path)
+    with contextlib.closing(sqlite_files.connect(path)) as source:
+        source.execute("BEGIN")  # as of one moment
+        at, goal = source.execute("SELECT at, goal FROM origin").fetchone()
+        newer = sqlite_files.schema_version(source)[0] > 1
+        columns = ", ".join(COLUMNS if newer else (*COLUMNS[:-1], "NULL"))
+        rows = source.execute(f"SELECT {columns} FROM event ORDER BY seq")  # noqa: S608
+        secrets = dict(source.execute("SELECT name, value FROM secret").fetchall())
+        return target.load(goal, at, rows.fetchall(), secrets)
