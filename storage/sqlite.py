@@ -64,7 +64,7 @@ class SqliteDatabase(Database):
         self._closed = False
         try:
             for name in ("write", "news", "public"):  # now, before descriptors become scarce
-                self._run(name, lambda db: db.execute("SELECT 1 FROM origin"))
+                self._run(name, lambda db: db.execute("SELECT 1 FROM origin").fetchall())
             self._origin = self._run("read", self._read_origin)
         except Unavailable as error:
             self.close()
@@ -172,7 +172,7 @@ class SqliteDatabase(Database):
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite_files.connect(self.path)
-        db.execute("SELECT 1 FROM origin")  # opens the log
+        db.execute("SELECT 1 FROM origin").fetchall()  # opens the log
         if self._log_inode is None:
             self._log_inode = self._log_path.stat().st_ino if self._log_path.exists() else None
         return db

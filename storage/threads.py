@@ -74,6 +74,7 @@ class Worker:
                 except Exception as error:
                     failure = error
                 self._results.append((call, (result, failure)))
+                del result, function  # a cursor that outlives its caller would keep its transaction open
                 self._done.send()
 
     def _hand_back(self) -> None:
