@@ -15,8 +15,18 @@ fail() {
     exit 1
 }
 
+# put MODE SOURCE TARGET: install a file so that a power cut leaves the old one or the new one, whole.
+put() {
+    install -m "$1" "$2" "$3.new"
+    sync "$3.new"
+    mv -T "$3.new" "$3"
+    sync "$(dirname "$3")"
+}
+
 [ "$(id -u)" = 0 ] || fail "must be run as root: sudo deploy/install.sh"
-command -v apt-get >/dev/null || fail "knows Debian and Raspberry Pi OS alone; elsewhere, make run and deploy/$name.service"
+exec 9>/run/$name-install.lock
+flock -n 9 || fail "another install.sh is running; wait for it"
+command -v apt-get >/dev/null || fail "supports Debian and Raspberry Pi OS only; elsewhere use make run and deploy/$name.service"
 
 packages="python3 python3-venv adduser"
 case "$(dpkg --print-architecture)" in
@@ -53,22 +63,32 @@ sh "$release/deploy/setup.sh" run
 
 fresh=
 [ -e $env ] || fresh=yes
+file=$(readlink -f $env) # a link to the settings stays one
 umask 027
-(cd "$release" && .venv/bin/python -m settings $env) >$env.new
+(cd "$release" && .venv/bin/python -m settings "$file") >"$file.new"
 if [ -n "$fresh" ]; then
-    sed -i "s|^#BUTTON_PORT=.*|BUTTON_PORT=80|; s|^#BUTTON_BACKUPS=.*|BUTTON_BACKUPS=$home/backups|" $env.new
+    sed -i "s|^#BUTTON_PORT=.*|BUTTON_PORT=80|; s|^#BUTTON_BACKUPS=.*|BUTTON_BACKUPS=$home/backups|" "$file.new"
 fi
-chown root:$name $env.new
-mv $env.new $env
+chown root:$name "$file.new"
+sync "$file.new"
+mv "$file.new" "$file"
 umask 022
 
+# ext4 writes a rename to the disk within 5 s but the bytes of new files only 30 s later: sync before switching.
+sync
 trap - EXIT
-ln -sfn "$release" /opt/$name/current
-install -m 0644 deploy/$name.service $unit
-install -m 0755 deploy/$name /usr/local/bin/$name
+switch_to() {
+    ln -sfn "$1" /opt/$name/current.new
+    mv -T /opt/$name/current.new /opt/$name/current
+    sync /opt/$name
+}
+switch_to "$release"
+put 0644 deploy/$name.service $unit
+put 0755 deploy/$name /usr/local/bin/$name
 # Several servers, on PostgreSQL: systemctl enable --now the-button@8001 the-button@8002
 sed -e "s|^ExecStart=|ExecStart=/usr/bin/env BUTTON_PORT=%i BUTTON_HARDWARE=none |" \
-    -e "s|^Description=.*|&, port %i|" $unit >/etc/systemd/system/$name@.service
+    -e "s|^Description=.*|&, port %i|" $unit >"$release/$name@.service"
+put 0644 "$release/$name@.service" /etc/systemd/system/$name@.service
 
 if [ ! -d /run/systemd/system ]; then
     systemctl enable --quiet $name 2>/dev/null || true
@@ -80,7 +100,7 @@ systemctl daemon-reload
 systemctl enable --quiet $name
 if ! systemctl restart $name; then
     if [ -n "$former" ] && [ -d "$former" ]; then
-        ln -sfn "$former" /opt/$name/current
+        switch_to "$former"
         rm -rf "$release"
         systemctl restart $name || true
         fail "the new release does not start (journalctl -u $name says why); the former one is back"
@@ -92,8 +112,9 @@ for old in "/opt/$name"/2*; do
     [ "$old" = "$release" ] || [ "$old" = "$former" ] || rm -rf "$old"
 done
 
-port=$(sed -n 's/^BUTTON_PORT=\([0-9]*\)$/\1/p' $env)
-[ "${port:-80}" = 80 ] && suffix='' || suffix=:$port
+# systemd itself reads the file, with its quotes, comments and line ends.
+port=$(systemd-run --quiet --pipe --wait --collect -p EnvironmentFile=$env env | sed -n 's/^BUTTON_PORT=//p')
+[ "${port:=8000}" = 80 ] && suffix='' || suffix=:$port
 echo "The Button is at:"
 { systemctl -q is-active avahi-daemon 2>/dev/null && echo "$(hostname).local"; hostname -I | tr ' ' '\n'; } |
     sed -e '/^$/d' -e 's/.*:.*/[&]/' -e "s|.*|  http://&$suffix/|"

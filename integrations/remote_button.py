@@ -121,7 +121,19 @@ class RemoteButton:
         _, body = request("GET", f"{self._url}/healthz", b"", {}, RESPONSE_TIMEOUT, MAX_HEALTH_SIZE)
         health = json.loads(body)
         identity = health.get("id") if isinstance(health, dict) else None
-        if isinstance(identity, str) and not self._spool.claim(identity):
+        if isinstance(identity, str):
+            self._claim(identity)
+        else:
+            self._is_checked = True  # a server of version 1.1.0
+
+    def _claim(self, identity: str) -> None:
+        try:
+            claimed = self._spool.claim(identity)
+        except Unavailable:
+            if self._spool.waiting():
+                raise
+            return  # nothing could go to the wrong server; it is checked again with the next press
+        if not claimed:
             raise WrongServer("queued presses belong to another server; set BUTTON_SPOOL to another file")
         self._is_checked = True
 

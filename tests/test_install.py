@@ -198,7 +198,10 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
     text = environment.read_text()
     for name in re.findall(r"^\| `(BUTTON_\w+)`", README, re.M):
         assert re.search(rf"^#?{name}=", text, re.M), name
-    environment.write_text(text + "BUTTON_API_TOKEN='a-token'\nBUTTON_TITLE=Till lunch\n")
+    # As an editor of Windows leaves it.
+    environment.write_bytes(
+        (text + "BUTTON_API_TOKEN='a-token'\nBUTTON_TITLE=\"Till lunch\"\n").replace("\n", "\r\n").encode()
+    )
     drop_in = booted.path("/etc/systemd/system/the-button.service.d")
     drop_in.mkdir()
     (drop_in / "hasty.conf").write_text("[Service]\nWatchdogSec=2\n")
@@ -216,11 +219,24 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
 
     booted.run("echo 'a new password' | the-button set-password")
     booted.run("the-button backup /var/lib/the-button/today.db")
+    booted.run("mv /etc/the-button.env /etc/real.env && ln -s real.env /etc/the-button.env")
+    locked = booted.run("cd /source && flock /run/the-button-install.lock deploy/install.sh 2>&1 || true")
+    assert locked == "install.sh: another install.sh is running; wait for it\n"
     again = booted.run("cd /source && git pull --quiet && deploy/install.sh")
+    assert booted.run("readlink /etc/the-button.env") == "real.env\n"
+    environment = booted.path("/etc/real.env")
     assert "The admin password is as before" in again
     assert environment.read_text().count("BUTTON_API_TOKEN") == 2, "the comment of the first time, and ours"
     assert len(list(booted.path("/opt/the-button").glob("2*"))) == 2, "this release and the former"
     assert '"count":19' in booted.get("/api/count")
+
+    good = environment.read_bytes()
+    environment.write_bytes(good + b"BUTTON_GOAL=twenty\n")
+    booted.run("systemctl restart the-button || true")
+    until(lambda: booted.run("systemctl is-failed the-button || true") == "failed\n", "the end")
+    assert booted.run("the-button backup /tmp/x.db 2>&1 || echo $?").endswith("got 'twenty'\n2\n")
+    environment.write_bytes(good)
+    booted.run("systemctl reset-failed the-button && systemctl start the-button")
 
     booted.run("systemctl stop the-button && the-button restore /var/lib/the-button/today.db")
     booted.run("systemctl start the-button@8001")
@@ -231,7 +247,7 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
     assert booted.path("/var/lib/the-button/button.db").exists()
     booted.run("cd /source && deploy/uninstall.sh --purge")
     assert not booted.path("/var/lib/the-button").exists()
-    assert not environment.exists()
+    assert not booted.path("/etc/the-button.env").is_symlink()
     assert "the-button" not in booted.path("/etc/passwd").read_text()
 
 
