@@ -28,7 +28,7 @@ exec 9>/run/$name-install.lock
 flock -n 9 || fail "another install.sh is running; wait for it"
 command -v apt-get >/dev/null || fail "supports Debian and Raspberry Pi OS only; elsewhere use make run and deploy/$name.service"
 
-packages="python3 python3-venv adduser"
+packages="python3 python3-venv adduser dbus" # dbus: systemd-run asks systemd by it
 case "$(dpkg --print-architecture)" in
 amd64 | arm64) ;;
 *) packages="$packages libpq5" ;; # psycopg has no wheels there
