@@ -258,7 +258,8 @@ class PostgresDatabase(Database):
         except BaseException as error:
             if not isinstance(error, (psycopg.IntegrityError, DatabaseError)):
                 self._connections.pop(name, db).close()  # its state is unknown
-            if isinstance(error, psycopg.OperationalError) and not worked:
+            lost = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
+            if isinstance(error, lost) and not worked:
                 raise _Lost(error) from error
             raise
 
@@ -343,9 +344,9 @@ class PostgresDatabase(Database):
 
 
 class _Lost(Exception):
-    """The connection broke before a COMMIT was sent."""
+    """The connection broke, or leads to a standby, before a COMMIT was sent."""
 
-    def __init__(self, error: psycopg.OperationalError) -> None:
+    def __init__(self, error: psycopg.Error) -> None:
         super().__init__(str(error))
         self.error = error
 

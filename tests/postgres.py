@@ -19,7 +19,8 @@ BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/bin
 class Postgres:
     """A server; `new()` is the URL of an empty database."""
 
-    def __init__(self):
+    def __init__(self, primary=None):
+        """A new cluster, or a standby of `primary`."""
         self.folder = Path(tempfile.mkdtemp(prefix="button-postgres-"))
         # PostgreSQL does not run as root.
         self._user = (
@@ -29,6 +30,11 @@ class Postgres:
             shutil.chown(self.folder, "postgres", "postgres")
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
+        if primary is not None:
+            where = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "button"]
+            self._run("pg_basebackup", "-D", self.folder / "data", "-R", "-X", "stream", "-c", "fast", *where)
+            self.start()
+            return
         options = ["--auth=trust", "--username=button", "--no-sync", "--encoding=UTF8", "--locale=C"]
         self._run("initdb", "-D", self.folder / "data", *options)
         self.start()

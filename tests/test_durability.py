@@ -299,6 +299,71 @@ def test_an_sqlite_database_is_imported_whole_into_an_empty_one(tmp_path, postgr
     moved.stop()
 
 
+@pytest.mark.slow
+def test_all_connections_follow_a_promoted_standby_while_the_old_primary_runs_read_only(
+    tmp_path, own_postgres
+):
+    name = own_postgres.new().rsplit("/", 1)[1]
+    standby = Postgres(own_postgres)
+    hosts = f"127.0.0.1:{own_postgres.port},127.0.0.1:{standby.port}"
+    server = Server(tmp_path, database=f"postgresql://button@{hosts}/{name}", hardware="none")
+    screen = Screen(server, ["websocket"])
+    try:
+        server.press()
+        until(lambda: standby.sql("SELECT count(*) FROM event", name).strip() == "1", "the standby")
+        own_postgres.sql("ALTER SYSTEM SET default_transaction_read_only = on", "postgres")
+        own_postgres.sql("SELECT pg_reload_conf()", "postgres")
+        standby.sql("SELECT pg_promote()", "postgres")
+        assert server.press()["seq"] == 2
+        screen.wait_for(2)
+        until(lambda: server.health().status_code == 200, "health")
+        assert standby.sql("SELECT count(*) FROM event", name).strip() == "2"
+        assert [event["seq"] for event in history(server)] == [1, 2]
+    finally:
+        screen.close()
+        server.stop()
+        standby.close()
+
+
+@contextlib.contextmanager
+def pgbouncer(postgres, mode):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = postgres.folder / f"pgbouncer-{mode}.ini"
+    settings.write_text(
+        f"[databases]\n* = host=127.0.0.1 port={postgres.port} user=button\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        f"auth_type = any\npool_mode = {mode}\n"
+    )
+    user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    process = subprocess.Popen([*(user if os.geteuid() == 0 else []), "pgbouncer", "-q", settings])
+    try:
+        with socket.socket() as probe:
+            until(lambda: not probe.connect_ex(("127.0.0.1", port)), "PgBouncer")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(DEADLINE)
+
+
+@pytest.mark.slow
+def test_pgbouncer_works_in_session_mode_and_is_refused_in_transaction_mode(tmp_path, postgres):
+    name = postgres.new().rsplit("/", 1)[1]
+    (tmp_path / "other").mkdir()
+    with pgbouncer(postgres, "session") as port:
+        url = f"postgresql://button@127.0.0.1:{port}/{name}"
+        one = Server(tmp_path, database=url, hardware="none")
+        other = Server(tmp_path / "other", database=url, hardware="none")
+        assert one.press()["seq"] == 1
+        until(lambda: other.count()["seq"] == 1, "the other server")
+        one.stop()
+        other.stop()
+    with pgbouncer(postgres, "transaction") as port:
+        url = f"postgresql://button@127.0.0.1:{port}/{name}"
+        with pytest.raises(AssertionError, match="set pool_mode to session"):
+            Server(tmp_path, database=url, hardware="none")
+
+
 # --- other offices ---
 
 

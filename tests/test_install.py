@@ -174,7 +174,8 @@ def test_the_two_commands_of_the_readme_serve_a_page(debian):
 @pytest.fixture
 def booted(debian):
     debian.run(
-        "dpkg -s python3-venv dbus >/dev/null 2>&1 || (apt-get update && apt-get install -y python3-venv dbus)"
+        "dpkg -s python3-venv dbus >/dev/null 2>&1"
+        " || (apt-get update && apt-get install -y python3-venv dbus)"
     )
     booted = Booted(debian)
     yield booted
