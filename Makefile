@@ -1,14 +1,22 @@
-# The Button's few commands; `make run` is all that a newcomer needs.
+# The Button. `make run` is all that a newcomer needs; `make help` lists the rest.
 
 PYTHON ?= python3
 PY = .venv/bin/python
+# Tests that start no process.
+UNIT = tests/test_debounce.py tests/test_rules.py tests/test_settings.py tests/test_walls.py
 
-.PHONY: run setup test test-slow lint bench soak vendor clean
+.PHONY: run setup help dev test test-unit test-slow coverage lint fix docs bench soak vendor clean
 
-run: .venv/run
+run: .venv/run ## serve http://localhost:8000
 	$(PY) app.py
 
-setup: .venv/dev
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
+
+dev: .venv/run ## serve, and restart when a file changes
+	$(PY) deploy/dev.py
+
+setup: .venv/dev ## install what the tests need, too
 
 .venv/run: requirements.txt deploy/setup.sh
 	PYTHON=$(PYTHON) sh deploy/setup.sh run
@@ -18,14 +26,28 @@ setup: .venv/dev
 	PYTHON=$(PYTHON) sh deploy/setup.sh dev
 	touch .venv/run $@
 
-test: .venv/dev
+test: .venv/dev ## run the tests, in under 10 minutes
 	$(PY) -m pytest -q -m "not slow and not alone" -n 2 --dist loadfile
 	$(PY) -m pytest -q -m "alone and not slow"
 
-test-slow: .venv/dev
+test-unit: .venv/dev ## run the tests that start no process, in under 20 s
+	$(PY) -m pytest -q $(UNIT)
+
+coverage: .venv/dev ## show which lines the tests without processes reach
+	$(PY) -m coverage run -m pytest -q $(UNIT) tests/test_database.py tests/test_storage.py
+	$(PY) -m coverage report --skip-covered
+
+test-slow: .venv/dev ## run the long tests, in under 35 minutes
 	$(PY) -m pytest -q -m slow
 
-lint: .venv/dev
+fix: .venv/dev ## format, and fix what can be fixed
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+docs: .venv/dev ## write the generated parts of the documents
+	$(PY) tests/test_docs.py
+
+lint: .venv/dev ## check style, types and security
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
@@ -33,14 +55,14 @@ lint: .venv/dev
 	node_modules/.bin/acorn --ecma5 --silent static/*.js static/vendor/*.js
 	shellcheck deploy/*.sh deploy/the-button .ci/run tests/*.sh tests/uml/*.sh
 
-bench: .venv/dev
+bench: .venv/dev ## measure ratios against the peers
 	$(PY) -m bench
 
-soak: .venv/dev
+soak: .venv/dev ## run an office's day in an hour
 	$(PY) -m bench.soak
 
-vendor:
+vendor: ## fetch the vendored script anew
 	sh deploy/vendor.sh
 
-clean:
+clean: ## remove what setup has installed
 	rm -rf .venv node_modules .pytest_cache .hypothesis .ruff_cache .mypy_cache

@@ -103,13 +103,8 @@ class PostgresDatabase(Database):
             self._run("write", lambda db: self._prepare(db, goal), PREPARE_TIMEOUT)
             at, goal = self._run("read", lambda db: _one(db, "SELECT at, goal FROM origin"))
             self._check_pooling()
-        except psycopg.errors.DuplicateTable as error:
-            raise DatabaseError(
-                f"PostgreSQL cannot be used: {error.diag.message_primary}, but it belongs to another program;"
-                " use a database or a schema of its own (?options=-csearch_path%3Dbutton)"
-            ) from None
         except (Unavailable, psycopg.Error) as error:
-            raise DatabaseError(f"PostgreSQL cannot be used: {_line(error)}") from None
+            raise DatabaseError(_start_error(error.__cause__ or error)) from None
         self._origin = origin(goal, at)
 
     def record(self, changes: Sequence[Change]) -> list[Outcome]:
@@ -242,7 +237,7 @@ class PostgresDatabase(Database):
             raise Unavailable("the database does not answer") from None
         except _Lost as lost:
             raise Unavailable(_line(lost.error)) from lost.error
-        except (psycopg.IntegrityError, psycopg.errors.DuplicateTable):
+        except psycopg.IntegrityError:
             raise  # a bug in our SQL, not an I/O error
         except (psycopg.Error, UnicodeError) as error:
             raise Unavailable(_line(error)) from error
@@ -361,7 +356,22 @@ def _named(sql: str) -> Any:
     return re.sub(r"(?<!:):(\w+)", r"%(\1)s", sql)
 
 
-def _line(error: Exception) -> str:
+def _start_error(error: BaseException) -> str:
+    """Return why the database cannot be used, and how to fix it."""
+    if isinstance(error, psycopg.errors.DuplicateTable):
+        reason = (
+            f"{error.diag.message_primary}, but it belongs to another program; use a database or a schema"
+        )
+        reason += " of its own (?options=-csearch_path%3Dbutton)"
+    elif isinstance(error, psycopg.errors.InsufficientPrivilege):
+        reason = "this role lacks a privilege; create and upgrade the tables with their owner's role, and see"
+        reason += " docs/scaling.md for what other roles need"
+    else:
+        reason = _line(error)
+    return f"PostgreSQL cannot be used: {reason}"
+
+
+def _line(error: BaseException) -> str:
     """Return what is wrong, without what libpq adds: addresses, names, and at times a part of the URL."""
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return re.sub(r"""(["'])[^"']*\1""", "\u2026", text.rsplit("failed: ", 1)[-1])

@@ -158,7 +158,7 @@ def debian(tmp_path_factory):
 def test_the_two_commands_of_the_readme_serve_a_page(debian):
     script = re.search(r"```sh\n(.*?)```", README, re.S)[1]
     clone, cd, make = re.fullmatch(
-        r"(git clone <this repository> \S+) && (cd \S+)\n(make run)\n", script
+        r"(git clone <this repository> \S+) && (cd \S+)\n(make run)\nmake test\n", script
     ).groups()
     clone = clone.replace("<this repository>", "/repository")
     served = Served(debian, f"{clone}; {cd}; export BUTTON_PORT=0; exec {make}")
