@@ -50,7 +50,18 @@ from storage import (
     sqlite_files,
     sqlite_path,
 )
-from web import MAX_PASSWORD_SIZE, Context, Health, Metrics, Screens, create_app, security_headers, urgency
+from web import (
+    CUSTOM_HORN,
+    MAX_PASSWORD_SIZE,
+    Context,
+    Health,
+    Metrics,
+    Screens,
+    create_app,
+    load_horn,
+    security_headers,
+    urgency,
+)
 
 __version__ = PROGRAM
 
@@ -112,6 +123,8 @@ def build(settings: Settings, demo: bool, max_clients: int) -> Program:
     accounts, metrics, health = Accounts(database), Metrics(), Health()
     store = Store(database, metrics.commit.observe, _open_spool(settings, accounts, listener))
     context = Context(__version__, settings, database, store, accounts, health, metrics, feed.samples)
+    if settings.horn is not None:
+        context.assets[CUSTOM_HORN] = _load_horn(settings.horn)
     app, screens = create_app(context, max_clients)
     server = HTTPServer(app, listener, security_headers("localhost"), urgency(context))
     button = Button(_sources(settings, pins), store.press, store.hold, settings.hold)
@@ -232,6 +245,14 @@ def _listen(settings: Settings) -> Any:
     except OSError as error:
         where = f"{settings.host} port {settings.port}"
         raise StartError(f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}") from error
+
+
+def _load_horn(path: str) -> Any:
+    try:
+        return load_horn(Path(path))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StartError(f"BUTTON_HORN: {path!r} cannot be played: {reason}; name another file") from error
 
 
 def _open_feed(settings: Settings, demo: bool) -> Feed:

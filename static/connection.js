@@ -91,16 +91,20 @@
   button.showFacts = function (info) {
     facts = info;
     var words = info.today + ' today · ' + info.week + ' this week';
-    if (info.pressed_at !== null) { words += ' · last ' + button.clock(new Date(info.pressed_at * 1000)); }
-    words += ' · ' + (info.screens === 1 ? '1 screen' : info.screens + ' screens');
+    if (info.pressed_at !== null) {
+      words += ' · last ' + button.clock(new Date(info.pressed_at * 1000)) + (info.site ? ' in ' + info.site : '');
+    }
     button.setText(button.byId('facts'), words);
   };
 
   // A press stands in #facts at once; the next `info`, ten seconds away at most, says it again.
   button.countFact = function (count) {
     if (!facts || count.cause !== 'press' || count.at <= facts.pressed_at) { return; } // it counts it already
-    facts.today += 1;
-    facts.week += 1;
+    if (count.count < count.goal) { // else it opens a round
+      facts.today += 1;
+      facts.week += 1;
+    }
+    facts.site = null; // the next info has it
     facts.pressed_at = count.at;
     button.showFacts(facts);
   };

@@ -59,6 +59,8 @@
     info: button.showFacts,
     changed: function (state, transport) {
       button.showStatus(state, transport, since && button.clock(since));
+      byId('status').title = state === 'connected' ? 'Connected: ' + transport : '';
+      if (state === 'connected') { button.setText(byId('words'), 'Live'); }
       fresh();
     }
   }));

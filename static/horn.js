@@ -7,8 +7,8 @@
 
   function show() {
     toggle.setAttribute('aria-pressed', on ? 'true' : 'false');
-    button.setText(toggle, on ? 'ON' : 'OFF');
-    button.setText(note, on && refused ? 'This browser wants a click first:' : '');
+    button.setText(toggle, on ? (refused ? 'Turn on sound' : 'ON') : 'OFF');
+    button.setText(note, on && refused ? 'The browser blocks it.' : '');
     button.mark(toggle, 'wanted', on && refused);
   }
 

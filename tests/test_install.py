@@ -177,13 +177,48 @@ def booted(debian):
         "dpkg -s python3-venv dbus >/dev/null 2>&1"
         " || (apt-get update && apt-get install -y python3-venv dbus)"
     )
-    booted = Booted(debian)
-    yield booted
-    booted.close()
+    with disk_at(debian.path("/opt"), debian.root / "disk.img"):
+        booted = Booted(debian)
+        yield booted
+        booted.close()
+
+
+@contextlib.contextmanager
+def disk_at(folder, image):
+    """A file system of its own at `folder`. What is in the file `image` is what a power cut would leave."""
+    with image.open("wb") as file:
+        file.truncate(2**30)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+        image.unlink()
+
+
+def assert_release_survives_power_cut(booted, tmp_path):
+    """The link leads to a release whose files are all on the disk."""
+    snapshot, mounted = tmp_path / "snapshot.img", tmp_path / "snapshot"
+    subprocess.run(["cp", "--sparse=always", booted.root / "disk.img", snapshot], check=True)
+    mounted.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-o", "loop", snapshot, mounted], check=True)
+    try:
+        current = mounted / "the-button" / (mounted / "the-button/current").readlink().name
+        there = booted.path("/opt/the-button") / current.name
+        files = [path.relative_to(there) for path in there.rglob("*") if path.is_file()]
+        assert len(files) > 500
+        assert [
+            path for path in files if (current / path).stat().st_size != (there / path).stat().st_size
+        ] == []
+    finally:
+        subprocess.run(["umount", mounted], check=True)
+        snapshot.unlink()
 
 
 def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(booted, tmp_path):
     printed = booted.run("git clone --quiet /repository /source && cd /source && deploy/install.sh")
+    assert_release_survives_power_cut(booted, tmp_path)
     assert "The Button is at:\n" in printed
     password = re.search(r"^Admin password: (\S+)$", printed, re.M)[1]
     assert f"Admin password: {password}\n" in booted.run("journalctl -u the-button -o cat")
@@ -226,6 +261,7 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
     locked = booted.run("cd /source && flock /run/the-button-install.lock deploy/install.sh 2>&1 || true")
     assert locked == "install.sh: another install.sh is running; wait for it\n"
     again = booted.run("cd /source && git pull --quiet && deploy/install.sh")
+    assert_release_survives_power_cut(booted, tmp_path)
     assert booted.run("readlink /etc/the-button.env") == "real.env\n"
     environment = booted.path("/etc/real.env")
     assert "The admin password is as before" in again

@@ -13,6 +13,7 @@ from storage import Unavailable
 
 from . import admin, api, monitoring, pages, security
 from .admin import MAX_PASSWORD_SIZE
+from .assets import CUSTOM_HORN, load_horn
 from .context import Context, Health
 from .metrics import Metrics
 from .monitoring import Collector
@@ -21,12 +22,14 @@ from .security import SecurityMiddleware, authorization_token, is_api, is_token
 from .security import security_headers as security_headers
 
 __all__ = [
+    "CUSTOM_HORN",
     "MAX_PASSWORD_SIZE",
     "Context",
     "Health",
     "Metrics",
     "Screens",
     "create_app",
+    "load_horn",
     "security_headers",
     "urgency",
 ]
@@ -74,6 +77,7 @@ def create_app(context: Context, max_clients: int) -> tuple[flask.Flask, Screens
     for blueprint in (pages.pages, admin.admin, api.api, monitoring.monitoring):
         app.register_blueprint(blueprint)
     app.jinja_env.globals["asset"] = pages.asset_url
+    app.jinja_env.globals["horn"] = pages.horn_url
     app.jinja_env.globals["noun"], app.jinja_env.globals["nouns"] = settings.noun
     app.jinja_env.filters["iso"] = admin.iso
     app.register_error_handler(HTTPException, _http_error)

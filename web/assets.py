@@ -28,15 +28,42 @@ BUNDLES = {
 }
 
 
+#: Name of the sound that replaces the short horn.
+CUSTOM_HORN = "sound/custom"
+#: Bytes of such a sound at most.
+MAX_HORN_SIZE = 2_000_000
+#: How files of a kind begin, and their media type.
+SOUNDS = {
+    b"ID3": "audio/mpeg",
+    b"\xff\xfb": "audio/mpeg",
+    b"\xff\xf3": "audio/mpeg",
+    b"\xff\xf2": "audio/mpeg",
+    b"RIFF": "audio/wav",
+    b"OggS": "audio/ogg",
+}
+
+
 class Asset:
     """A static file in memory, plain and, where it is text, gzipped. `version` names its content."""
 
-    def __init__(self, name: str, body: bytes) -> None:
+    def __init__(self, name: str, body: bytes, media_type: str | None = None) -> None:
         kind = Path(name).suffix
         self.body = body
         self.zipped = gzip.compress(body, 9, mtime=0) if kind in TEXTS else None
-        self.type = mimetypes.types_map.get(kind, "application/octet-stream")
+        self.type = media_type or mimetypes.types_map.get(kind, "application/octet-stream")
         self.version = hashlib.sha256(body).hexdigest()[:12]
+
+
+def load_horn(path: Path) -> Asset:
+    """Return the sound at `path`. Raises `OSError` and `ValueError` for one that cannot be played."""
+    with path.open("rb") as file:
+        body = file.read(MAX_HORN_SIZE + 1)
+    if len(body) > MAX_HORN_SIZE:
+        raise ValueError("larger than 2 MB")
+    for beginning, media_type in SOUNDS.items():
+        if body.startswith(beginning):
+            return Asset(CUSTOM_HORN, body, media_type)
+    raise ValueError("not an mp3, wav or ogg file")
 
 
 def load_assets(folder: Path = STATIC) -> dict[str, Asset]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import flask
 
+from .assets import CUSTOM_HORN
 from .context import context
 
 pages = flask.Blueprint("pages", __name__)
@@ -15,6 +16,11 @@ FOR_EVER = "public, max-age=31536000, immutable"
 def asset_url(name: str) -> str:
     """The address of a static file; it changes with the content, so it can be cached for ever."""
     return f"/static/{name}?v={context().assets[name].version}"
+
+
+def horn_url(kind: str) -> str:
+    """Return the URL of the short horn, as `mp3` or `wav`; a custom one is the same for both."""
+    return asset_url(CUSTOM_HORN if CUSTOM_HORN in context().assets else f"sound/horn.{kind}")
 
 
 @pages.get("/")
