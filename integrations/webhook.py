@@ -49,6 +49,7 @@ class Webhook:
         self._key = None if secret is None else signing_key(secret)
         self._database = database
         self._values = values
+        self._first = database.newest().seq  # before which nothing is posted at the very first start
         self._news = gevent_event.Event()
         self._seq: int | None = None  # of the last event that was sent; None: another server sends
         self._seq_kept: int | None = None
@@ -123,7 +124,7 @@ class Webhook:
     def _begin(self) -> int:
         """Where to go on: a place beyond the newest event is that of a database that was replaced."""
         newest = self._database.newest().seq
-        return min(newest, int(self._values.get("webhook") or self._values.set_first("webhook", str(newest))))
+        return min(newest, int(self._values.get("webhook") or self._values.set_first("webhook", str(self._first))))
 
     def _keep_now_and_then(self) -> None:
         if time.monotonic() - self._kept_at >= KEEP_EVERY:
