@@ -124,7 +124,9 @@ class Webhook:
     def _begin(self) -> int:
         """Where to go on: a place beyond the newest event is that of a database that was replaced."""
         newest = self._database.newest().seq
-        return min(newest, int(self._values.get("webhook") or self._values.set_first("webhook", str(self._first))))
+        return min(
+            newest, int(self._values.get("webhook") or self._values.set_first("webhook", str(self._first)))
+        )
 
     def _keep_now_and_then(self) -> None:
         if time.monotonic() - self._kept_at >= KEEP_EVERY:
