@@ -183,9 +183,10 @@ class Store:
 
     def _undo_held(self, source: str, key: str) -> None:
         """Undo a held press as soon as it is recorded; it may wait for the database."""
+        _, at, site = source.partition("@")
         while True:
             try:
-                undone = self.undo_press(source, key, by=source.replace("button", "hold", 1))
+                undone = self.undo_press(source, key, by=f"hold{at}{site}")
             except Unavailable as error:
                 if self._stopping or key not in {press.key for press in self._waiting()}:
                     log.error("Press of %s held but not undone: %s", source, error)
