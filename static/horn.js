@@ -1,6 +1,6 @@
 // The air horn and its toggle: for presses only, remembered per browser. ES5.
 (function (button) {
-  var toggle = button.byId('sound'), note = button.byId('sound-note'), files = button.byId('horn');
+  var toggle = button.byId('sound'), files = button.byId('horn');
   var wish = button.query('sound'), on = true, refused = false, horn = null, longHorn = null;
 
   if (wish === 'off' || (wish !== 'on' && button.remember('sound') === 'off')) { on = false; }
@@ -8,7 +8,7 @@
   function show() {
     toggle.setAttribute('aria-pressed', on ? 'true' : 'false');
     button.setText(toggle, on ? (refused ? 'Turn on sound' : 'ON') : 'OFF');
-    button.setText(note, on && refused ? 'The browser blocks it.' : '');
+    toggle.title = on && refused ? 'The browser blocks sound until a click' : '';
     button.mark(toggle, 'wanted', on && refused);
   }
 
