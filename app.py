@@ -191,9 +191,8 @@ def build(settings: Settings, demo: bool, max_clients: int) -> Program:
 def run_button(settings: Settings, url: str) -> None:
     """Send the presses of this machine's button to the server at `url` until SIGTERM or SIGINT."""
     if not is_url(url):
-        raise SettingError(
-            f"--server: expected the URL of a server, such as http://the-pi:8000, got {url[:80]!r}"
-        )
+        got = "" if "@" in url else f", got {url[:80]!r}"  # it may hold a password
+        raise SettingError(f"--server: expected the URL of a server, such as http://the-pi:8000{got}")
     if settings.api_token is None:
         raise SettingError("BUTTON_API_TOKEN: expected the token of the server")
     if settings.hold:

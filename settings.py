@@ -140,6 +140,8 @@ def is_url(text: str) -> bool:
 
 
 def _webhook_secret(text: str) -> str:
+    if text.startswith("whsec_") and len(text.rstrip("=")) % 4 == 3:  # no Base64 has one character over
+        raise ValueError
     if not re.fullmatch(r"(?!whsec_)[^\x00-\x1f\x7f]{1,256}|whsec_[A-Za-z0-9+/]{2,256}={0,2}", text):
         raise ValueError
     return text
@@ -333,11 +335,11 @@ def _from_file(row: "Field[Any]", environ: Mapping[str, str]) -> tuple[str, str]
         with open(environ[name], "rb") as file:
             line = file.read(MAX_FILE_SIZE).decode().splitlines()[:1]
     except OSError as error:
-        raise SettingError(f"{name}: {environ[name]!r} cannot be read: {error.strerror}") from None
+        raise SettingError(f"{name}: the file cannot be read: {error.strerror}") from None
     except ValueError:
-        raise SettingError(f"{name}: expected UTF-8 in {environ[name]!r}") from None
+        raise SettingError(f"{name}: expected UTF-8 in the file") from None
     if not line or not line[0]:
-        raise SettingError(f"{name}: expected the value in the first line of {environ[name]!r}")
+        raise SettingError(f"{name}: expected the value in the first line of the file")
     return name, line[0]
 
 

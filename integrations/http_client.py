@@ -72,25 +72,28 @@ def _context() -> ssl.SSLContext:
 
 
 class _Bounded(io.RawIOBase):
-    """What a socket receives, up to a bound. `http.client` would follow a head without an end, and as long as
-    bytes are there, gevent's `recv` gives nobody else a turn."""
+    """What a socket receives, up to a limit.
 
-    def __init__(self, peer: socket.socket) -> None:
-        self._peer = peer.dup()  # http.client closes its own before a body that ends with the connection
+    `http.client` would follow a head without an end, and as long as there are bytes, gevent's `recv` does not
+    let others run.
+    """
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
         self._left = LONGEST_ANSWER
 
     def readable(self) -> bool:
         return True
 
     def close(self) -> None:
-        self._peer.close()
+        self._raw.close()
         super().close()
 
     def readinto(self, buffer: Any) -> int:
         gevent.sleep(0)
-        got = self._peer.recv_into(memoryview(buffer)[: max(0, self._left)]) if self._left > 0 else -1
-        if got < 0:
-            raise http.client.HTTPException("the answer is too long")
+        if self._left <= 0:
+            raise http.client.HTTPException("the response is too long")
+        got = self._raw.readinto(memoryview(buffer)[: self._left]) or 0
         self._left -= got
         return got
 
@@ -98,5 +101,5 @@ class _Bounded(io.RawIOBase):
 class _Answer(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *arguments: Any, **more: Any) -> None:
         super().__init__(sock, *arguments, **more)
-        self.fp.close()
-        self.fp = io.BufferedReader(_Bounded(sock))
+        # Its file keeps the socket open for a body that ends with the connection.
+        self.fp: Any = io.BufferedReader(_Bounded(self.fp.detach()))

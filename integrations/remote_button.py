@@ -52,6 +52,7 @@ class RemoteButton:
             self._body = json.dumps({"site": site}).encode()
         self._spool = spool
         self._unspooled: deque[Change] = deque()
+        self._accepted: set[str] = set()  # keys that could not be deleted from the spool yet
         self._is_checked = False  # whether the server is known to be the one that the spool belongs to
         self._subscribers: list[Callable[[dict[str, Any]], None]] = []
         self._news = gevent_event.Event()
@@ -99,9 +100,13 @@ class RemoteButton:
             self._send(self._unspooled[0])
             self._unspooled.popleft()
         for press in self._spool.waiting():
-            self._send(press)
             assert press.key is not None
-            self._spool.drop([press.key])
+            if press.key not in self._accepted:
+                self._send(press)
+                self._accepted.add(press.key)
+        if self._accepted:
+            self._spool.drop(self._accepted)
+            self._accepted.clear()
 
     def status(self) -> dict[str, Any]:
         """Return the health; `trouble` None: the server has accepted all presses."""
@@ -119,16 +124,18 @@ class RemoteButton:
         if status == 401:
             raise RequestFailed("the server rejects BUTTON_API_TOKEN; set the server's token")
         _, body = request("GET", f"{self._url}/healthz", b"", {}, RESPONSE_TIMEOUT, MAX_HEALTH_SIZE)
-        health = json.loads(body)
-        identity = health.get("id") if isinstance(health, dict) else None
+        health = _parse(body)
+        identity, version = health.get("id"), str(health.get("version"))
         if isinstance(identity, str):
             self._claim(identity)
+        elif version.startswith(("1.0.", "1.1.")):  # it has no ID yet
+            self._is_checked = True
         else:
-            self._is_checked = True  # a server of version 1.1.0
+            raise RequestFailed("the server does not tell its ID; is it The Button?")
 
     def _claim(self, identity: str) -> None:
         try:
-            claimed = self._spool.claim(identity)
+            claimed = self._spool.claim(identity, self._url)
         except Unavailable:
             if self._spool.waiting():
                 raise
@@ -145,7 +152,9 @@ class RemoteButton:
         )
         if status not in (200, 201):
             raise RequestFailed(f"the server responded with {status}")
-        count: dict[str, Any] = json.loads(body)
+        count = _parse(body)
+        if not all(type(count.get(name)) is int for name in ("count", "goal", "seq")):
+            raise RequestFailed("the response is not a count; is it The Button?")
         for callback in self._subscribers:
             callback(count)
 
@@ -159,3 +168,14 @@ class RemoteButton:
         if self._trouble:
             log.warning("Delivery recovered, all queued presses are delivered")
         self._trouble = None
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in a response. Raises `RequestFailed`."""
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise RequestFailed("the response is not a JSON object; is it The Button?")
+    return parsed

@@ -53,6 +53,7 @@ class Webhook:
         self._news = gevent_event.Event()
         self._seq: int | None = None  # of the last event that was sent; None: another server sends
         self._seq_kept: int | None = None
+        self._rewinds = 0
         self._kept_at = -KEEP_EVERY
         self._backoff = Backoff(RETRY_DELAY, MAX_RETRY_DELAY)
         self._trouble: str | None = None
@@ -64,6 +65,7 @@ class Webhook:
 
     def rewind(self) -> None:
         """Go on from the newest change: the database has lost changes that were sent."""
+        self._rewinds += 1
         self._seq = None
         self._news.set()
 
@@ -96,11 +98,17 @@ class Webhook:
         return {"sent": self._sent, "warnings": [self._trouble] if self._trouble else []}
 
     def _send_all(self) -> None:
-        while self._is_sender() and (events := self._database.events_after(self._seq or 0, AT_ONCE)):
+        while self._is_sender():
+            rewinds = self._rewinds
+            events = self._database.events_after(self._seq or 0, AT_ONCE)
+            if not events:
+                return
             for event in events:
-                if not self._is_sender():
-                    return
+                if not self._is_sender() or self._rewinds != rewinds:
+                    break
                 self._send(event)
+                if self._rewinds != rewinds:  # the database has lost this event meanwhile
+                    break
                 self._seq = event.seq
                 self._sent += 1
                 self._keep_now_and_then()

@@ -89,7 +89,11 @@ class PostgresDatabase(Database):
     def __init__(self, url: str, goal: int | None) -> None:
         self._url = url
         self._connections: dict[str, Connection] = {}
-        self._server: tuple[Any, ...] | None = None  # that the connections lead to
+        # When the database server started that the newest connection leads to, and that of each lane's: after
+        # a failover all lanes follow the newest.
+        self._server: Any = None
+        self._servers: dict[str, Any] = {}
+        self._listener: Connection | None = None
         self._epoch = 0.0  # the database server's time at which the monotonic clock was 0
         self._locks = {name: BoundedSemaphore(1) for name in ("write", "read", "news", "public", "sole")}
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns at each attempt of an outage
@@ -135,6 +139,7 @@ class PostgresDatabase(Database):
 
     def load(self, goal: int, at: float, rows: Iterable[tuple[Any, ...]], secrets: dict[str, str]) -> int:
         def write(db: Connection) -> int:
+            db.execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
             db.execute("SELECT version FROM turn FOR UPDATE")
             if db.execute("SELECT FROM event LIMIT 1").fetchone() is not None:
                 raise DatabaseError("PostgreSQL: the database is not empty; name a new one")
@@ -157,11 +162,11 @@ class PostgresDatabase(Database):
     def is_suspect(self) -> bool:
         """Return whether the server takes no writes: a standby, or one that was made read-only.
 
-        Connections to it are closed, so that all fail over together.
+        All connections are reopened then.
         """
         read_only = self._run("news", lambda db: _one(db, "SHOW transaction_read_only")[0] == "on")
         if read_only:
-            self.close()
+            self._server = None
         return bool(read_only)
 
     def sole(self, purpose: int) -> bool:
@@ -174,7 +179,8 @@ class PostgresDatabase(Database):
         backoff = Backoff(LISTEN_DELAY, MAX_LISTEN_DELAY)
         while True:
             try:
-                with self._connect(autocommit=True) as db:
+                with self._connect("listen", autocommit=True) as db:
+                    self._listener = db
                     db.execute(f"LISTEN {CHANNEL}")
                     backoff.reset()
                     wake()
@@ -187,7 +193,7 @@ class PostgresDatabase(Database):
         for name in list(self._connections):
             self._connections.pop(name).close()
 
-    def _connect(self, autocommit: bool = False) -> Connection:
+    def _connect(self, name: str, autocommit: bool = False) -> Connection:
         with gevent.Timeout(CONNECT_TIMEOUT):
             wanted = psycopg.conninfo.conninfo_to_dict(self._url)
             db = psycopg.connect(
@@ -203,18 +209,13 @@ class PostgresDatabase(Database):
                 keepalives_count=3,
             )
             settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SESSION.items())
-            now = _one(db, f"SELECT {_NOW}, {settings}")[0]
+            now, server, *_ = _one(db, f"SELECT {_NOW}, pg_postmaster_start_time(), {settings}")
             db.commit()  # that began a transaction, and a rollback would undo the settings
             self._epoch = now - time.monotonic()
-            self._follow(db)
+            if self._listener is not None and server != self._server:
+                self._listener.close()  # it reconnects
+            self._server = self._servers[name] = server
             return db
-
-    def _follow(self, db: Connection) -> None:
-        """Close the connections to another server than this new one's: all fail over together."""
-        server = (db.info.host, db.info.hostaddr, db.info.port)
-        if self._server not in (None, server):
-            self.close()
-        self._server = server
 
     def _run(self, name: str, work: Callable[[Connection], T], timeout: float = READ_TIMEOUT) -> T:
         """Run `work` on the connection of that name; one that was lost is reopened.
@@ -226,12 +227,14 @@ class PostgresDatabase(Database):
         try:
             with gevent.Timeout(timeout + CONNECT_TIMEOUT), self._locks[name]:
                 db = self._connections.get(name)
+                if db is not None and self._servers.get(name) != self._server:
+                    db.close()
                 if db is not None and not db.closed:
                     try:
                         return self._work(name, db, work, timeout)
                     except _Lost:
                         pass  # before anything was committed
-                db = self._connections[name] = self._connect(autocommit=name != "write")
+                db = self._connections[name] = self._connect(name, autocommit=name != "write")
                 return self._work(name, db, work, timeout)
         except gevent.Timeout:
             raise Unavailable("the database does not answer") from None

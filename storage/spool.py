@@ -51,20 +51,22 @@ class Spool:
                 " another file"
             )
 
-    def claim(self, database: str) -> bool:
+    def claim(self, database: str, url: str | None = None) -> bool:
         """Note that the spool belongs to the database with that ID; false: presses wait for another one.
 
-        Version 1.1.0 noted the server's URL instead, which says nothing about its database.
+        `url` is where a remote button finds the database. Version 1.1.0 knows such a spool by that alone, so
+        that it stays the owner there, and a spool of 1.1.0 is recognized by it.
         """
+        owner = database if url is None else url
 
         def work(db: sqlite3.Connection) -> bool:
-            owner = db.execute("SELECT database FROM owner").fetchone()
-            if owner == (database,):
-                return True
-            if owner is not None and "://" not in owner[0] and db.execute("SELECT 1 FROM press").fetchone():
+            known = [*db.execute("SELECT database FROM claim"), *db.execute("SELECT database FROM owner")]
+            is_other = bool(known) and known[0][0].rstrip("/") not in (database, owner.rstrip("/"))
+            if is_other and db.execute("SELECT 1 FROM press").fetchone():
                 return False
-            db.execute("DELETE FROM owner")
-            db.execute("INSERT INTO owner VALUES (?)", (database,))
+            for table, value in (("owner", owner), ("claim", database)):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608
+                db.execute(f"INSERT INTO {table} VALUES (?)", (value,))  # noqa: S608
             return True
 
         return self._run(lambda db: transact(db, work))
@@ -100,4 +102,5 @@ def _open(path: Path) -> sqlite3.Connection:
         db.executescript(f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; COMMIT;")
     elif db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise DatabaseError(f"BUTTON_SPOOL: {path}: is not a spool; name another file")
+    db.execute("CREATE TABLE IF NOT EXISTS claim (database TEXT NOT NULL)")
     return db

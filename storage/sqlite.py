@@ -1,5 +1,6 @@
 """The count in an SQLite file, the database of one server."""
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -51,6 +52,7 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path, goal: int | None) -> None:
         path = sqlite_files.resolve(path)
         if goal is None:
+            sqlite_files.check_not_restoring(path)
             sqlite_files.check(path)
         self._locks = [] if goal is None else sqlite_files.open_or_create(path, goal)
         self.path = path
@@ -148,9 +150,10 @@ class SqliteDatabase(Database):
 
         def run() -> T:
             self._check_files()
-            if name not in self._connections:
-                self._connections[name] = self._connect()
-            return work(self._connections[name])
+            db = self._connections.get(name)
+            if db is None:
+                db = self._connections[name] = self._connect()
+            return work(db)
 
         if self._closed:  # a new connection would leave its log behind
             raise Unavailable("the database is closed")
@@ -174,7 +177,8 @@ class SqliteDatabase(Database):
         db = sqlite_files.connect(self.path)
         db.execute("SELECT 1 FROM origin").fetchall()  # opens the log
         if self._log_inode is None:
-            self._log_inode = self._log_path.stat().st_ino if self._log_path.exists() else None
+            with contextlib.suppress(OSError):
+                self._log_inode = self._log_path.stat().st_ino
         return db
 
     def _drop(self, name: str) -> None:

@@ -220,8 +220,13 @@ def migrate(path: Path) -> None:
         if not statements:
             return
         copy = path.with_name(f"{path.name}.before-{PROGRAM}")
-        if not copy.exists():
-            backup(path, copy)
+        if copy.exists():  # of a database that was restored since
+            copy = path.with_name(f"{copy.name}-{int(time.time())}")
+        new = path.with_name(f"{path.name}.copy.new")
+        _remove(new)
+        backup(path, new)
+        new.rename(copy)
+        sync(path.parent)
 
         def work(db: sqlite3.Connection) -> None:
             for statement in statements:
@@ -268,6 +273,7 @@ def backup(path: Path, to: Path) -> None:
     """
     try:
         path.stat()  # SQLite would create a missing file
+        check_not_restoring(path)
     except OSError as error:
         raise DatabaseError(f"{path}: cannot be opened: {error.strerror}") from error
     try:
@@ -300,6 +306,7 @@ def restore(copy: Path, path: Path) -> Path | None:
     if not copy.exists():
         raise DatabaseError(f"{copy}: no such file")
     check(copy)
+    path = resolve(path)
     held = lock(path)
     new = path.with_name(path.name + ".new")
     try:
@@ -315,7 +322,8 @@ def restore(copy: Path, path: Path) -> Path | None:
         sync(path.absolute().parent)
         return complete_restore(path)
     except (sqlite3.Error, OSError) as error:
-        raise DatabaseError(f"{path}: cannot be replaced: {error}") from error
+        decided = "; the next start tries again" if _restoring(path).exists() else ""
+        raise DatabaseError(f"{path}: cannot be replaced: {error}{decided}") from error
     finally:
         unlock(held)
 
@@ -333,7 +341,10 @@ def complete_restore(path: Path) -> Path | None:
     if path.exists():
         previous = path.with_name(f"{path.name}.before-restore-{int(ready.stat().st_mtime)}")
         if not previous.exists():
-            previous.hardlink_to(path)
+            try:
+                previous.hardlink_to(path)
+            except OSError:  # a file system without hard links
+                path.rename(previous)
         wal = path.with_name(path.name + "-wal")
         if wal.exists():
             wal.rename(previous.with_name(previous.name + "-wal"))
@@ -342,6 +353,12 @@ def complete_restore(path: Path) -> Path | None:
     ready.replace(path)
     sync(path.absolute().parent)
     return previous
+
+
+def check_not_restoring(path: Path) -> None:
+    """Raise `DatabaseError` if the database at `path` is about to be replaced."""
+    if _restoring(path).exists():
+        raise DatabaseError(f"{path}: a restore is not complete; start the server once")
 
 
 def _restoring(path: Path) -> Path:

@@ -68,6 +68,8 @@ class Server:
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self._reader.start()
         until(lambda: self.url or self.process.poll() is not None, "the server to start")
+        if self.process.poll() is not None:
+            self._reader.join(DEADLINE)  # it may not have read the last line yet
         assert self.url, "the server did not start:\n" + "\n".join(self.log)
 
     def _read(self, pipe):

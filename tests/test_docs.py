@@ -38,7 +38,9 @@ def test_the_readme_names_the_ways_in(path):
     assert path in README
 
 
-@pytest.mark.parametrize("command", ["set-password", "backup", "restore", "import", "button", "--demo", "--open"])
+@pytest.mark.parametrize(
+    "command", ["set-password", "backup", "restore", "import", "button", "--demo", "--open"]
+)
 def test_the_readme_names_every_command(command):
     assert f"app.py {command}" in README
     assert command in app("--help")

@@ -7,6 +7,8 @@ import hmac
 import json
 import signal
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -109,6 +111,33 @@ def test_what_is_not_answered_well_is_posted_again_before_anything_else(start, r
     until(lambda: receiver.answered == [1, 2], "the posts")
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 2
     until(lambda: not server.health().json()["warnings"], "health")
+
+
+def test_a_receiver_by_https_gets_each_change_once(start, receiver, tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+    ]
+    more = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, *more], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    receiver.server.socket = tls.wrap_socket(receiver.server.socket, server_side=True)
+    url = receiver.url.replace("http:", "https:")
+    server = start(webhook=url, environ={"SSL_CERT_FILE": str(certificate)})
+    server.press()
+    server.press()
+    until(lambda: receiver.answered == [1, 2], "the posts")
+    assert server.health().json()["webhook"]["warnings"] == []
 
 
 def test_a_press_never_waits_for_the_receiver(start, receiver):

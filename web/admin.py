@@ -207,13 +207,13 @@ def download_backup() -> Any:
     path = sqlite_path(context().settings.database)
     if path is None:
         flask.abort(404)
-    with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=".backup-") as folder:
-        copy = Path(folder) / "button.db"
-        try:
+    try:
+        with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=".backup-") as folder:
+            copy = Path(folder) / "button.db"
             gevent.get_hub().threadpool.apply(sqlite_files.backup, (sqlite_files.resolve(path), copy))
-        except DatabaseError:
-            raise Unavailable("the backup failed; the disk may be full") from None
-        file = copy.open("rb")  # it is deleted, but stays readable
+            file = copy.open("rb")  # it is deleted, but stays readable
+    except (DatabaseError, OSError):
+        raise Unavailable("the backup failed; the disk may be full") from None
     name = time.strftime("button-%Y-%m-%d.db")
     return flask.send_file(file, "application/vnd.sqlite3", as_attachment=True, download_name=name)
 

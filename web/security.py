@@ -24,7 +24,7 @@ SITE_RULE = "1 to 32 letters, digits, spaces, dots, hyphens and underscores"
 # Request headers in forms that the libraries fail on or that no page of ours causes: a date is only compared
 # with Last-Modified, which is never sent; another application on the same host may set any cookie.
 _DROPPED = ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
-_RAW = ("HTTP_AUTHORIZATION", "HTTP_IDEMPOTENCY_KEY")  # checked as they came
+_RAW = ("HTTP_AUTHORIZATION", "HTTP_IDEMPOTENCY_KEY", "HTTP_WEBHOOK_ID")  # checked as they came
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
 _PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
@@ -99,7 +99,8 @@ class SecurityMiddleware:
         guarded = realtime or (environ["REQUEST_METHOD"] == "POST" and not is_api(path))
         if guarded and not origin_allowed(environ, self._origins):
             origin = environ.get("HTTP_ORIGIN", "none")
-            fix = f"set BUTTON_ALLOWED_ORIGINS={origin}, or BUTTON_TRUSTED_PROXIES behind a proxy"
+            shown = origin[:100] if origin.isprintable() and origin.isascii() else "…"
+            fix = f"set BUTTON_ALLOWED_ORIGINS={shown}, or BUTTON_TRUSTED_PROXIES behind a proxy"
             self._reject("origin", origin, f"a page of {host}", fix)
             return _reject(
                 start_response, "403 FORBIDDEN", "Origin: expected a page of this server", path, host
@@ -124,7 +125,7 @@ class SecurityMiddleware:
         self._logged[value] = now
         if len(self._logged) > MAX_LOGGED:
             self._logged.popitem(last=False)
-        log.warning("%s rejected: expected %s, got %.100r; %.200s", what.title(), expected, got, fix)
+        log.warning("%s rejected: expected %s, got %.100r; %s", what.title(), expected, got, fix)
 
 
 def sanitize(environ: Environ) -> None:
