@@ -74,6 +74,10 @@ sync "$file.new"
 mv "$file.new" "$file"
 umask 022
 
+# Several servers, on PostgreSQL: systemctl enable --now the-button@8001 the-button@8002
+sed -e "s|^ExecStart=|ExecStart=/usr/bin/env BUTTON_PORT=%i BUTTON_HARDWARE=none |" \
+    -e "s|^Description=.*|&, port %i|" deploy/$name.service >"$release/$name@.service"
+
 # ext4 writes a rename to the disk within 5 s but the bytes of new files only 30 s later: sync before switching.
 sync
 trap - EXIT
@@ -85,9 +89,6 @@ switch_to() {
 switch_to "$release"
 put 0644 deploy/$name.service $unit
 put 0755 deploy/$name /usr/local/bin/$name
-# Several servers, on PostgreSQL: systemctl enable --now the-button@8001 the-button@8002
-sed -e "s|^ExecStart=|ExecStart=/usr/bin/env BUTTON_PORT=%i BUTTON_HARDWARE=none |" \
-    -e "s|^Description=.*|&, port %i|" $unit >"$release/$name@.service"
 put 0644 "$release/$name@.service" /etc/systemd/system/$name@.service
 
 if [ ! -d /run/systemd/system ]; then

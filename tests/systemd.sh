@@ -10,7 +10,7 @@ done
 # shellcheck disable=SC2016 # for the inner shell
 exec unshare --pid --mount --cgroup --uts --ipc --net --fork --kill-child sh -euc '
     mount --make-rprivate /
-    mount --bind "$0" "$0"
+    mount --rbind "$0" "$0"
     cd "$0"
     mount -t proc proc proc
     mount -t sysfs sysfs sys

@@ -133,7 +133,7 @@ def test_the_graph(browser, server, sine, kind):
     press_and_wait_for_a_full_graph(server)
     page = view(browser, kind)
     page.goto(server.url + "/graph")
-    until(lambda: page.text_content("#today-sum") == "7 presses", "the presses")
+    until(lambda: page.text_content("#today-sum") == "7 deals", "the presses")
     until(lambda: page.locator("#legend li").count() == 1, "the sine")
     expect(page.locator("#status")).to_have_attribute("data-transport", "websocket")
     shoot(page, "graph" + kind, full_page=kind == "-phone")
