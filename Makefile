@@ -53,7 +53,7 @@ lint: .venv/dev ## check style, types and security
 	$(PY) -m mypy
 	$(PY) -m bandit -q -c pyproject.toml -r app.py settings.py hardware integrations storage realtime web
 	node_modules/.bin/acorn --ecma5 --silent static/*.js static/vendor/*.js
-	shellcheck deploy/*.sh deploy/the-button .ci/run tests/*.sh tests/uml/*.sh
+	shellcheck deploy/*.sh deploy/the-button deploy/the-button-check .ci/run tests/*.sh tests/uml/*.sh
 
 bench: .venv/dev ## measure ratios against the peers
 	$(PY) -m bench

@@ -78,6 +78,9 @@ umask 022
 sed -e "s|^ExecStart=|ExecStart=/usr/bin/env BUTTON_PORT=%i BUTTON_HARDWARE=none |" \
     -e "s|^Description=.*|&, port %i|" deploy/$name.service >"$release/$name@.service"
 
+# What deploy/the-button-check compares at each start; the service writes none of it.
+files=$(cd "$release" && find . -type f -printf '%s %P\n' | LC_ALL=C sort)
+echo "$files" >"$release/.files"
 # ext4 writes a rename to the disk within 5 s but the bytes of new files only 30 s later: sync before switching.
 sync
 trap - EXIT
@@ -89,6 +92,7 @@ switch_to() {
 switch_to "$release"
 put 0644 deploy/$name.service $unit
 put 0755 deploy/$name /usr/local/bin/$name
+put 0755 deploy/$name-check /usr/local/lib/$name-check
 put 0644 "$release/$name@.service" /etc/systemd/system/$name@.service
 
 if [ ! -d /run/systemd/system ]; then

@@ -18,7 +18,7 @@ esac
 if [ -d /run/systemd/system ]; then
     systemctl stop $name "$name@*" || true
 fi
-rm -rf /opt/$name /usr/local/bin/$name /etc/systemd/system/$name.service /etc/systemd/system/$name@.service \
+rm -rf /opt/$name /usr/local/bin/$name /usr/local/lib/$name-check /etc/systemd/system/$name.service /etc/systemd/system/$name@.service \
     /etc/systemd/system/multi-user.target.wants/$name.service \
     /etc/systemd/system/multi-user.target.wants/$name@*.service
 [ ! -d /run/systemd/system ] || systemctl daemon-reload

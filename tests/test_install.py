@@ -269,6 +269,13 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
     assert len(list(booted.path("/opt/the-button").glob("2*"))) == 2, "this release and the former"
     assert '"count":19' in booted.get("/api/count")
 
+    current = booted.run("readlink /opt/the-button/current").strip()
+    booted.path(current + "/app.py").write_bytes(b"")  # as a power cut left it
+    booted.run("systemctl restart the-button")
+    assert booted.run("readlink /opt/the-button/current").strip() != current
+    assert "Files are missing" in booted.run("journalctl -u the-button -o cat")
+    assert '"count":19' in booted.get("/api/count")
+
     good = environment.read_bytes()
     environment.write_bytes(good + b"BUTTON_GOAL=twenty\n")
     booted.run("systemctl restart the-button || true")
@@ -293,7 +300,7 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
 def assert_sound_and_hardened(text, name, folder):
     """systemd knows every line, and puts the exposure at 2.0 of 10 at most."""
     unit = folder / name.replace("@", "@8001")
-    unit.write_text(re.sub(r"(?m)^ExecStart=.*", "ExecStart=/bin/true", text))
+    unit.write_text(re.sub(r"(?m)^ExecStart(Pre)?=.*", "ExecStart=/bin/true", text))
     verified = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
     assert unit.name not in verified.stderr, verified.stderr
     command = ["systemd-analyze", "security", "--offline=yes", "--threshold=20", unit]
