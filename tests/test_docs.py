@@ -156,7 +156,14 @@ def test_version_is_one():
 
 
 @pytest.mark.parametrize(
-    "path", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+    "path",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "realtime/README.md",
+        *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+    ],
 )
 def test_every_picture_and_link_is_there(path):
     here = (ROOT / path).parent
