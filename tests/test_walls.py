@@ -65,7 +65,8 @@ def test_the_top_level_is_as_agreed():
     agreed = {
         "app.py", "settings.py", "integrations", "hardware", "storage", "realtime", "web", "templates",
         "static", "tests", "bench", "deploy", "docs", "requirements.txt", "requirements-dev.txt", "Procfile",
-        "Makefile", "pyproject.toml", "package.json", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE",
+        "Makefile", "pyproject.toml", "package.json", "README.md", "CHANGELOG.md",
+        "CONTRIBUTING.md", "SECURITY.md", "LICENSE",
     }  # fmt: skip
     # What is tracked: a user's own files and a database may lie beside it.
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
