@@ -449,6 +449,15 @@ print(len(stopped))
     assert (done.returncode, done.stdout) == (70, "")
 
 
+def test_a_light_that_breaks_ends_nothing(tmp_path):
+    variant = ROOT / "tests/variant.py"
+    server = Server(tmp_path, program=variant, environ={"VARIANT": "light breaks"}, led_pin=12)
+    until(lambda: server.press() and "burnt out" in "\n".join(server.log), "the light's end")
+    seq = server.press()["seq"]
+    assert server.press()["seq"] == seq + 1
+    assert server.stop() == 0
+
+
 @pytest.mark.parametrize("limit", [128, 256])
 def test_too_few_descriptors_are_one_line(tmp_path, limit):
     done = subprocess.run(

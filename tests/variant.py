@@ -39,6 +39,10 @@ def hang(*_):
     _sleep(1000)
 
 
+def burn_out():
+    raise OSError("the light burnt out")
+
+
 if os.environ["VARIANT"] == "hub hangs":
     gevent.spawn_later(5, hang)
 elif os.environ["VARIANT"] == "sampler hangs":
@@ -46,6 +50,9 @@ elif os.environ["VARIANT"] == "sampler hangs":
     simulated.SimulatedPin.read = lambda pin: next(levels, None) or hang()
 elif os.environ["VARIANT"] == "writer hangs":
     sqlite.SqliteDatabase._record = hang
+elif os.environ["VARIANT"] == "light breaks":
+    writes = iter(range(5))
+    simulated.SimulatedOutput.write = lambda pin, level: burn_out() if next(writes, None) is None else None
 elif os.environ["VARIANT"] == "blocked":
     gevent.spawn(block_the_hub)
 elif os.environ["VARIANT"] == "busy":
