@@ -87,7 +87,7 @@ def _origins(text: str) -> tuple[str, ...]:
 
 
 # A page's origin; `null` of a sandbox, `file://` of some devices, or the scheme of an app.
-_ORIGIN = re.compile(r"null|file://|[a-z][a-z0-9+.-]{0,30}://[a-z0-9.:\[\]_-]{1,255}")
+_ORIGIN = re.compile(r"null|file://|[a-z][a-z0-9+.-]{0,30}://[a-z0-9.:\[\]-]{1,255}")
 
 
 def _ancestors(text: str) -> tuple[str, ...]:

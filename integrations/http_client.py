@@ -38,7 +38,7 @@ def request(
         with gevent.Timeout(within):
             connection, path = _connect(url, within)
             connection.response_class = _Answer
-            connection.request(method, path, body or None if method == "GET" else body, dict(headers))
+            connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()
             return answer.status, answer.read(most) if most else b""
     except gevent.Timeout:

@@ -24,10 +24,6 @@ RETRY_DELAY, MAX_RETRY_DELAY = 0.5, 10.0
 MAX_COUNT_SIZE, MAX_HEALTH_SIZE = 1000, 65536
 
 
-class WrongServer(Exception):
-    """The queued presses belong to another server."""
-
-
 class RemoteButton:
     """Sends presses to a server, each once.
 
@@ -90,7 +86,7 @@ class RemoteButton:
                 self._deliver()
                 self._recovered()
                 backoff.reset()
-            except (RequestFailed, WrongServer, ValueError, Unavailable) as error:
+            except (RequestFailed, Unavailable) as error:
                 self._failed(str(error))
                 backoff.wait()
                 self._news.set()
@@ -141,7 +137,7 @@ class RemoteButton:
                 raise
             return  # nothing could go to the wrong server; it is checked again with the next press
         if not claimed:
-            raise WrongServer("queued presses belong to another server; set BUTTON_SPOOL to another file")
+            raise RequestFailed("queued presses belong to another server; set BUTTON_SPOOL to another file")
         self._is_checked = True
 
     def _send(self, press: Change) -> None:

@@ -130,11 +130,9 @@ class Webhook:
         self._backoff.reset()
 
     def _begin(self) -> int:
-        """Where to go on: a place beyond the newest event is that of a database that was replaced."""
-        newest = self._database.newest().seq
-        return min(
-            newest, int(self._values.get("webhook") or self._values.set_first("webhook", str(self._first)))
-        )
+        """Return the position to go on from; one beyond the newest event is of a replaced database."""
+        stored = self._values.get("webhook") or self._values.set_first("webhook", str(self._first))
+        return min(self._database.newest().seq, int(stored))
 
     def _keep_now_and_then(self) -> None:
         if time.monotonic() - self._kept_at >= KEEP_EVERY:

@@ -8,7 +8,8 @@
   var AGAIN_IN = 2500, AGAIN_WITHIN = 5000, CHANCE = 0.9;
 
   // Connects and calls `told(count, isFirst)` for each count that is news: the first after each connect
-  // as it comes, then those with a higher seq. `page` is `admin` for the admin page, which is no screen. Calls `info(facts)` for each info, `changed(state,
+  // as it comes, then those with a higher seq. `page` is `admin` for the admin page, which is no screen.
+  // Calls `info(facts)` for each info, `changed(state,
   // transport)` when the connection comes or goes. `state` is connecting (only before the first
   // connection), connected or closed. Returns the socket.
   button.connect = function (on) {

@@ -46,11 +46,6 @@ class Event(NamedTuple):
         """The seq of the newest change that can be undone after this event; 0: none."""
         return self.below if self.kind == "undo" else self.seq
 
-    @property
-    def site(self) -> str | None:
-        """The site in the source; None: it has none."""
-        return self.source.partition("@")[2] or None
-
     def as_count(self, cause: str | None = None) -> dict[str, Any]:
         """Return the count as it is sent everywhere; `cause` replaces the event's kind."""
         return {
