@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PY = .venv/bin/python
 # Tests that start no process.
-UNIT = tests/test_debounce.py tests/test_rules.py tests/test_settings.py tests/test_walls.py
+UNIT = tests/unit
 
 .PHONY: run setup help dev test test-unit test-slow coverage lint fix docs bench soak vendor clean
 
@@ -34,7 +34,7 @@ test-unit: .venv/dev ## run the tests that start no process, in under 20 s
 	$(PY) -m pytest -q $(UNIT)
 
 coverage: .venv/dev ## show which lines the tests without processes reach
-	$(PY) -m coverage run -m pytest -q $(UNIT) tests/test_database.py tests/test_storage.py
+	$(PY) -m coverage run -m pytest -q $(UNIT) tests/storage/test_database.py tests/storage/test_storage.py
 	$(PY) -m coverage report --skip-covered
 
 test-slow: .venv/dev ## run the long tests, in under 35 minutes
@@ -45,7 +45,7 @@ fix: .venv/dev ## format, and fix what can be fixed
 	$(PY) -m ruff format .
 
 docs: .venv/dev ## write the generated parts of the documents
-	$(PY) tests/test_docs.py
+	PYTHONPATH=tests/support $(PY) tests/system/test_docs.py
 
 lint: .venv/dev ## check style, types and security
 	$(PY) -m ruff check .
@@ -53,7 +53,7 @@ lint: .venv/dev ## check style, types and security
 	$(PY) -m mypy
 	$(PY) -m bandit -q -c pyproject.toml -r app.py settings.py hardware integrations storage realtime web
 	node_modules/.bin/acorn --ecma5 --silent static/*.js static/vendor/*.js
-	shellcheck deploy/*.sh deploy/the-button deploy/the-button-check .ci/run tests/*.sh tests/uml/*.sh
+	shellcheck deploy/*.sh deploy/the-button deploy/the-button-check .ci/run tests/support/*.sh tests/support/uml/*.sh
 
 bench: .venv/dev ## measure ratios against the peers
 	$(PY) -m bench

@@ -23,10 +23,10 @@ from hardware import (
     Button,
     HardwareError,
     Led,
-    SimulatedPin,
-    open_led,
-    open_pins,
-    tap_now_and_then,
+    SimulatedInput,
+    open_inputs,
+    open_output,
+    tap_at_random,
     tap_on_enter,
 )
 from integrations import Feed, FeedError, RemoteButton, Watchdog, Webhook, log_output, process, publish_sine
@@ -115,8 +115,8 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
 
 def build(settings: Settings, demo: bool, max_clients: int) -> Program:
     """Open and connect all services. Raises if one cannot be opened."""
-    pins = open_pins(settings.hardware, settings.pin, settings.simulated_pin)
-    output = None if settings.led_pin is None else open_led(settings.hardware, settings.led_pin)
+    pins = open_inputs(settings.hardware, settings.pin, settings.simulated_pin)
+    output = None if settings.led_pin is None else open_output(settings.hardware, settings.led_pin)
     listener = _listen(settings)
     feed = _open_feed(settings, demo)
     database = _open_database(settings)
@@ -136,7 +136,7 @@ def build(settings: Settings, demo: bool, max_clients: int) -> Program:
 
     # In the order in which they stop: nothing new, then what was accepted to disk and to every screen.
     services = process.Services()
-    services.add("listener", stop=lambda _: server.refuse())
+    services.add("listener", stop=lambda _: server.stop_accepting())
     services.add("button", button.tasks(), button.stop, critical=True)
     services.add("store", store.tasks(), store.stop, critical=True)
     services.add("server", server.tasks(), server.close, critical=True)
@@ -198,8 +198,8 @@ def run_button(settings: Settings, url: str) -> None:
     if settings.hold:
         log.warning("BUTTON_HOLD is ignored: only a server can undo a press")
     stopping = process.stop_event()
-    pins = open_pins(settings.hardware, settings.pin, settings.simulated_pin)
-    output = None if settings.led_pin is None else open_led(settings.hardware, settings.led_pin)
+    pins = open_inputs(settings.hardware, settings.pin, settings.simulated_pin)
+    output = None if settings.led_pin is None else open_output(settings.hardware, settings.led_pin)
     spool = Spool(Path(settings.spool or "button-spool.db"))
     remote = RemoteButton(url, settings.api_token, spool, settings.site)
     remote.subscribe(lambda count: log.info("Press counted: %s of %s to go", count["count"], count["goal"]))
@@ -323,7 +323,7 @@ def _blink(led: Led, event: Event) -> None:
 def _log_hardware(settings: Settings, button: Button, pins: list[Any]) -> None:
     numbers = ", ".join(map(str, settings.pin))
     log.info("Hardware %s, pin %s", button.status()["driver"], numbers if pins else "none")
-    if pins and isinstance(pins[0], SimulatedPin):
+    if pins and isinstance(pins[0], SimulatedInput):
         at_terminal = sys.stdin is not None and sys.stdin.isatty()
         fifo = f"write 0 and then 1 to {settings.simulated_pin}" if settings.simulated_pin else ""
         ways = [way for way in ("press Enter" if at_terminal else "", fifo) if way]
@@ -336,7 +336,7 @@ def _log_hardware(settings: Settings, button: Button, pins: list[Any]) -> None:
 
 def _demonstration(pins: list[Any], feed: Feed) -> list[Callable[[], None]]:
     """Return tasks that press the simulated button now and then, and publish a sine."""
-    tasks: list[Callable[[], None]] = [partial(tap_now_and_then, pins[0].tap)]
+    tasks: list[Callable[[], None]] = [partial(tap_at_random, pins[0].tap)]
     if feed.bound:
         tasks.append(partial(publish_sine, feed.bound[0]))
     else:

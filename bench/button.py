@@ -15,11 +15,11 @@ from bench.rig import HERE, percentile, spread
 from hardware import Button
 from integrations.process import SWITCH_INTERVAL
 
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path.insert(0, str(HERE.parent / "tests/support"))
 
-from bounce import Finger
+from switch_model import Finger
 
-from hardware.debounce import Debouncer
+from hardware.debouncer import Debouncer
 
 _clock = time.monotonic
 

@@ -36,10 +36,10 @@ class Product:
     `group` is the folder of a control group that its process joins, None: none.
     """
 
-    def __init__(self, clients, group=None, how="socketio"):
+    def __init__(self, clients, group=None, how="socketio", checkout=HERE.parent):
         self.clients = clients
         self.presses = Presses(
-            HERE.parent / "app.py",
+            checkout / "app.py",
             host="0.0.0.0",
             max_clients=str(clients),
             before=partial(self._prepare, group),

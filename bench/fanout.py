@@ -1,7 +1,7 @@
 """What a screen costs, against the physical limit and the peers, in one interleaved run.
 
 Writes docs/performance.md. CPU is the server process's own, user and system; each figure is the median of
-three passes, in which the servers take turns.
+five passes, in which the servers take turns, forwards and backwards.
 """
 
 import datetime
@@ -16,7 +16,7 @@ from bench import capacity
 from bench.rig import HERE, cpu_seconds, fill, machine
 
 PEERS = HERE / "peers"
-PASSES = 3
+PASSES = 5
 HEARTBEAT = 10
 
 
@@ -24,9 +24,6 @@ class WholePress(capacity.Product):
     """The product: a press comes by HTTP, is committed, and then broadcast."""
 
     name = "The Button"
-
-    def __init__(self, clients, how="socketio"):
-        super().__init__(clients, how=how)
 
     def burst(self, times, pause=0.0):
         """Press so many times; return CPU seconds a delivered count."""
@@ -118,19 +115,8 @@ def commands(folder):
 def broadcast(known, names, clients, times):
     """CPU a delivered count of each peer, with so many clients, back to back; and the memory of each."""
     peers = [Peer(name, *known[name], clients) for name in names]
-    figures = {peer.name: [] for peer in peers}
-    for peer in peers:
-        peer.burst(max(3, times // 10))
-    for _ in range(PASSES):
-        for peer in peers:
-            figures[peer.name].append(peer.burst(times))
-            print(
-                f"{clients} clients, {peer.name}: {figures[peer.name][-1] * 1e6:.1f} us a count", flush=True
-            )
     memory = {peer.name: peer.each for peer in peers}
-    for peer in peers:
-        peer.stop()
-    return figures, memory
+    return in_turn(peers, times), memory
 
 
 def ratio(figures, name):
@@ -140,29 +126,32 @@ def ratio(figures, name):
 
 def connects(known, clients=3000):
     """CPU a connect, ours and Node's, one after the other, each time in a new process."""
-    figures = {"The Button": [], "Node socket.io": []}
+    names = ["The Button", "Node socket.io"]
+    figures = {name: [] for name in names}
     for _ in range(PASSES):
-        for name, taken in figures.items():
+        for name in names:
             peer = Peer(name, *known[name], clients)
-            taken.append(peer.connect)
+            figures[name].append(peer.connect)
             peer.stop()
+        names.reverse()
     return figures
 
 
 def in_turn(peers, times, pause=""):
-    """CPU a count of each peer, in so many bursts of each as there are passes; ends the peers."""
+    """Return CPU seconds a count of each peer, a burst in each pass; stop the peers."""
     figures = {peer.name: [] for peer in peers}
     for peer in peers:
-        peer.burst(times, pause)  # Node's compiler wants to see it first
-    for _ in range(PASSES):
-        for peer in peers:
+        peer.burst(times, pause)  # Node compiles what has run often
+    for number in range(PASSES):
+        for peer in peers if number % 2 else reversed(peers):
             figures[peer.name].append(peer.burst(times, pause))
+            print(f"{peer.clients} clients, {peer.name}: {figures[peer.name][-1] * 1e6:.1f} us", flush=True)
     for peer in peers:
         peer.stop()
     return figures
 
 
-def polling(known, clients=300, times=35):
+def polling(known, clients=300, times=8):
     """CPU a count by long polling, before the first ping, which the load does not answer.
 
     Ours and Node's; then a whole press and Node's.
@@ -170,14 +159,14 @@ def polling(known, clients=300, times=35):
     node = "Node socket.io"
     engine = [Peer(name, known[name][0], "polling", clients) for name in ("The Button", node)]
     engine = in_turn(engine, times, "0.1")
-    whole = [WholePress(clients, "polling"), Peer(node, known[node][0], "polling", clients)]
-    return engine, in_turn(whole, 20, "0.1")
+    whole = [WholePress(clients, how="polling"), Peer(node, known[node][0], "polling", clients)]
+    return engine, in_turn(whole, times, "0.1")
 
 
 def whole_press(known, clients=1000):
     """CPU a count of a whole press, and of the C loop."""
     limit = "C send() loop"
-    return in_turn([WholePress(clients), Peer(limit, *known[limit], clients)], 200)
+    return in_turn([WholePress(clients), Peer(limit, *known[limit], clients)], 100)
 
 
 def ajax(clients=200, seconds=5):
@@ -205,10 +194,9 @@ def ajax(clients=200, seconds=5):
     return used / clients / seconds
 
 
-def nine_thousand(known):
+def nine_thousand(command):
     """9,000 clients through two heartbeats: growth of memory, clients dropped, CPU a heartbeat."""
-    command, how = known["The Button"]
-    peer = Peer("The Button", [*command, str(HEARTBEAT)], how, 9000)
+    peer = Peer("The Button", [*command, str(HEARTBEAT)], "socketio", 9000)
     before = peer.used()
     begun = time.monotonic()
     time.sleep(2.2 * HEARTBEAT)
@@ -267,14 +255,14 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         known = commands(Path(folder))
-        thousand, _ = broadcast(known, list(known), 1000, 200)
+        thousand, _ = broadcast(known, list(known), 1000, 120)
         names = ["C send() loop", "The Button", "Node ws", "Node socket.io"]
-        five, memory = broadcast(known, names, 5000, 60)
+        five, memory = broadcast(known, names, 5000, 40)
         whole = whole_press(known)
         opened = connects(known)
         polls, whole_polls = polling(known)
         asked = ajax()
-        growth, dropped, heartbeat = nine_thousand(known)
+        growth, dropped, heartbeat = nine_thousand(known["The Button"][0])
         print(f"{growth / 1e6:.0f} MB, {dropped} dropped, {heartbeat * 1e6:.1f} us a heartbeat", flush=True)
         stale, kept, newest, beside = stalled(known)
     many = capacity.many()
@@ -350,7 +338,7 @@ def write(table):
 Measured by `python -m bench fanout` (part of `make bench`) on {datetime.date.today():%Y-%m-%d}, on {machine()},
 {versions}; Node {node} with socket.io 4.8.4 and
 ws 8.23.0, Tornado 6.6.1. Servers and clients share one machine, so compare the ratios: the servers take turns in each
-of three passes, and the table shows the medians of their figures and of their ratios. A count is a broadcast of about
+of five passes, and the table shows the medians of their figures and of their ratios. A count is a broadcast of about
 100 bytes to one client. "must" is the limit, "aim" the goal. The kernel's share, which the C loop shows, differs
 between processors: on two cores of AMD EPYC (2026-11-24) the Button was at 0.54 of Node socket.io with 5,000
 clients, and the C loop at 0.49. The rows about clients in one process and the control group come from

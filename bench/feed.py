@@ -17,7 +17,7 @@ from bench.rig import HERE, percentile, server, spread, until
 
 SAMPLES, APART = 60, 0.1
 FLOOD, SECONDS = 20_000, 20
-PRODUCER = HERE.parent / "tests/producer.py"
+PRODUCER = HERE.parent / "tests/support/producer.py"
 #: Takes the time at which a frame was painted that shows a new value; the page draws within a frame.
 WATCH = """
   window.painted = {};

@@ -1,4 +1,4 @@
-"""What each hostile client of tests/hostile.py costs a press, the screens and the memory, and a stop meanwhile.
+"""What each hostile client of tests/support/attacks.py costs a press, the screens and the memory, and a stop meanwhile.
 
     python -m bench hostile [PROGRAM]
 

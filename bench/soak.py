@@ -52,7 +52,7 @@ class Office:
             Crowd(self.proxy.port, THROUGH_PROXY, LEAVES),
         ]
         feed = self.server.environ["BUTTON_FEED"]
-        command = [sys.executable, str(ROOT / "tests/producer.py"), feed]
+        command = [sys.executable, str(ROOT / "tests/support/producer.py"), feed]
         self.producers = [subprocess.Popen(command) for _ in range(2)]
         self.changes = 0
         self.log = []  # of the servers before this one

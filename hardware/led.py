@@ -1,44 +1,38 @@
-"""The light in the button: it tells the finger what became of the press."""
+"""The LED in the button, which shows whether a press counted."""
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 from gevent import event as gevent_event
 
-#: Seconds that the light is out, and then on, in a blink.
-BLINK = 0.12
-#: Seconds from one blink to the next, as long as something is the matter. At rest the light is on.
+from .pins import OutputPin
+
+#: Seconds that the LED is off, and then on, in a blink.
+BLINK_TIME = 0.12
+#: Seconds from one blink to the next in each state. At rest the LED is on.
 PERIODS = {"rest": None, "slow": 1.6, "fast": 0.2}
-#: Seconds between looks at what is the matter, at rest.
-LOOK_EVERY = 0.25
-#: Blinks that wait at most: of a burst of presses the finger feels the first.
-MOST_WAITING = 3
-
-
-class OutputPin(Protocol):
-    """A pin whose level can be set."""
-
-    def write(self, level: int) -> None:
-        """Set the level: 1 lights the LED."""
-
-    def close(self) -> None:
-        """Put the light out and give the pin back."""
+#: Seconds between two checks of the state, at rest.
+CHECK_INTERVAL = 0.25
+#: Queued blinks. Of a burst of presses the first are enough.
+MAX_BLINKS = 3
 
 
 class Led:
-    """Shows what is the matter, and blinks when told.
+    """An LED that shows a state and blinks on request.
 
-    Wire physical pin 12 (GPIO18) through 330 Ohm to the LED's long leg, and its short leg to ground, say
+    Wire physical pin 12 (GPIO18) through 330 Ohm to the LED's long leg, and its short leg to ground, such as
     physical pin 14.
 
-        led = Led(open_led("gpio", 12), state=lambda: "rest")
+        led = Led(GpioOutput(12), state=lambda: "rest")
         for task in led.tasks():
             gevent.spawn(task)
         led.blink(1)
 
-    `state()` is "rest" (lit), "slow" or "fast".
+    Args:
+        pin: The pin of the LED.
+        state: Returns "rest" (lit), "slow" or "fast" (blinking).
     """
 
     def __init__(self, pin: OutputPin, state: Callable[[], str]) -> None:
@@ -46,11 +40,11 @@ class Led:
         self._state = state
         self._shown = "rest"
         self._closed = False
-        self._blinks: deque[int] = deque(maxlen=MOST_WAITING)
+        self._blinks: deque[int] = deque(maxlen=MAX_BLINKS)
         self._wake = gevent_event.Event()
 
     def blink(self, times: int) -> None:
-        """Blink so many times, as soon as the blinks before are done; does not block."""
+        """Queue a number of blinks. Does not block."""
         self._blinks.append(times)
         self._wake.set()
 
@@ -67,17 +61,17 @@ class Led:
             self._shown = self._state()
             period = PERIODS[self._shown]
             if period is None:
-                self._set(1, LOOK_EVERY)
+                self._set(1, CHECK_INTERVAL)
             else:
                 self._set(0, period / 2)
                 self._set(1, period / 2)
 
     def status(self) -> dict[str, Any]:
-        """What the light shows."""
+        """Return what the LED shows."""
         return {"shows": self._shown}
 
     def stop(self, timeout: float = 0.0) -> None:
-        """Put the light out for good."""
+        """Turn the LED off and release its pin."""
         self._closed = True
         self._pin.close()
 
@@ -88,13 +82,13 @@ class Led:
     def _blink(self, times: int) -> None:
         for _ in range(times):
             self._write(0)
-            gevent.sleep(BLINK)
+            gevent.sleep(BLINK_TIME)
             self._write(1)
-            gevent.sleep(BLINK)
-        gevent.sleep(BLINK)  # so that two blinks and two times one are not the same
+            gevent.sleep(BLINK_TIME)
+        gevent.sleep(BLINK_TIME)  # so that two blinks differ from twice one
 
     def _set(self, level: int, seconds: float) -> None:
-        """Set the level for so long, or until there is something to blink for."""
+        """Set the level for some seconds, or until a blink is queued."""
         if not self._blinks:
             self._write(level)
             self._wake.wait(seconds)

@@ -1,4 +1,4 @@
-"""A pin without a Pi, which bounces if you make it: driven by a FIFO, by the Enter key, by a program."""
+"""Simulated pins, driven by a FIFO, the Enter key or a program."""
 
 import errno
 import logging
@@ -17,58 +17,62 @@ from gevent.socket import wait_read
 
 log = logging.getLogger(__name__)
 
-#: Seconds that `tap` holds the button, and that it lets go before the next tap.
-TAP = 0.06
+#: Seconds that `tap` holds the button, and the pause before the next tap.
+TAP_TIME = 0.06
 
 _read = monkey.get_original("os", "read")
 _start_thread = monkey.get_original("_thread", "start_new_thread")
 
 
-class SimulatedPin:
-    """A pin that behaves like one pulled up: 1 until something pulls it low.
+class SimulatedInput:
+    """An input with a pull-up, so 1 until something pulls it low.
 
-    `fifo`, if not None, is the path of a FIFO (made if missing). Each digit written to it sets the
-    level, as a finger would:
+    Each digit written to its FIFO sets the level, as a finger would, bounces included:
 
         echo 0 > button.fifo; sleep 0.1; echo 1 > button.fifo
 
-    Its levels pass the same sampler and debouncer as a real pin's. Raises `OSError` if the path is
-    something else than a FIFO, or cannot be made.
+    The levels pass through the same sampler and debouncer as those of a real pin.
+
+    Args:
+        fifo: Path of the FIFO, created if missing; None: only `tap` presses.
+
+    Raises:
+        OSError: The path is not a FIFO, or cannot be created.
     """
 
     def __init__(self, fifo: str | None = None) -> None:
         self.driver = "simulated"
         self._level = 1
-        self._taps: deque[float] = deque()  # when each begins; the sampler's thread takes them off
+        self._taps: deque[float] = deque()  # start of each; removed by the sampler's thread
         self._next_tap = 0.0
         self._fd = None if fifo is None else _open(fifo)
         if self._fd is not None:
             _start_thread(self._follow, (self._fd,))
 
     def read(self) -> int:
-        """The level now."""
+        """Return the level."""
         if self._taps:
             held = time.monotonic() - self._taps[0]
-            if held >= 2 * TAP:
+            if held >= 2 * TAP_TIME:
                 self._taps.popleft()
-            elif 0 <= held < TAP:
+            elif 0 <= held < TAP_TIME:
                 return 0
         return self._level
 
     def tap(self) -> None:
-        """Press and let go, after the taps that are still under way."""
-        begins = max(time.monotonic(), self._next_tap)
-        self._next_tap = begins + 2 * TAP
-        self._taps.append(begins)
+        """Press and release, after the taps that are queued."""
+        start = max(time.monotonic(), self._next_tap)
+        self._next_tap = start + 2 * TAP_TIME
+        self._taps.append(start)
 
     def close(self) -> None:
-        """Read the FIFO no more; it stays where it is."""
+        """Stop reading the FIFO, which is not deleted."""
         if self._fd is not None:
             fd, self._fd = self._fd, None
-            os.write(fd, b"\n")  # wakes the thread, which sees that it is over
+            os.write(fd, b"\n")  # wakes the thread, which then returns
 
     def _follow(self, fd: int) -> None:
-        """A native thread, which waits for digits. To look at each sample would cost 1 % of a core."""
+        """Read digits in a native thread. Reading at each sample would cost 1 % of a core."""
         while self._fd is not None:
             for byte in _read(fd, 4096):
                 if byte in b"01":
@@ -77,7 +81,7 @@ class SimulatedPin:
 
 
 class SimulatedOutput:
-    """An output pin without a Pi: `level` is what was written last."""
+    """An output whose `level` is what was written last."""
 
     def __init__(self) -> None:
         self.level = 0
@@ -87,7 +91,7 @@ class SimulatedOutput:
         self.level = level
 
     def close(self) -> None:
-        """Let it go out."""
+        """Set the level to 0."""
         self.level = 0
 
 
@@ -96,16 +100,13 @@ def _open(path: str) -> int:
         os.mkfifo(path, 0o600)
     except FileExistsError:
         if not stat.S_ISFIFO(Path(path).stat().st_mode):
-            raise FileExistsError(17, "exists and is no FIFO") from None
-    # For reading and writing: so it never ends when a writer goes, and opening it does not wait.
+            raise FileExistsError(errno.EEXIST, "exists and is not a FIFO") from None
+    # Opened for writing, too, so that it does not end with a writer and opening it does not block.
     return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
 
 def tap_on_enter(tap: Callable[[], None]) -> None:
-    """Call `tap` for each line that is typed on the terminal; returns when it is gone.
-
-    For a greenlet.
-    """
+    """Call `tap` for each line typed on the terminal, until it closes. Blocks; run it in a greenlet."""
     fd = sys.stdin.fileno()
     try:
         while True:
@@ -118,22 +119,22 @@ def tap_on_enter(tap: Callable[[], None]) -> None:
                 break
             for _ in range(got.count(b"\n")):
                 tap()
-    except OSError as error:  # it was hung up
-        log.info("The terminal is gone, so Enter presses no more: %s", error.strerror)
+    except OSError as error:  # hung up
+        log.info("Terminal closed, Enter no longer presses the button: %s", error.strerror)
 
 
 def _is_in_background(terminal: int) -> bool:
-    """Whether this process would be stopped if it read its terminal now."""
+    """Return whether the kernel would stop this process if it read its terminal now."""
     try:
         return os.tcgetpgrp(terminal) != os.getpgrp()
     except OSError as error:
-        if error.errno == errno.ENOTTY:  # it is not the terminal that controls us
+        if error.errno == errno.ENOTTY:  # not the controlling terminal
             return False
         raise
 
 
-def tap_now_and_then(tap: Callable[[], None]) -> None:
-    """Never returns: calls `tap` every few seconds, for a demonstration."""
+def tap_at_random(tap: Callable[[], None]) -> None:
+    """Call `tap` every few seconds, for a demonstration. Does not return."""
     while True:
-        gevent.sleep(random.uniform(2.0, 6.0))  # noqa: S311 - no secret
+        gevent.sleep(random.uniform(2.0, 6.0))  # noqa: S311 - not a secret
         tap()

@@ -1,4 +1,4 @@
-"""A POST to another server, which can hold nobody up for longer than it may."""
+"""HTTP requests with a total timeout and a size limit."""
 
 import functools
 import http.client
@@ -11,38 +11,46 @@ from urllib.parse import urlsplit
 
 import gevent
 
-#: Bytes of an answer, its head included, after which no more is read.
-LONGEST_ANSWER = 65536
+#: Bytes of a response, headers included, that are read.
+MAX_RESPONSE_SIZE = 65536
 
 
 class RequestFailed(Exception):
-    """The other server gave no answer; it may have got the request. The text names no address."""
-
-
-def post(
-    url: str, body: bytes, headers: Mapping[str, str], within: float, most: int = 0
-) -> tuple[int, bytes]:
-    """POST `body` to `url`; see `request`."""
-    return request("POST", url, body, headers, within, most)
+    """There is no valid response. The request may have arrived. The message contains no address."""
 
 
 def request(
-    method: str, url: str, body: bytes, headers: Mapping[str, str], within: float, most: int = 0
+    method: str, url: str, body: bytes, headers: Mapping[str, str], timeout: float, max_size: int = 0
 ) -> tuple[int, bytes]:
-    """Send a request to `url` (http or https); return the status and the first `most` bytes of the body.
+    """Send a request. Redirects are not followed.
 
-    Raises `RequestFailed` if there is no response in `within` seconds. Redirects are not followed.
+    Args:
+        method: Such as "POST".
+        url: The URL, http or https.
+        body: The body of the request.
+        headers: Its headers.
+        timeout: Seconds for all of it, connecting included.
+        max_size: Bytes of the response's body to read.
+
+    Returns:
+        The status, and the first `max_size` bytes of the body.
+
+    Raises:
+        RequestFailed: There is no valid response in time.
     """
     connection = None
     try:
-        with gevent.Timeout(within):
-            connection, path = _connect(url, within)
-            connection.response_class = _Answer
+        with gevent.Timeout(timeout):
+            connection, path = _connect(url, timeout)
+            connection.response_class = _BoundedResponse
             connection.request(method, path, body, dict(headers))
-            answer = connection.getresponse()
-            return answer.status, answer.read(most) if most else b""
+            response = connection.getresponse()
+            content = response.read(max_size) if max_size else b""
+            if len(content) < max_size and response.length:
+                raise RequestFailed("the response is truncated")
+            return response.status, content
     except gevent.Timeout:
-        raise RequestFailed(f"no answer in {within:.0f} s") from None
+        raise RequestFailed(f"no response in {timeout:.0f} s") from None
     except ssl.SSLError as error:
         raise RequestFailed(error.reason or type(error).__name__) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -53,17 +61,18 @@ def request(
 
 
 def load_certificates(url: str) -> None:
-    """Read the certificates, if `url` is https, now and not at the first `post`: it takes the hub 50 ms."""
+    """Load the certificates for an https URL now, since that blocks the hub for 50 ms."""
     if urlsplit(url).scheme == "https":
         _context()
 
 
-def _connect(url: str, within: float) -> tuple[http.client.HTTPConnection, str]:
-    parts = urlsplit(url)
-    host, path = parts.hostname or "", f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-    if parts.scheme == "https":
-        return http.client.HTTPSConnection(host, parts.port or 443, timeout=within, context=_context()), path
-    return http.client.HTTPConnection(host, parts.port or 80, timeout=within), path
+def _connect(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str]:
+    split = urlsplit(url)
+    host, path = split.hostname or "", f"{split.path or '/'}{'?' + split.query if split.query else ''}"
+    if split.scheme == "https":
+        context = _context()
+        return http.client.HTTPSConnection(host, split.port or 443, timeout=timeout, context=context), path
+    return http.client.HTTPConnection(host, split.port or 80, timeout=timeout), path
 
 
 @functools.cache
@@ -71,16 +80,16 @@ def _context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-class _Bounded(io.RawIOBase):
-    """What a socket receives, up to a limit.
+class _BoundedReader(io.RawIOBase):
+    """Reads a limited number of bytes from a socket.
 
-    `http.client` would follow a head without an end, and as long as there are bytes, gevent's `recv` does not
-    let others run.
+    `http.client` accepts any number of interim responses, and gevent's `recv` does not switch greenlets while
+    there is data.
     """
 
     def __init__(self, raw: io.RawIOBase) -> None:
         self._raw = raw
-        self._left = LONGEST_ANSWER
+        self._left = MAX_RESPONSE_SIZE
 
     def readable(self) -> bool:
         return True
@@ -93,13 +102,13 @@ class _Bounded(io.RawIOBase):
         gevent.sleep(0)
         if self._left <= 0:
             raise http.client.HTTPException("the response is too long")
-        got = self._raw.readinto(memoryview(buffer)[: self._left]) or 0
-        self._left -= got
-        return got
+        received = self._raw.readinto(memoryview(buffer)[: self._left]) or 0
+        self._left -= received
+        return received
 
 
-class _Answer(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *arguments: Any, **more: Any) -> None:
-        super().__init__(sock, *arguments, **more)
+class _BoundedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
         # Its file keeps the socket open for a body that ends with the connection.
-        self.fp: Any = io.BufferedReader(_Bounded(self.fp.detach()))
+        self.fp: Any = io.BufferedReader(_BoundedReader(self.fp.detach()))

@@ -155,7 +155,7 @@ def exit_now(status: int) -> None:
 def set_priority() -> None:
     """Raise the priority of the process where permitted, before there are threads, which inherit it."""
     sys.setswitchinterval(SWITCH_INTERVAL)
-    if os.getpriority(os.PRIO_PROCESS, 0) == 0:  # nobody has chosen another
+    if os.getpriority(os.PRIO_PROCESS, 0) == 0:  # not set by the administrator
         with contextlib.suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
 
@@ -168,7 +168,7 @@ def raise_descriptor_limit() -> int:
 
 
 def trim_heap() -> None:
-    """Return freed memory to the system every `TRIM_INTERVAL`, for ever. Blocks.
+    """Return freed memory to the system every `TRIM_INTERVAL`. Does not return.
 
     glibc keeps freed memory in its heap: 32 MB after hashing a password, more after many clients.
     """

@@ -1,4 +1,4 @@
-"""A button that is far from its server: its presses are queued on disk and sent until they are accepted."""
+"""A button whose server is elsewhere, with a queue of presses on disk."""
 
 import json
 import logging
@@ -51,9 +51,9 @@ class RemoteButton:
         self._accepted: set[str] = set()  # keys that could not be deleted from the spool yet
         self._is_checked = False  # whether the server is known to be the one that the spool belongs to
         self._subscribers: list[Callable[[dict[str, Any]], None]] = []
-        self._news = gevent_event.Event()
+        self._pending = gevent_event.Event()
         self._trouble: str | None = None
-        self._news.set()
+        self._pending.set()
 
     def subscribe(self, callback: Callable[[dict[str, Any]], None]) -> None:
         """Call `callback` with the count after each press. It must not block."""
@@ -67,20 +67,20 @@ class RemoteButton:
         except Unavailable as error:
             log.error("Press of %s is in memory only, spool not writable: %s", source, error)
             self._unspooled.append(press)
-        self._news.set()
+        self._pending.set()
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
-        """Return what must run in a greenlet."""
+        """Return the function to run in a greenlet."""
         return (self._run,)
 
     def stop(self, timeout: float) -> None:
-        """Do nothing: what can be on disk is."""
+        """Do nothing, since presses are on disk already."""
 
     def _run(self) -> None:
         backoff = Backoff(RETRY_DELAY, MAX_RETRY_DELAY)
         while True:
-            self._news.wait()
-            self._news.clear()
+            self._pending.wait()
+            self._pending.clear()
             try:
                 self._check_server()
                 self._deliver()
@@ -89,7 +89,7 @@ class RemoteButton:
             except (RequestFailed, Unavailable) as error:
                 self._failed(str(error))
                 backoff.wait()
-                self._news.set()
+                self._pending.set()
 
     def _deliver(self) -> None:
         while self._unspooled:
@@ -127,7 +127,7 @@ class RemoteButton:
         elif version.startswith(("1.0.", "1.1.")):  # it has no ID yet
             self._is_checked = True
         else:
-            raise RequestFailed("the server does not tell its ID; is it The Button?")
+            raise RequestFailed("the server has no ID; is it The Button?")
 
     def _claim(self, identity: str) -> None:
         try:
@@ -155,7 +155,7 @@ class RemoteButton:
             callback(count)
 
     def _failed(self, reason: str) -> None:
-        self._is_checked = False  # another server may answer at the address next time
+        self._is_checked = False  # the address may lead to another server next time
         if self._trouble != reason:
             log.error("Delivery failed, presses are queued: %s", reason)
         self._trouble = reason

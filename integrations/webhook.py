@@ -1,4 +1,4 @@
-"""The webhook: posts every change to another program, such as a chat or a home."""
+"""The webhook, which posts each change to another program."""
 
 import base64
 import contextlib
@@ -14,30 +14,36 @@ from gevent import event as gevent_event
 
 from storage import Backoff, Database, Event, KeyValue, Unavailable
 
-from .http_client import RequestFailed, load_certificates, post
+from .http_client import RequestFailed, load_certificates, request
 
 log = logging.getLogger(__name__)
 
-#: Seconds within which the receiver must answer.
-ANSWER_WITHIN = 10.0
+#: Seconds within which the receiver must respond.
+RESPONSE_TIMEOUT = 10.0
 #: Seconds between attempts, doubled each time up to the second.
 RETRY_DELAY, MAX_RETRY_DELAY = 1.0, 60.0
-#: Seconds between looks whether another server, which sent, has gone.
-LOOK_EVERY = 10.0
-#: Seconds at least between two times that the place is kept: a press may have to wait for that write.
-KEEP_EVERY = 5.0
-#: Events that are read in one go.
-AT_ONCE = 100
-#: The lock by which one of many servers alone sends.
+#: Seconds between checks whether the server that sends has stopped.
+CHECK_INTERVAL = 10.0
+#: Seconds between writes of the position, for which a press may have to wait.
+SAVE_INTERVAL = 5.0
+#: Events of one query.
+BATCH_SIZE = 100
+#: Number of the advisory lock of the one server that sends.
 SENDER = 0x57656248
 
 
 class Webhook:
-    """Posts each event to `url`, in their order, until the receiver answers with a 2xx.
+    """Posts each event in order, until the receiver responds with a 2xx.
 
-    The position is in the database, so that a restart loses nothing; the events of the last few seconds may
-    then be posted twice, with the same `webhook-id`. The first start begins with the next event. `secret`
-    None: requests are not signed.
+    The position is in the database, so that a restart loses nothing. Events of the last few seconds may then
+    be posted twice, with the same `webhook-id`. The first start begins with the next event.
+
+    Args:
+        url: URL of the receiver.
+        secret: Key that signs requests; None: they are not signed.
+        database: Where the events are.
+        values: Where the position is stored.
+        noun: What is counted, in the sentence for people.
     """
 
     def __init__(
@@ -49,28 +55,28 @@ class Webhook:
         self._key = None if secret is None else signing_key(secret)
         self._database = database
         self._values = values
-        self._first = database.newest().seq  # before which nothing is posted at the very first start
+        self._first = database.newest().seq  # the first start begins after it
         self._news = gevent_event.Event()
         self._seq: int | None = None  # of the last event that was sent; None: another server sends
-        self._seq_kept: int | None = None
+        self._saved_seq: int | None = None
         self._rewinds = 0
-        self._kept_at = -KEEP_EVERY
+        self._saved_at = -SAVE_INTERVAL
         self._backoff = Backoff(RETRY_DELAY, MAX_RETRY_DELAY)
         self._trouble: str | None = None
         self._sent = 0
 
     def wake(self, _event: Event | None = None) -> None:
-        """Look soon whether there is something to send; does not block."""
+        """Check for new events. Does not block."""
         self._news.set()
 
     def rewind(self) -> None:
-        """Go on from the newest change: the database has lost changes that were sent."""
+        """Continue with the newest change after the database has lost changes that were sent."""
         self._rewinds += 1
         self._seq = None
         self._news.set()
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
-        """Return what must run in a greenlet."""
+        """Return the function to run in a greenlet."""
         return (self._run,)
 
     def _run(self) -> None:
@@ -78,29 +84,29 @@ class Webhook:
             self._news.clear()
             try:
                 self._send_all()
-                self._keep_now_and_then()
-                self._well()
+                self._save_sometimes()
+                self._recovered()
             except (RequestFailed, Unavailable) as error:
                 if self._trouble != str(error):
                     log.error("Webhook delivery failed, retrying: %s", error)
                 self._trouble = str(error)
                 self._backoff.wait()
                 continue
-            self._news.wait(timeout=LOOK_EVERY if self._seq == self._seq_kept else KEEP_EVERY)
+            self._news.wait(timeout=CHECK_INTERVAL if self._seq == self._saved_seq else SAVE_INTERVAL)
 
     def stop(self, timeout: float) -> None:
         """Store the position, before the database is closed."""
         with contextlib.suppress(Unavailable):
-            self._keep()
+            self._save()
 
     def status(self) -> dict[str, Any]:
-        """How many events were answered since the start; what is amiss, as a warning."""
+        """Return the number of events that were accepted since the start, and warnings."""
         return {"sent": self._sent, "warnings": [self._trouble] if self._trouble else []}
 
     def _send_all(self) -> None:
         while self._is_sender():
             rewinds = self._rewinds
-            events = self._database.events_after(self._seq or 0, AT_ONCE)
+            events = self._database.events_after(self._seq or 0, BATCH_SIZE)
             if not events:
                 return
             for event in events:
@@ -111,58 +117,58 @@ class Webhook:
                     break
                 self._seq = event.seq
                 self._sent += 1
-                self._keep_now_and_then()
-                self._well()
+                self._save_sometimes()
+                self._recovered()
 
     def _is_sender(self) -> bool:
-        """Whether this server is the one that sends; another may have taken over since."""
+        """Return whether this server is the one that sends."""
         if not self._database.sole(SENDER):
-            self._seq = self._seq_kept = None
+            self._seq = self._saved_seq = None
             return False
         if self._seq is None:
-            self._seq = self._seq_kept = self._begin()
+            self._seq = self._saved_seq = self._begin()
         return True
 
-    def _well(self) -> None:
+    def _recovered(self) -> None:
         if self._trouble:
             log.warning("Webhook delivery recovered")
         self._trouble = None
         self._backoff.reset()
 
     def _begin(self) -> int:
-        """Return the position to go on from; one beyond the newest event is of a replaced database."""
+        """Return the position to continue from. One beyond the newest event is of a replaced database."""
         stored = self._values.get("webhook") or self._values.set_first("webhook", str(self._first))
         return min(self._database.newest().seq, int(stored))
 
-    def _keep_now_and_then(self) -> None:
-        if time.monotonic() - self._kept_at >= KEEP_EVERY:
-            self._keep()
+    def _save_sometimes(self) -> None:
+        if time.monotonic() - self._saved_at >= SAVE_INTERVAL:
+            self._save()
 
-    def _keep(self) -> None:
-        if self._seq is not None and self._seq != self._seq_kept:
+    def _save(self) -> None:
+        if self._seq is not None and self._seq != self._saved_seq:
             self._values.set("webhook", str(self._seq))
-            self._seq_kept, self._kept_at = self._seq, time.monotonic()
+            self._saved_seq, self._saved_at = self._seq, time.monotonic()
 
     def _send(self, event: Event) -> None:
         body = json.dumps(message(event, self._noun)).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "the-button"}
         name = f"button_{event.seq}_{round(event.at * 1000)}"
         headers |= signed(self._key, name, int(self._database.now()), body)
-        status, _ = post(self._url, body, headers, ANSWER_WITHIN)
+        status, _ = request("POST", self._url, body, headers, RESPONSE_TIMEOUT)
         if not 200 <= status < 300:
-            raise RequestFailed(f"the receiver answers {status}")
+            raise RequestFailed(f"the receiver responded with {status}")
 
 
 SENTENCES = {"undo": "Undone", "reset": "Reset", "goal": "A new goal", "set": "Corrected"}
 
 
 def message(event: Event, noun: str = "deal") -> dict[str, Any]:
-    """Return what is posted: a sentence, which chats show, and the event as in `/api/history`."""
+    """Return the posted object, a sentence for chats and the event as in `/api/history`."""
     return {"text": sentence(event, noun), **event.as_history()}
 
 
 def sentence(event: Event, noun: str = "deal") -> str:
-    """Return an event in words; `noun` is what is counted."""
+    """Return a sentence about an event; `noun` is what is counted."""
     a_noun = f"{'An' if noun[0].lower() in 'aeiou' else 'A'} {noun}"
     to_go = f"{event.count} of {event.goal} to go"
     if event.kind == "press":
@@ -173,14 +179,14 @@ def sentence(event: Event, noun: str = "deal") -> str:
 
 
 def signing_key(secret: str) -> bytes:
-    """The key in a secret: its bytes, or what stands in Base64 after `whsec_`."""
+    """Return the key in a secret, which is its bytes, or Base64 after `whsec_`."""
     if secret.startswith("whsec_"):
         return base64.b64decode(secret.removeprefix("whsec_") + "==")
     return secret.encode("utf-8", "surrogateescape")
 
 
 def signed(key: bytes | None, name: str, at: int, body: bytes) -> dict[str, str]:
-    """The headers of the Standard Webhooks specification; `key` None: without a signature."""
+    """Return the headers of the Standard Webhooks specification; `key` None: without a signature."""
     headers = {"webhook-id": name, "webhook-timestamp": str(at)}
     if key is not None:
         made = hmac.new(key, f"{name}.{at}.".encode() + body, hashlib.sha256).digest()

@@ -54,7 +54,7 @@ class Subscriber:
         self._max_message_size = max_message_size
         self._max_frames = max_frames
         self._out = [_GREETING]
-        self._pong = b""  # the answer to the newest PING
+        self._pong = b""  # the response to the newest PING
         self._buffer = b""
         self._greeted = False
         #: Whether the handshake is complete.

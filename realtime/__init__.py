@@ -53,7 +53,7 @@ def create_socketio(
     Args:
         app: The application.
         newest_only: Events of which a slow client needs only the newest packet. A mapping gives the number of
-            packets to keep for each event; with more than one, long polls are answered five times a second.
+            packets to keep for each event; with more than one, long polls complete five times a second.
         max_clients: Further handshakes get 503.
         connect_timeout: Seconds within which a client must connect to a namespace; None: any time.
         options: Passed on to `flask_socketio.SocketIO`. Besides its own, `on_reject` is called with the kind

@@ -42,7 +42,7 @@ class Audience:
             session.write_state_changed()
 
     def place(self, session: Session) -> None:
-        """Sort a session anew."""
+        """Move a session to the fast or the slow path, as its transport requires."""
         websocket = session.websocket
         if session in self._held:
             return

@@ -18,15 +18,15 @@ from .log_limit import RateLimit
 from .packets import Packet
 from .polling import Poll, read_payload, session_site_key, split_payload
 from .session import MAX_INBOX, Session
-from .upgrade import Refusal, Upgrade
+from .upgrade import RejectedUpgrade, Upgrade
 from .websocket import WebSocket
 
 log = logging.getLogger(__name__)
 
 #: Seconds that an upgrade may take: behind a proxy that drops frames it never ends.
 UPGRADE_TIMEOUT = 10.0
-#: Seconds after which a poll is answered with a NOOP while an upgrade is under way, again and again.
-#: Immediate answers would cause 48,000 polls a minute. At most half of the ping interval.
+#: Seconds after which a poll gets a NOOP while an upgrade is under way, repeatedly. Immediate responses
+#: would cause 48,000 polls a minute. At most half of the ping interval.
 MAX_UPGRADE_POLL_INTERVAL = 0.3
 #: Seconds from the client's probe until its poll is released, on which it waits to complete the upgrade.
 RELEASE_DELAY = 0.025
@@ -203,7 +203,7 @@ class EngineServer(engineio.Server):
         return handshake_response(environ)
 
     def _begin_upgrade(self, session: Session, environ: dict[str, Any]) -> None:
-        """Accept a WebSocket to probe; the client goes on polling until it is sure of it.
+        """Accept a WebSocket to probe. The client continues polling until the probe succeeds.
 
         A second one is accepted and closed, as the reference server does.
         """
@@ -211,10 +211,10 @@ class EngineServer(engineio.Server):
         self.open_websockets += 1
         sock, received = environ["realtime.request"].detach()
         if session.upgraded or session.probe is not None:
-            refused = WebSocket(sock, Refusal(self), self.max_http_buffer_size, self.run_queue)
-            refused.start(response, b"")
-            refused.send_close(1000)
-            gevent.spawn_later(CLOSE_TIMEOUT, refused.abort)
+            rejected = WebSocket(sock, RejectedUpgrade(self), self.max_http_buffer_size, self.run_queue)
+            rejected.start(response, b"")
+            rejected.send_close(1000)
+            gevent.spawn_later(CLOSE_TIMEOUT, rejected.abort)
             return
         upgrade = Upgrade(session)
         websocket = WebSocket(sock, upgrade, self.max_http_buffer_size, self.run_queue)

@@ -1,7 +1,7 @@
 """Fair scheduling of clients' work on the event loop, with a budget for each pass.
 
 gevent switches greenlets only where one blocks. As long as the kernel has bytes to read and room to write,
-nothing blocks: whoever sends fast enough would keep the loop to itself, timers and signals included.
+nothing blocks: a client that sends fast enough would keep the loop from timers and signals.
 """
 
 import time

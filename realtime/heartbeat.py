@@ -13,7 +13,7 @@ from .session import Session
 
 #: Seconds that a ping may be late, so that many leave together; with a short interval, a tenth of that.
 MAX_GRAIN = 0.1
-#: Seconds between answers to a long poll for batched packets: five polls a second.
+#: Seconds between two responses to long polls with batched packets, so five polls a second.
 BATCH_INTERVAL = 0.2
 #: Seconds that a long poll waits: some proxies cut what takes longer than 5 s.
 POLL_TIMEOUT = 4.0
@@ -80,11 +80,11 @@ class Heartbeat:
         self._closing.append((time.monotonic() + CLOSE_TIMEOUT, session))
 
     def flush_soon(self, session: Session) -> None:
-        """Answer the session's long poll within `BATCH_INTERVAL`."""
+        """Complete the session's long poll within `BATCH_INTERVAL`."""
         self._batched.add(session)
 
     def run(self) -> None:
-        """Run for ever. Blocks; start it in a greenlet."""
+        """Send pings. Does not return; start it in a greenlet."""
         while True:
             gevent.sleep(self._grain)
             now = time.monotonic()

@@ -50,7 +50,7 @@ class Connection:
     """A connection in one of six states.
 
     RECEIVING a request, or idle; QUEUED until it is the request's turn; RUNNING, with its request in a
-    greenlet; PARKED until its long poll is answered; CLOSING until the peer closes, too; CLOSED.
+    greenlet; PARKED until its long poll completes; CLOSING until the peer closes, too; CLOSED.
     """
 
     __slots__ = ("_held", "_parked", "_server", "_transport", "address", "deadline", "parser",
@@ -166,7 +166,7 @@ class Connection:
             raise BrokenPipeError(errno.EPIPE, "connection lost")
 
     def set_timeout(self, seconds: float | None) -> None:
-        """Close the connection in so many seconds unless the request is done; None: never."""
+        """Close the connection after some seconds unless the request is done; None: never."""
         self.deadline = None if seconds is None else time.monotonic() + seconds
 
     def finish(self, keep_alive: bool) -> None:

@@ -158,7 +158,7 @@ class RequestHandler(pywsgi.WSGIHandler):
             self.server.run_queue.wait()
 
     def log_request(self) -> None:
-        """Do nothing: pywsgi formats a line for each request even if nobody reads it."""
+        """Do nothing. pywsgi would format a line for each request even without a log."""
 
     def handle_error(self, kind: Any, error: Any, traceback: Any) -> None:
         """Log an error of the application and respond with 500, unless the peer is gone."""

@@ -123,7 +123,7 @@ class _WSGIServer(pywsgi.WSGIServer):
         return True
 
     def close_overdue(self) -> None:
-        """Close the connections whose deadline has passed, for ever. Blocks; start it in a greenlet."""
+        """Close connections whose deadline has passed. Does not return; start it in a greenlet."""
         while True:
             gevent.sleep(1)
             now = time.monotonic()
@@ -232,17 +232,17 @@ class HTTPServer:
         """Return the number of open connections: plain HTTP, and WebSockets."""
         return {"http": len(self._server.connections), "websocket": self._engine.open_websockets}
 
-    def refuse(self) -> None:
+    def stop_accepting(self) -> None:
         """Stop accepting; open connections continue. Idempotent."""
         self._server.close()
 
     def close(self, timeout: float = SHUTDOWN_TIMEOUT) -> None:
-        """Stop accepting and end all sessions, after which every client reconnects by itself.
+        """Stop accepting and end all sessions, after which every client reconnects.
 
         They are ended at `SHUTDOWN_RATE`, or faster to meet `timeout` in seconds, so that other servers are
         not hit at once. Only the transports end: a close packet would keep Python clients from coming back.
         """
-        self.refuse()
+        self.stop_accepting()
         self._end_sessions(timeout)
         gevent.sleep(0.1)  # let what was sent leave
 

@@ -8,7 +8,7 @@ import gevent
 
 
 class RateLimit(logging.Filter):
-    """Passes so many records a second, then reports how many were left out.
+    """Passes a number of records a second, then reports how many were left out.
 
         log.addFilter(RateLimit(10))
 

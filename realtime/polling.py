@@ -1,4 +1,4 @@
-"""Long polls: parked on their connection, without a greenlet, and answered by the broadcast."""
+"""Long polls, parked on their connection without a greenlet until a broadcast completes them."""
 
 import re
 import time
@@ -49,7 +49,7 @@ class PollingSession(Protocol):
         """End the session."""
 
     def release_poll(self) -> None:
-        """Answer the pending poll with a NOOP."""
+        """Complete the pending poll with a NOOP."""
 
 
 def session_site_key(headers: Iterable[tuple[str, str]], environ: dict[str, Any]) -> tuple[int, int] | None:
@@ -116,18 +116,18 @@ class Poll:
         session.poll_started_at = time.monotonic()
         connection.park(self)
 
-    def respond(self, answer: list[Packet]) -> bool:
-        """Answer the poll, without blocking; false: the connection is lost."""
+    def respond(self, queued: list[Packet]) -> bool:
+        """Complete the poll without blocking; false: the connection is lost."""
         if self._head is not None:
-            data = packets.http_response(packets.encode_payload(answer), self._head)
-        elif len(answer) == 1:
-            data = answer[0].response
+            data = packets.http_response(packets.encode_payload(queued), self._head)
+        elif len(queued) == 1:
+            data = queued[0].response
         else:
-            data = packets.http_response(packets.encode_payload(answer))
+            data = packets.http_response(packets.encode_payload(queued))
         return self._connection.respond(data, self._close)
 
     def abort(self) -> None:
-        """Close the connection without an answer."""
+        """Close the connection without a response."""
         self._connection.close()
 
     def connection_lost(self) -> None:
@@ -137,7 +137,7 @@ class Poll:
             self._session.connection_lost()
 
     def request_received(self) -> None:
-        """The client has sent another request behind the poll: answer the poll first."""
+        """Complete the poll first: the client has pipelined another request."""
         if self._session.poll is self:
             self._session.release_poll()
 

@@ -24,7 +24,7 @@ class Audience(Protocol):
     """The clients of a namespace, sorted by how a broadcast reaches them."""
 
     def place(self, session: "Session") -> None:
-        """Sort a session anew: its transport has changed, or has begun or ceased to stall."""
+        """Note that a session's transport has changed, stalls, or no longer stalls."""
 
     def discard(self, session: "Session") -> None:
         """Forget a session."""
@@ -40,7 +40,7 @@ class Pulse(Protocol):
         """Note that a session has connected to a namespace, or has ended."""
 
     def flush_soon(self, session: "Session") -> None:
-        """Answer the session's long poll within a fifth of a second."""
+        """Complete the session's long poll within a fifth of a second."""
 
     def close_later(self, session: "Session") -> None:
         """Close the session's socket unless the peer does within a second."""
@@ -155,7 +155,7 @@ class Session:
             self.close("transport error", notify=False)
 
     def complete_poll(self) -> None:
-        """Answer the pending long poll with the queue; without one, the next poll gets it at once."""
+        """Complete the pending long poll with the queue, which else goes out with the next poll."""
         if self.outbox:
             self.outbox.urgent = True
             if self.poll is not None:
@@ -167,13 +167,13 @@ class Session:
         self.outbox = self.outbox or None
         return taken
 
-    def _respond(self, answer: list[Packet]) -> None:
+    def _respond(self, queued: list[Packet]) -> None:
         poll, self.poll = self.poll, None
-        if poll is not None and not poll.respond(answer):
+        if poll is not None and not poll.respond(queued):
             self.close("transport close", notify=False)
 
     def release_poll(self) -> None:
-        """Answer the pending long poll with a NOOP."""
+        """Complete the pending long poll with a NOOP."""
         if self.poll is not None:
             self._respond([packets.NOOP])
 
@@ -267,7 +267,7 @@ class Session:
             notify: Whether to close the WebSocket with a handshake; else the socket is closed at once.
             code: Status code of the WebSocket's close frame.
             final: Whether to send a close packet, after which python-engineio's client does not reconnect.
-                Without it the connection just ends, and every client reconnects by itself. A close frame
+                Without it the connection just ends, and every client reconnects. A close frame
                 alone would do so, too, but websocket-client then leaves its socket open.
         """
         if self.closed:

@@ -22,7 +22,7 @@ class Upgrade:
         self._session.probe = websocket
 
     def message_received(self, message: str | bytes) -> None:
-        """Answer the probe, complete the upgrade; anything else fails it."""
+        """Respond to the probe or complete the upgrade; anything else fails it."""
         websocket = self._session.probe
         if websocket is None:
             return
@@ -59,7 +59,7 @@ class Upgrade:
         self._session.engine.open_websockets -= 1
 
 
-class Refusal:
+class RejectedUpgrade:
     """The listener of a WebSocket that is accepted only to be closed."""
 
     def __init__(self, engine: Engine) -> None:

@@ -40,7 +40,7 @@ class Listener(Protocol):
         """`WebSocket.writable` has changed."""
 
     def descriptor_closed(self) -> None:
-        """The socket is closed. Called once, whoever closed it."""
+        """The socket is closed, by either side. Called once."""
 
 
 class WebSocket:
@@ -223,7 +223,7 @@ class WebSocket:
         if opcode == frames.PING:
             self._send_control(frames.encode(payload, frames.PONG))
         elif opcode == frames.CLOSE:
-            self._answer_close(frames.close_code(payload))
+            self._reply_to_close(frames.close_code(payload))
         elif opcode == frames.CONTINUATION or not fin:
             self._add_fragment(fin, opcode, payload)
         elif opcode != frames.PONG:
@@ -244,7 +244,7 @@ class WebSocket:
 
     # --- the end ---
 
-    def _answer_close(self, code: int) -> None:
+    def _reply_to_close(self, code: int) -> None:
         if self.writable:
             code = 1000 if code == frames.NO_STATUS else code
             with contextlib.suppress(OSError):

@@ -6,7 +6,7 @@ from . import sqlite_files
 from .accounts import Accounts
 from .backups import Backups, newest_copy
 from .database import PROGRAM, Damaged, Database, DatabaseError, KeyValue, Tally, Unavailable
-from .rules import Change, Event, Refused
+from .rules import Change, Event, Rejected
 from .spool import Spool
 from .sqlite import SqliteDatabase
 from .store import Result, Store
@@ -24,7 +24,7 @@ __all__ = [
     "DatabaseError",
     "Event",
     "KeyValue",
-    "Refused",
+    "Rejected",
     "Result",
     "Spool",
     "SqliteDatabase",

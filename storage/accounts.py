@@ -13,7 +13,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 from .database import Database, KeyValue, Unavailable
 from .threads import Backoff, Worker
 
-#: A session ends so many seconds after it began.
+#: Seconds after which a session ends.
 SESSION_LASTS = 30 * 86400.0
 #: Letters of a password that is made here: none that looks like another.
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"

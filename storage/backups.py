@@ -1,4 +1,4 @@
-"""Daily copies of the SQLite database, so that yesterday's count can be had again."""
+"""Daily copies of the SQLite database."""
 
 import logging
 import os
@@ -17,9 +17,9 @@ from .threads import Worker
 
 log = logging.getLogger(__name__)
 
-#: Copies that are kept, one a day. Counted, not told by their age: a Pi's clock may at first be years off.
+#: Copies that are kept, one a day. Counted, since by its age a copy may be years off on a Pi.
 MOST_COPIES = 14
-#: Seconds between looks whether a new day has begun, and between attempts that fail.
+#: Seconds between checks for a new day, and between failed attempts.
 LOOK_EVERY = 600.0
 
 #: The niceness of the thread that copies.
@@ -48,7 +48,7 @@ class Backups:
         return (self._run,)
 
     def _run(self) -> None:
-        """Make the copy of each day for ever, the first at once. Blocks."""
+        """Copy the database each day, first right away. Does not return."""
         while True:
             try:
                 self._newest = self._worker.run(self._copy_today)
@@ -60,7 +60,7 @@ class Backups:
             gevent.sleep(LOOK_EVERY)
 
     def status(self) -> dict[str, Any]:
-        """The newest copy's name (None: there is none yet), and what is amiss, as a warning."""
+        """Return the name of the newest copy, None if there is none, and warnings."""
         return {
             "newest": self._newest,
             "warnings": ["the last backup failed; the log says why"] if self._trouble else [],

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .rules import Change, Event, Refused
+from .rules import Change, Event, Rejected
 
 #: Version of this program, which the schema is compared with.
 PROGRAM = "1.2.0"
@@ -24,7 +24,7 @@ _DEALS = (
     " AND seq NOT IN (SELECT undoes FROM event WHERE undoes IS NOT NULL)"
 )
 
-Outcome = tuple[Event, bool] | Refused
+Outcome = tuple[Event, bool] | Rejected
 
 
 class DatabaseError(Exception):
@@ -110,7 +110,7 @@ class Database(abc.ABC):
         """Record changes in order, in one transaction that is on disk when this returns.
 
         Returns for each change its event and whether an earlier request with the same key had recorded it,
-        or its refusal.
+        or its rejection.
         """
 
     @abc.abstractmethod

@@ -20,7 +20,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 log = logging.getLogger(__name__)
 
-#: Seconds within which the database must have answered: a connect, a query, a transaction, the start.
+#: Timeouts in seconds of a connect, a query, a transaction, the start.
 CONNECT_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT, PREPARE_TIMEOUT = 3, 1.5, 4.0, 10.0
 #: The session's settings: limits of the database server, so that one of our servers that vanishes within a
 #: transaction does not block the others, and commits that are on disk whatever the cluster's default is. Set
@@ -237,7 +237,7 @@ class PostgresDatabase(Database):
                 db = self._connections[name] = self._connect(name, autocommit=name != "write")
                 return self._work(name, db, work, timeout)
         except gevent.Timeout:
-            raise Unavailable("the database does not answer") from None
+            raise Unavailable("the database does not respond") from None
         except _Lost as lost:
             raise Unavailable(_line(lost.error)) from lost.error
         except psycopg.IntegrityError:

@@ -61,7 +61,7 @@ class Event(NamedTuple):
         return {name: getattr(self, name) for name in ("seq", "at", "kind", "source", "count", "goal")}
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """A change that the rules reject; nothing was recorded. `code` is for programs."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -85,7 +85,7 @@ def follow(last: Event, change: Change, at: float, event_at: Callable[[int], Eve
         event_at: Returns the event with a seq.
 
     Raises:
-        Refused: The rules do not allow the change.
+        Rejected: The rules do not allow the change.
     """
     seq, below, undoes = last.seq + 1, last.top, None
     count, goal = last.count, last.goal
@@ -101,7 +101,7 @@ def follow(last: Event, change: Change, at: float, event_at: Callable[[int], Eve
         count = max(0, goal - pressed)
     elif change.kind == "set":
         if change.count is None or not 0 <= change.count <= goal:
-            raise Refused("invalid_count", f"count: expected a whole number from 0 to {goal}")
+            raise Rejected("invalid_count", f"count: expected a whole number from 0 to {goal}")
         count = change.count
     elif change.kind == "undo":
         undoes = last.top
@@ -115,17 +115,17 @@ def follow(last: Event, change: Change, at: float, event_at: Callable[[int], Eve
 
 def _check_undo(top: int, named: int | None) -> None:
     if not top:
-        raise Refused("nothing_to_undo", "nothing is left to undo")
+        raise Rejected("nothing_to_undo", "nothing is left to undo")
     if named is not None and named != top:
-        raise Refused("changed", f"seq: expected {top}, the newest change that can be undone, got {named}")
+        raise Rejected("changed", f"seq: expected {top}, the newest change that can be undone, got {named}")
 
 
 def check_same(change: Change, first: Event) -> None:
-    """Raise `Refused` if `change` is another request than `first`, which was recorded with the same key."""
+    """Raise `Rejected` if `change` is another request than `first`, which was recorded with the same key."""
     same_goal = change.kind != "goal" or change.goal == first.goal
     same_count = change.kind != "set" or change.count == first.count
     if change.kind != first.kind or change.seq != first.named or not (same_goal and same_count):
-        raise Refused("key_reused", "key: was used before, for another request")
+        raise Rejected("key_reused", "key: was used before, for another request")
 
 
 def follow_all(
@@ -135,7 +135,7 @@ def follow_all(
     event_at: Callable[[int], Event],
     at: float,
     keep: Callable[[Event], object],
-) -> list[tuple[Event, bool] | Refused]:
+) -> list[tuple[Event, bool] | Rejected]:
     """Add `changes` after `last`, in order; each fails alone.
 
     Args:
@@ -147,9 +147,9 @@ def follow_all(
         keep: Called with each new event; `find` and `event_at` must know it from then on.
 
     Returns:
-        For each change its event and whether an earlier request with its key had caused it, or its refusal.
+        For each change its event and whether an earlier request with its key had caused it, or its rejection.
     """
-    outcomes: list[tuple[Event, bool] | Refused] = []
+    outcomes: list[tuple[Event, bool] | Rejected] = []
     for change in changes:
         try:
             first = find(change.key) if change.key else None
@@ -158,8 +158,8 @@ def follow_all(
                 outcomes.append((first, True))
                 continue
             last = follow(last, change, at, event_at)
-        except Refused as refused:
-            outcomes.append(refused)
+        except Rejected as rejected:
+            outcomes.append(rejected)
             continue
         keep(last)
         outcomes.append((last, False))

@@ -204,7 +204,7 @@ class SqliteDatabase(Database):
             return False
 
     def _reopen(self) -> None:
-        """Save what is in a deleted log, which open connections still reach, and open the file anew.
+        """Save what is in a deleted log, which open connections still reach, and reopen the file.
 
         No connection may be opened while an old one is: the two would share an index of different logs.
         """

@@ -11,7 +11,7 @@ import gevent
 from gevent import event as gevent_event
 
 from .database import Database, Outcome, Unavailable
-from .rules import Change, Event, Refused
+from .rules import Change, Event, Rejected
 from .spool import Spool
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ MAX_WAITING = 1000
 RESULT_TIMEOUT = 8.0
 #: Seconds between attempts while the database cannot be written.
 RETRY_INTERVAL = 0.5
-#: Seconds between checks whether the database can still be written and read, while nobody presses.
+#: Seconds between checks whether the database can be written and read, without presses.
 CHECK_INTERVAL = 1.0
 #: Seconds between checks whether presses wait for longer than a commit takes and must be spooled.
 SPOOL_INTERVAL = 0.25
@@ -70,7 +70,7 @@ class _Pending:
 
 
 class _Item(NamedTuple):
-    """A queued change. `pending` is None for presses of the pin, which are retried for ever."""
+    """A queued change. `pending` is None for presses of the pin, which are retried until they succeed."""
 
     change: Change
     pending: _Pending | None
@@ -116,7 +116,7 @@ class Store:
         self._trouble: dict[str, str] = {}  # "write", "read", "spool": why it fails
         self._suspect = False
         self._writing_since: float | None = None
-        self._refused_presses = 0
+        self._rejected_presses = 0
         self._last_keys: dict[str, str | None] = {}  # of the last press of each pin
         self._stopping = self._closed = False
         #: The newest event that was announced: what every screen shows.
@@ -147,14 +147,14 @@ class Store:
         """Record `change`; return once it is on disk and announced.
 
         Raises:
-            Refused: The rules do not allow it.
+            Rejected: The rules do not allow it.
             Unavailable: The database cannot take it now; it is forgotten. One that was being written may
                 have been recorded all the same; repeat it with the same key to find out.
         """
         if self._stopping:
             raise Unavailable("the server is stopping")
         if self.is_stuck():
-            raise Unavailable("the database does not answer")
+            raise Unavailable("the database does not respond")
         pending = _Pending()
         self._queue.append(_Item(change, pending))
         self._work.set()
@@ -163,11 +163,11 @@ class Store:
     def press(self, source: str) -> str | None:
         """Record a press of the pin as soon as the database takes it. Does not block.
 
-        Returns its key; None: `MAX_WAITING` presses wait already, and this one is refused.
+        Returns its key; None: `MAX_WAITING` presses wait already, and this one is rejected.
         """
         if len(self._waiting()) >= MAX_WAITING:
-            self._refused_presses += 1
-            log.error("Press of %s refused: %d presses wait for the database", source, MAX_WAITING)
+            self._rejected_presses += 1
+            log.error("Press of %s rejected: %d presses wait for the database", source, MAX_WAITING)
             self._last_keys[source] = None
             return None
         press = Change("press", source, key=secrets.token_hex(12))
@@ -207,7 +207,7 @@ class Store:
             return None
         try:
             return self.submit(Change("undo", by, seq=press.seq))
-        except Refused:
+        except Rejected:
             return None
 
     # --- health ---
@@ -223,18 +223,18 @@ class Store:
 
     def status(self) -> dict[str, Any]:
         """Return the health; `trouble` None: a press can be recorded now."""
-        stuck = "the database does not answer" if self.is_stuck() else None
+        stuck = "the database does not respond" if self.is_stuck() else None
         spool = self._trouble.get("spool")
         return {
             "trouble": stuck or self._trouble.get("write") or self._trouble.get("read"),
             "warnings": [f"presses cannot be spooled: {spool}"] if spool else [],
             "seq": self.current.seq,
             "waiting": len(self._waiting()),
-            "refused_presses": self._refused_presses,
+            "refused_presses": self._rejected_presses,
         }
 
     def _check(self) -> None:
-        """Find out whether the database can be written although nobody presses."""
+        """Check that the database can be written while no presses come."""
         while not self._closed:
             gevent.sleep(CHECK_INTERVAL)
             self._expire()
@@ -255,7 +255,7 @@ class Store:
         pending = [item.pending for item in (*late, *self._batch) if item.pending]
         for each in (*pending, *(entry[2] for entry in self._unannounced)):
             if each.deadline < now:
-                each.set(Unavailable("the database does not answer"))
+                each.set(Unavailable("the database does not respond"))
 
     def _fail(self, what: str, error: Unavailable) -> None:
         if self._trouble.get(what) != str(error):
@@ -339,7 +339,7 @@ class Store:
 
     def _resolve(self, batch: list[_Item], outcomes: Sequence[Outcome]) -> None:
         for item, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Refused):
+            if isinstance(outcome, Rejected):
                 if item.pending is not None:
                     item.pending.set(outcome)
                 continue

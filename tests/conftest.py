@@ -1,13 +1,24 @@
 """Fixtures: a server for one test, one that many tests share, screens and browsers that watch them."""
 
 import signal
+import subprocess
 
 import hypothesis
 import pytest
-from browsers import ARGUMENTS, PLAY
+import zmq
+from chromium import ARGUMENTS, PLAY
+from graph import Graph, endpoint_of
 from playwright.sync_api import sync_playwright
 from postgres import Postgres
-from running import TRANSPORTS, Screen, Server
+from process import calm
+from raw_client import Wire
+from receiver import Receiver
+from remote_button import RemoteButton
+from server import DEADLINE, ROOT, TRANSPORTS, Screen, Server
+from visitor import Visitor
+
+#: The last commit of version 1.1.0.
+OLD_COMMIT = "19cf5ffb67b4d8636965e6a1fcef4c620d16dcf0"
 
 # The same examples each time: a test that fails here fails everywhere.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
@@ -97,3 +108,94 @@ def postgres():
     postgres = Postgres()
     yield postgres
     postgres.close()
+
+
+@pytest.fixture
+def publish():
+    """Publishers of plain pyzmq; they end with the test."""
+    context, publishers = zmq.Context(), []
+
+    def publish(server):
+        publisher = context.socket(zmq.XPUB)  # a PUB that hears of its subscribers
+        publisher.setsockopt(zmq.LINGER, 0)
+        publisher.setsockopt(zmq.IPV6, "[" in endpoint_of(server))
+        publisher.connect(endpoint_of(server))
+        assert publisher.poll(DEADLINE * 1000) and publisher.recv() == b"\x01"
+        publishers.append(publisher)
+        return publisher
+
+    yield publish
+    for publisher in publishers:
+        publisher.close()
+    context.term()
+
+
+@pytest.fixture
+def watch_graph():
+    graphs = []
+
+    def watch_graph(*arguments):
+        graphs.append(Graph(*arguments))
+        return graphs[-1]
+
+    yield watch_graph
+    for graph in graphs:
+        graph.close()
+
+
+@pytest.fixture
+def own_postgres():
+    postgres = Postgres()
+    yield postgres
+    postgres.close()
+
+
+@pytest.fixture
+def visit():
+    visitors = []
+
+    def visit(server, **more):
+        visitors.append(Visitor(server, **more))
+        return visitors[-1]
+
+    yield visit
+    for visitor in visitors:
+        visitor.close()
+
+
+@pytest.fixture
+def remote(tmp_path):
+    buttons = []
+
+    def remote(url, **settings):
+        buttons.append(RemoteButton(tmp_path / "remote", url, **settings))
+        return buttons[-1]
+
+    yield remote
+    for button in buttons:
+        button.stop()
+
+
+@pytest.fixture(scope="session")
+def old_program(tmp_path_factory):
+    """app.py of version 1.1.0, from the repository's history."""
+    folder = tmp_path_factory.mktemp("old")
+    archive = subprocess.run(["git", "archive", OLD_COMMIT], cwd=ROOT, check=True, capture_output=True).stdout
+    subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
+    return folder / "app.py"
+
+
+@pytest.fixture
+def wire(shared):
+    """A connection to a server that survives it."""
+    with Wire(shared) as wire:
+        yield wire
+    assert shared.count()
+    assert calm(shared), "\n".join(shared.log[-20:])
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    yield receiver
+    receiver.close()

@@ -36,7 +36,7 @@ __all__ = [
 
 #: Bytes of a request's body.
 MAX_BODY_SIZE = 16384
-#: Seconds between a client's pong and its next ping, and until it must be answered.
+#: Seconds between a client's pong and its next ping, and within which a pong must follow.
 PING_INTERVAL = PING_TIMEOUT = 10
 #: Events with samples that are queued for a slow client: half a second of them, so that a count behind them
 #: is not late.

@@ -15,7 +15,7 @@ import flask
 import gevent
 
 from settings import MAX_GOAL
-from storage import Change, DatabaseError, Refused, Unavailable, sqlite_files, sqlite_path
+from storage import Change, DatabaseError, Rejected, Unavailable, sqlite_files, sqlite_path
 
 from .context import context
 from .security import cookie, cookie_name, is_key, network, session_cookie
@@ -96,9 +96,9 @@ def login(error: str = "") -> Any:
         visitor = secrets.token_urlsafe(32)
     token = context().accounts.form_token(visitor)
     page = flask.render_template("login.html", title=context().title(), csrf_token=token, error=error)
-    answer = flask.make_response(page)
-    _set_cookie(answer, VISITOR, visitor)
-    return answer
+    response = flask.make_response(page)
+    _set_cookie(response, VISITOR, visitor)
+    return response
 
 
 @admin.post("/login")
@@ -106,12 +106,12 @@ def sign_in() -> Any:
     _check_form_token(_cookie(VISITOR))
     if not _is_password(flask.request.form.get("password", "")):
         raise FormError("That is not the password.", 401)
-    answer = flask.redirect("/admin")
-    _set_cookie(answer, "session", context().accounts.begin_session(), max_age=30 * 86400)
+    response = flask.redirect("/admin")
+    _set_cookie(response, "session", context().accounts.begin_session(), max_age=30 * 86400)
     visitor = _cookie(VISITOR)
-    _set_cookie(answer, VISITOR, visitor, max_age=365 * 86400)
-    _set_cookie(answer, KNOWN, _proof(visitor), max_age=365 * 86400)
-    return answer
+    _set_cookie(response, VISITOR, visitor, max_age=365 * 86400)
+    _set_cookie(response, KNOWN, _proof(visitor), max_age=365 * 86400)
+    return response
 
 
 @admin.post("/press")
@@ -160,7 +160,7 @@ def form_address() -> Any:
 @signed_in
 def password() -> Any:
     if context().settings.admin_password is not None:
-        raise Refused("fixed", "The password is set by BUTTON_ADMIN_PASSWORD; change it there.")
+        raise Rejected("fixed", "The password is set by BUTTON_ADMIN_PASSWORD; change it there.")
     new = flask.request.form.get("new", "")
     if not MIN_PASSWORD_SIZE <= len(new) <= MAX_PASSWORD_SIZE:
         raise FormError(f"new: expected {MIN_PASSWORD_SIZE} to {MAX_PASSWORD_SIZE} characters.")
@@ -195,9 +195,9 @@ def history() -> Any:
                 for event in events
             )
 
-    answer = flask.Response(rows(), mimetype="text/csv")
-    answer.headers["Content-Disposition"] = "attachment; filename=history.csv"
-    return answer
+    response = flask.Response(rows(), mimetype="text/csv")
+    response.headers["Content-Disposition"] = "attachment; filename=history.csv"
+    return response
 
 
 @admin.get("/backup")
@@ -220,24 +220,24 @@ def download_backup() -> Any:
 
 @admin.errorhandler(FormError)
 def form_error(error: FormError) -> Any:
-    answer = flask.make_response(_page(str(error)) if "session" in flask.g else login(str(error)))
-    answer.status_code = error.status
+    response = flask.make_response(_page(str(error)) if "session" in flask.g else login(str(error)))
+    response.status_code = error.status
     if error.retry_after:
-        answer.headers["Retry-After"] = str(error.retry_after)
-    return answer
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
-@admin.errorhandler(Refused)
-def refused(error: Refused) -> Any:
+@admin.errorhandler(Rejected)
+def rejected(error: Rejected) -> Any:
     status = 400 if error.code == "invalid_count" else 409
     return form_error(FormError(f"{error.message.rstrip('.')}.", status))
 
 
 @admin.after_request
-def never_keep(answer: flask.Response) -> flask.Response:
+def forbid_caching(response: flask.Response) -> flask.Response:
     """Forbid caching of admin pages."""
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def iso(at: float) -> str:
@@ -307,9 +307,9 @@ def _check_form_token(owner: str) -> None:
 
 
 def _signed_out() -> Any:
-    answer = flask.redirect("/admin/login")
-    answer.delete_cookie(session_cookie(flask.request.environ))
-    return answer
+    response = flask.redirect("/admin/login")
+    response.delete_cookie(session_cookie(flask.request.environ))
+    return response
 
 
 def _cookie(purpose: str) -> str:
@@ -317,8 +317,8 @@ def _cookie(purpose: str) -> str:
     return cookie(environ, cookie_name(environ, purpose)) or ""
 
 
-def _set_cookie(answer: Any, name: str, value: str, max_age: int | None = None) -> None:
-    answer.set_cookie(
+def _set_cookie(response: Any, name: str, value: str, max_age: int | None = None) -> None:
+    response.set_cookie(
         cookie_name(flask.request.environ, name),
         value,
         max_age=max_age,

@@ -9,7 +9,7 @@ import flask
 from werkzeug.exceptions import HTTPException
 
 from settings import MAX_GOAL
-from storage import Change, Refused
+from storage import Change, Rejected
 
 from .context import context, day_of
 from .security import SITE_RULE, authorization_token, is_key, is_site, is_token
@@ -106,7 +106,7 @@ def today() -> Any:
 
 @api.get("/openapi.json")
 def openapi() -> Any:
-    """The description of the API; the answers that all changes have in common stand in it once."""
+    """Return the description of the API, in which responses common to all changes stand once."""
     described = flask.json.loads((Path(__file__).parent / "openapi.json").read_text())
     described["info"]["version"] = context().version
     changed = described["components"].pop("x-changed")
@@ -118,30 +118,30 @@ def openapi() -> Any:
 
 
 @api.errorhandler(ApiError)
-def refuse(error: ApiError) -> Any:
+def reject(error: ApiError) -> Any:
     return error_response(error.status, error.code, error.message)
 
 
 def error_response(status: int, code: str, message: str) -> flask.Response:
     """An error in the one shape that the API has."""
     context().metrics.reject(code)
-    answer = flask.jsonify({"error": {"code": code, "message": message}})
-    answer.status_code = status
+    response = flask.jsonify({"error": {"code": code, "message": message}})
+    response.status_code = status
     if status == 401:
-        answer.headers["WWW-Authenticate"] = "Bearer, Basic"
+        response.headers["WWW-Authenticate"] = "Bearer, Basic"
     if status == 503:
-        answer.headers["Retry-After"] = "2"
-    return answer
+        response.headers["Retry-After"] = "2"
+    return response
 
 
 def http_error(error: HTTPException) -> flask.Response:
     """An error of HTTP itself (unknown path, wrong method, too large) in the API's shape."""
     code = re.sub(r"[^a-z]+", "_", error.name.lower())
-    answer = error_response(error.code or 500, code, error.description or error.name)
+    response = error_response(error.code or 500, code, error.description or error.name)
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
-            answer.headers[name] = value
-    return answer
+            response.headers[name] = value
+    return response
 
 
 def is_seq(seq: Any) -> bool:
@@ -160,9 +160,9 @@ def _record(kind: str, site: str | None = None, **argument: Any) -> Any:
     source = f"api@{site}" if site else "api"
     try:
         result = context().store.submit(Change(kind, source, key=key, **argument))
-    except Refused as refused:
-        status = 400 if refused.code == "invalid_count" else 409
-        raise ApiError(status, refused.code, refused.message) from None
+    except Rejected as rejected:
+        status = 400 if rejected.code == "invalid_count" else 409
+        raise ApiError(status, rejected.code, rejected.message) from None
     return result.event.as_count(), 200 if result.replayed else 201
 
 

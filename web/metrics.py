@@ -2,7 +2,7 @@
 
 import prometheus_client as prometheus
 
-#: Seconds; an SD card commits in 30 ms, ten thousand screens are told in 80 ms.
+#: Seconds; an SD card commits in 30 ms, a broadcast to ten thousand screens takes 80 ms.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -16,11 +16,11 @@ class Metrics:
         self.commit = self._histogram("commit", "a transaction took to be on disk")
         self.broadcast = self._histogram("broadcast", "it took to hand a count to every screen")
         self._rejected = prometheus.Counter(
-            "button_rejected", "Input that was refused, by reason", ["reason"], registry=self.registry
+            "button_rejected", "Rejected input, by reason", ["reason"], registry=self.registry
         )
 
     def reject(self, reason: str) -> None:
-        """Count an input that was refused."""
+        """Count a rejected input."""
         self._rejected.labels(reason).inc()
 
     def _histogram(self, name: str, what: str) -> prometheus.Histogram:

@@ -53,7 +53,7 @@ class Collector:
             "button_waiting_presses", "Presses that wait for the disk", database["waiting"]
         )
         yield CounterMetricFamily(
-            "button_refused_presses", "Presses of the pin that were refused", database["refused_presses"]
+            "button_refused_presses", "Rejected presses of the pin", database["refused_presses"]
         )
         if "hardware" in status:
             hardware = status["hardware"]
@@ -98,7 +98,7 @@ class Collector:
         if "webhook" in status:
             yield CounterMetricFamily(
                 "button_webhook_sent",
-                "Changes that the webhook's receiver has answered",
+                "Changes that the receiver of the webhook has accepted",
                 status["webhook"]["sent"],
             )
         up = time.monotonic() - self._context.started
@@ -107,7 +107,7 @@ class Collector:
 
 @monitoring.get("/healthz")
 def healthz() -> Any:
-    """503 only if a press cannot be recorded now; what else is amiss is a warning."""
+    """Respond with 503 only if a press cannot be recorded now; other problems are warnings."""
     services = context()
     status = services.health.report()
     failing = [f"{name}: {part['trouble']}" for name, part in status.items() if part.get("trouble")]

@@ -10,11 +10,11 @@ from .context import context
 
 pages = flask.Blueprint("pages", __name__)
 
-FOR_EVER = "public, max-age=31536000, immutable"
+IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 def asset_url(name: str) -> str:
-    """The address of a static file; it changes with the content, so it can be cached for ever."""
+    """Return the URL of a static file, which changes with its content, so that it can be cached."""
     return f"/static/{name}?v={context().assets[name].version}"
 
 
@@ -55,16 +55,16 @@ def _serve(name: str) -> flask.Response:
     asset = context().assets.get(name) or flask.abort(404)
     request = flask.request
     zipped = asset.zipped is not None and request.accept_encodings["gzip"] > 0
-    answer = flask.Response(asset.zipped if zipped else asset.body, mimetype=asset.type)
-    answer.set_etag(asset.version + ("-gzip" if zipped else ""))
+    response = flask.Response(asset.zipped if zipped else asset.body, mimetype=asset.type)
+    response.set_etag(asset.version + ("-gzip" if zipped else ""))
     if zipped:
-        answer.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Encoding"] = "gzip"
     if asset.zipped is not None:
-        answer.vary.add("Accept-Encoding")
+        response.vary.add("Accept-Encoding")
     same = request.args.get("v") == asset.version
-    answer.headers["Cache-Control"] = FOR_EVER if same else "public, max-age=3600"
-    answer.make_conditional(request, accept_ranges=not zipped, complete_length=len(asset.body))
-    return answer
+    response.headers["Cache-Control"] = IMMUTABLE if same else "public, max-age=3600"
+    response.make_conditional(request, accept_ranges=not zipped, complete_length=len(asset.body))
+    return response
 
 
 def _public(template: str, **shown: Any) -> flask.Response:
@@ -79,9 +79,9 @@ def _public(template: str, **shown: Any) -> flask.Response:
         kept[template] = (key, body, gzip.compress(body, 6, mtime=0))
     _, body, zipped = kept[template]
     use_zipped = flask.request.accept_encodings["gzip"] > 0
-    answer = flask.Response(zipped if use_zipped else body, mimetype="text/html")
+    response = flask.Response(zipped if use_zipped else body, mimetype="text/html")
     if use_zipped:
-        answer.headers["Content-Encoding"] = "gzip"
-    answer.vary.add("Accept-Encoding")
-    answer.headers["Cache-Control"] = "no-cache"
-    return answer
+        response.headers["Content-Encoding"] = "gzip"
+    response.vary.add("Accept-Encoding")
+    response.headers["Cache-Control"] = "no-cache"
+    return response

@@ -14,7 +14,7 @@ from gevent import sleep
 from socketio.exceptions import ConnectionRefusedError
 
 from realtime import RateLimit
-from storage import Change, Event, Refused, Tally, Unavailable
+from storage import Change, Event, Rejected, Tally, Unavailable
 from storage.accounts import digest
 
 from .context import Context, day_of
@@ -27,7 +27,7 @@ log.addFilter(RateLimit(10))
 INFO_INTERVAL = 10.0
 #: Kinds of change after which `info` is sent at once: the numbers of today and this week may be lower.
 CORRECTIONS = ("undo", "reset", "goal", "set")
-#: Seconds between two queries for the numbers of today and this week, whoever asks.
+#: Seconds between two queries for the numbers of today and this week.
 TOTALS_INTERVAL = 0.05
 #: Seconds between checks whether the sessions of connected clients are still valid.
 SESSION_CHECK_INTERVAL = 10.0
@@ -137,8 +137,8 @@ class Screens:
             if (data is not None and not isinstance(data, dict)) or not (key is None or is_key(key)):
                 return _error("invalid_key", "key: expected 1 to 64 printable ASCII characters")
             result = self._context.store.submit(Change("press", "socket", key=key))
-        except Refused as refused:
-            return _error(refused.code, refused.message)
+        except Rejected as rejected:
+            return _error(rejected.code, rejected.message)
         except Unavailable as unavailable:
             return _error("unavailable", str(unavailable))
         return {"ok": True, **result.event.as_count()}
@@ -163,7 +163,7 @@ class Screens:
             self._check_wanted.clear()
             if not self._sessions:
                 continue
-            with contextlib.suppress(Unavailable):  # nobody can press either
+            with contextlib.suppress(Unavailable):  # no press is possible either
                 valid = self._context.accounts.sessions()
                 for sid, session in list(self._sessions.items()):
                     if session in valid:

@@ -21,7 +21,7 @@ KEY = re.compile(r"[\x20-\x7e]{1,64}")
 SITE = re.compile(r"[A-Za-z0-9 ._-]{1,32}")
 SITE_RULE = "1 to 32 letters, digits, spaces, dots, hyphens and underscores"
 
-# Request headers in forms that the libraries fail on or that no page of ours causes: a date is only compared
+# Request headers in forms that the libraries fail on or that our pages never cause: a date is only compared
 # with Last-Modified, which is never sent; another application on the same host may set any cookie.
 _DROPPED = ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
 _RAW = ("HTTP_AUTHORIZATION", "HTTP_IDEMPOTENCY_KEY", "HTTP_WEBHOOK_ID")  # checked as they came
@@ -260,7 +260,7 @@ def network(address: str) -> str:
 
 
 class Throttle:
-    """Slows wrong passwords down, by network alone, so that nobody can lock others out.
+    """Slows wrong passwords down, by network alone, so that no client can lock others out.
 
     `FREE_TRIES` wrong tries are free; each further one is rejected for 1, 2, 4 … `MAX_DELAY` s since the
     last.

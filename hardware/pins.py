@@ -1,0 +1,30 @@
+"""What a pin can do, and the error of one that cannot be used."""
+
+from typing import Protocol
+
+
+class HardwareError(Exception):
+    """The button cannot be used as configured. The message says why and how to fix it, in one line."""
+
+
+class InputPin(Protocol):
+    """A pin whose level can be read."""
+
+    #: The library or kind of pin, for the log and the admin page.
+    driver: str
+
+    def read(self) -> int:
+        """Return the level, 0 while the button is pressed, else 1. Called from a native thread."""
+
+    def close(self) -> None:
+        """Release the pin."""
+
+
+class OutputPin(Protocol):
+    """A pin whose level can be set."""
+
+    def write(self, level: int) -> None:
+        """Set the level; 1 lights the LED."""
+
+    def close(self) -> None:
+        """Turn the LED off and release the pin."""

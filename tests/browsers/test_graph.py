@@ -1,0 +1,277 @@
+"""The graph page: the original's producer drives it, in every browser; the presses of the day beneath."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from chromium import connected, shows
+from graph import endpoint_of
+from phantomjs import Phantom
+from playwright.sync_api import expect
+from server import SUPPORT, until
+
+POLLING = "window.WebSocket = undefined;"
+PIXELS = """([id, red, green, blue]) => {
+  const canvas = document.getElementById(id);
+  const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  let number = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    const away = Math.abs(data[i] - red) + Math.abs(data[i + 1] - green) + Math.abs(data[i + 2] - blue);
+    if (data[i + 3] > 200 && away < 40) number += 1;
+  }
+  return number;
+}"""
+BLUE, GREEN = (0x1D, 0x55, 0xDD), (0x12, 0x80, 0x3C)
+
+
+@pytest.fixture
+def produce():
+    """Starts the original's producer, a process of its own; it ends with the test."""
+    running = []
+
+    def produce(server):
+        command = [sys.executable, SUPPORT / "producer.py", endpoint_of(server)]
+        running.append(subprocess.Popen(command))
+
+    yield produce
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def drawn(page, colour, canvas="graph"):
+    return page.evaluate(PIXELS, [canvas, *colour])
+
+
+def legend(page):
+    return page.locator("#legend li").all_text_contents()
+
+
+@pytest.mark.parametrize(("transport", "init"), [("websocket", ""), ("polling", POLLING)])
+def test_the_originals_producer_drives_the_page(open_page, produce, server, transport, init):
+    page = connected(open_page(server, "/graph", init=init))
+    expect(page.locator("#status")).to_have_attribute("data-transport", transport)
+    expect(page.locator("#status")).to_have_text(f"Connected: {transport}")
+    assert drawn(page, BLUE) == 0
+    produce(server)
+    until(lambda: drawn(page, BLUE) > 1000, "the line")
+    first = legend(page)
+    assert re.fullmatch(r"●Value\d(\.\d+)?", first[0])
+    until(lambda: legend(page) != first, "the next value")
+    until(lambda: "Live values: Value" in page.get_attribute("#graph", "aria-label"), "the label")
+
+
+def test_the_engine_of_2011_draws_it_too(produce, server):
+    produce(server)
+    server.press()
+    phantom = Phantom(server.url + "/graph")
+    try:
+        phantom.shows(count="19", transport="polling", blue=lambda number: number > 1000)
+        server.press()
+        phantom.shows(count="18", words="Connected: polling")
+        assert phantom.errors == []
+    finally:
+        phantom.close()
+
+
+def test_names_are_drawn_as_text_and_values_as_they_are(open_page, publish, server):
+    publisher, page = publish(server), connected(open_page(server, "/graph"))
+    for name in ("<img src=x onerror=alert(1)>", "__proto__", "constructor", "b\u202e"):
+        publisher.send_json({"y": 1e308, "series": name})
+        publisher.send_json({"y": -1e308, "series": name})
+        publisher.send_json({"y": 0.000012345, "series": name})
+    until(lambda: len(legend(page)) == 4, "the names")
+    until(lambda: all(text.endswith("1.23e-5") for text in legend(page)), "the values")
+    assert legend(page)[0] == "●<img src=x onerror=alert(1)>1.23e-5"
+    assert page.locator("#legend img").count() == 0
+
+
+def test_of_many_series_those_of_the_server_are_shown(open_page, publish, server):
+    publisher, page = publish(server), connected(open_page(server, "/graph"))
+    for number in range(40):
+        publisher.send_json({"y": number, "series": f"S{number}"})
+    until(lambda: any("S39" in text for text in legend(page)), "the last")
+    assert len(legend(page)) == 16
+    page.reload()
+    until(lambda: len(legend(page)) == 16, "them again")
+    marks = [text[0] + colour for text, colour in zip(legend(page), colours(page), strict=True)]
+    assert len(set(marks)) == 16, "no two look the same"
+
+
+def colours(page):
+    until(lambda: page.locator("#legend i").last.get_attribute("style"), "the colours")
+    return page.locator("#legend i").evaluate_all("all => all.map(each => each.style.color)")
+
+
+def test_the_value_under_the_mouse_is_told(open_page, publish, server):
+    publisher, page = publish(server), connected(open_page(server, "/graph"))
+    for second in range(11):
+        publisher.send_json({"x": 1763760000000 + second * 1000, "y": second % 5})
+    until(lambda: legend(page) == ["●Value0"], "the newest")
+    box = page.locator("#graph").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    until(lambda: legend(page) != ["●Value0"], "an older one")
+    page.mouse.move(1, 1)
+    until(lambda: legend(page) == ["●Value0"], "the newest again")
+
+
+def test_nothing_is_drawn_while_nobody_looks(open_page, produce, server):
+    page = connected(open_page(server, "/graph"))
+    produce(server)
+    until(lambda: drawn(page, BLUE) > 1000, "the line")
+    page.evaluate("""() => {
+      Object.defineProperty(document, 'hidden', {get: () => window.away === true, configurable: true});
+      window.away = true;
+      document.dispatchEvent(new Event('visibilitychange'));
+    }""")
+    page.wait_for_timeout(150)  # a drawing that was under way
+    before = legend(page)
+    page.wait_for_timeout(400)
+    assert legend(page) == before
+    page.evaluate("() => { window.away = false; document.dispatchEvent(new Event('visibilitychange')); }")
+    until(lambda: legend(page) != before, "a drawing")
+
+
+def test_it_is_redrawn_every_fifty_milliseconds_at_most(open_page, produce, server):
+    counting = """
+      const clear = CanvasRenderingContext2D.prototype.clearRect;
+      window.drawings = [];
+      CanvasRenderingContext2D.prototype.clearRect = function (...where) {
+        if (this.canvas.id === 'graph') drawings.push(performance.now());
+        return clear.apply(this, where);
+      };
+    """
+    page = connected(open_page(server, "/graph", init=counting))
+    produce(server)
+    until(lambda: drawn(page, BLUE) > 1000, "the line")
+    times = page.evaluate("drawings.splice(0), new Promise(done => setTimeout(() => done(drawings), 2000))")
+    assert 10 < len(times) <= 42
+
+
+def sums(page):
+    return page.text_content("#round-sum"), page.text_content("#today-sum")
+
+
+@pytest.mark.parametrize("init", ["", pytest.param(POLLING, marks=pytest.mark.slow)])
+def test_the_presses_of_the_round_and_the_day_are_live_and_durable(open_page, server, init):
+    for _ in range(3):
+        server.press()
+    page = connected(open_page(server, "/graph", init=init))
+    until(lambda: sums(page) == ("3 of 20", "3 deals"), "those before")
+    until(lambda: drawn(page, GREEN, "round") > 100, "the line")
+    server.press()
+    until(lambda: sums(page) == ("4 of 20", "4 deals"), "the press")
+    server.api("undo")
+    until(lambda: sums(page) == ("3 of 20", "3 deals"), "the undo")
+    server.restart()
+    expect(page.locator("#status")).to_have_attribute("data-state", "closed")
+    connected(page)
+    server.press()
+    until(lambda: sums(page) == ("4 of 20", "4 deals"), "the press after the restart")
+    shows(page, 16)
+    assert "Today: 4; 4 from " in page.get_attribute("#today", "aria-label")
+
+
+def test_a_round_begins_with_its_opening_press_and_a_reset_begins_one(open_page, start):
+    server = start(goal=3)
+    page = connected(open_page(server, "/graph"))
+    for _ in range(5):
+        server.press()
+    until(lambda: sums(page) == ("1 of 3", "4 deals"), "the second round")
+    until(lambda: page.get_attribute("#round", "aria-label") == "This round: 1 of 3 made", "the label")
+    server.api("reset")
+    until(lambda: page.get_attribute("#round", "aria-label") == "This round: 0 of 3 made", "the reset")
+
+
+@pytest.mark.slow
+def test_a_long_history_is_read_in_pages(open_page, start):
+    server = start(goal=1000)
+    for _ in range(1100):
+        server.press()
+    page = connected(open_page(server, "/graph"))
+    until(lambda: sums(page) == ("99 of 1000", "1099 deals"), "all of them")
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 720), (1920, 1080), (320, 568)])
+def test_the_charts_fit_the_screen(open_page, produce, server, width, height):
+    produce(server)
+    page = connected(open_page(server, "/graph", viewport={"width": width, "height": height}))
+    until(lambda: drawn(page, BLUE) > 300, "the line")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if width > height:
+        assert page.evaluate("document.documentElement.scrollHeight") <= height
+
+
+def test_without_javascript_there_is_a_table(chromium, publish, server):
+    publish(server).send_json({"y": 2.5, "series": "<i>Tea</i>"})
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+
+    def table():
+        page.goto(server.url + "/graph")
+        return page.locator("noscript td").all_text_contents()
+
+    until(lambda: table() == ["<i>Tea</i>", "2.5"], "the value")
+    assert page.locator('noscript meta[http-equiv="refresh"]').count() == 1
+    context.close()
+
+
+def test_the_page_is_drawn_with_what_the_server_sent_before(open_page, publish, server):
+    publisher = publish(server)
+    for number in range(150):
+        publisher.send(json.dumps({"x": 1763760000000 + number, "y": number}).encode())
+    page = connected(open_page(server, "/graph"))
+    until(lambda: legend(page) == ["●Value149"], "the newest value")
+    page.wait_for_timeout(2500)
+    assert drawn(page, BLUE) > 300, "a short line stays in view when nothing more comes"
+
+
+@pytest.mark.parametrize("away", [15, -1e6])
+def test_a_publisher_whose_clock_is_wrong_hides_no_other(open_page, publish, produce, server, away):
+    """`x` is never compared with our clock; two publishers' clocks may be anywhere."""
+    page = connected(open_page(server, "/graph"))
+    produce(server)
+    until(lambda: drawn(page, BLUE) > 1000, "the line")
+    publisher = publish(server)
+
+    def both():
+        publisher.send_json({"x": (time.time() + away) * 1000, "y": 4, "series": "Other"})
+        page.wait_for_timeout(100)
+        return drawn(page, BLUE) > 800 and drawn(page, GREEN) > 300 and " behind)" in "".join(legend(page))
+
+    until(both, "both lines")
+
+
+def test_a_long_legend_leaves_the_page_on_the_screen(open_page, publish, server):
+    page = connected(open_page(server, "/graph", viewport={"width": 1100, "height": 700}))
+    publisher = publish(server)
+    for number in range(16):
+        publisher.send_json({"y": number + 0.123456, "series": f"A series of some length {number}"})
+    until(
+        lambda: len(legend(page)) == 16 and all(re.search(r"\d$", row) for row in legend(page)), "the legend"
+    )
+    fits = "document.documentElement.scrollHeight <= innerHeight"
+    until(lambda: page.evaluate(fits), "the layout")
+    page.set_viewport_size({"width": 500, "height": 400})
+    page.set_viewport_size({"width": 1100, "height": 700})
+    for number in range(16):
+        publisher.send_json({"y": number - 1000.123456, "series": f"A series of some length {number}"})
+    until(lambda: all("-" in row for row in legend(page)), "the new values")
+    until(lambda: page.evaluate(fits), "the layout after it")
+
+
+def test_after_a_reconnect_only_what_is_new_is_read(open_page, server):
+    for _ in range(30):
+        server.press()
+    page = connected(open_page(server, "/graph"))
+    until(lambda: "deals" in page.text_content("#today-sum"), "the presses")
+    before = page.text_content("#today-sum")
+    asked = []
+    page.on("response", lambda answer: asked.append(answer.json()) if "/api/history" in answer.url else None)
+    server.restart()
+    server.press()
+    until(lambda: page.text_content("#today-sum") not in ("", before), "the new press")
+    assert sum(len(body["events"]) for body in asked) <= 3

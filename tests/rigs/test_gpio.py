@@ -1,0 +1,154 @@
+"""The whole server on the real C RPi.GPIO, with a finger outside of it: needs root, and in CI is a must."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fake_pi import FakePi
+from server import SUPPORT, until
+from switch_model import Finger
+
+VARIANT = SUPPORT / "faulty_app.py"
+ATTEMPTS = 5
+
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(
+        os.geteuid() != 0 and not os.environ.get("CI"), reason="a fake Pi needs root, for its mounts"
+    ),
+]
+
+
+def repeat_until_conclusive(folder, play, settings):
+    """Serve, play, and do it again if the machine was too busy; returns the sources that were counted."""
+    for attempt in range(ATTEMPTS):
+        pi = FakePi(folder / str(attempt))
+        server = pi.start(**settings)
+        try:
+            result = play(pi)
+            if not pi.inconclusive():
+                return result
+        finally:
+            server.stop()
+    raise AssertionError(f"inconclusive, {ATTEMPTS} times: an edge was late, or a sample over 20 ms")
+
+
+def fingers(seed, presses, **more):
+    def play(pi):
+        pi.play(Finger(seed, presses, **more).edges_with_glitches())
+        return [event["source"] for event in pi.server.history()]
+
+    return play
+
+
+def long_holds(pi):
+    """Held for nine seconds, let go with a bounce of 12 ms; then held until it counts as stuck."""
+    bounce = [(9 + at / 1000, level) for at, level in ((0, 1), (2, 0), (3, 1), (7, 0), (11, 0), (12, 1))]
+    pi.play([(0, 0), *bounce])
+    once = len(pi.server.history())
+    stuck_at_nine = pi.server.health().json()["hardware"]["stuck"]
+    pi.play([(0, 0), (10.3, 0)])
+    stuck_at_ten = pi.server.health().json()["hardware"]["stuck"]
+    pi.play([(0, 1), (0.1, 0), (0.2, 1)])
+    return once, stuck_at_nine, stuck_at_ten, len(pi.server.history())
+
+
+SCENES = {
+    "plain": (fingers(5, 100), {}),
+    "blocked": (fingers(6, 100), {"program": VARIANT, "variant": "blocked"}),
+    "storm": (fingers(7, 60, glitches_a_second=20, longest_glitch=0.004), {}),
+    "broken": (fingers(8, 40), {"program": VARIANT, "variant": "broken"}),
+    "holds": (long_holds, {}),
+}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The scenes take half a minute each, so they are played side by side."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in SCENES}
+    with ThreadPoolExecutor(len(SCENES)) as pool:
+        yield {
+            name: pool.submit(repeat_until_conclusive, folders[name], *scene)
+            for name, scene in SCENES.items()
+        }
+
+
+def lights(pi, seconds):
+    """What the LED did, as it changed, with the number of looks that each state lasted."""
+    seen, pause = [], threading.Event()
+    for _ in range(int(seconds / 0.01)):
+        written = pi.light()
+        if written is not None and (not seen or seen[-1][0] != written):
+            seen.append([written, 0])
+        if seen:
+            seen[-1][1] += 1
+        pause.wait(0.01)
+    return [level for level, _ in seen]
+
+
+def test_the_light_tells_what_became_of_the_press(tmp_path, watch):
+    pi = FakePi(tmp_path / "pi")
+    server = pi.start(led_pin=12, hold=1)
+    try:
+        slow = lights(pi, 4)
+        assert slow[:4] in ([1, 0, 1, 0], [0, 1, 0, 1]), "slow: nobody watches"
+        screen = watch(server)
+        until(lambda: server.health().json()["led"]["shows"] == "rest", "the light at rest")
+        until(lambda: pi.light() == 1, "the light")
+        threading.Thread(target=pi.play, args=([(0.1, 0), (0.2, 1)],)).start()
+        assert lights(pi, 1.5) in ([0, 1], [1, 0, 1]), "one blink"
+        threading.Thread(target=pi.play, args=([(0.1, 0), (1.6, 1)],)).start()
+        assert lights(pi, 3) in ([0, 1] * 3, [1, *[0, 1] * 3]), "one blink, then two"
+        assert [event["source"] for event in server.history()] == ["button", "button", "hold"]
+        assert screen.wait_for(3)["count"] == 19
+    finally:
+        server.stop()
+    assert pi.light() in (None, 0, 1)
+
+
+def test_the_light_is_out_where_the_server_cannot_start(tmp_path, shared):
+    pi = FakePi(tmp_path / "pi")
+    with pytest.raises(AssertionError, match="cannot listen"):
+        pi.start(led_pin=12, port=shared.port)
+    assert not pi.light()
+
+
+def test_two_buttons_count_under_their_own_names(tmp_path):
+    pi = FakePi(tmp_path / "pi")
+    server = pi.start(pin="11,13")
+    try:
+        pi.play([(0, 0), (0.1, 1)], pin=13)
+        pi.play([(0, 0), (0.1, 1)], pin=11)
+        assert [event["source"] for event in server.history()] == ["button-13", "button-11"]
+        assert server.health().json()["hardware"]["driver"].startswith("RPi.GPIO 0.7")
+    finally:
+        server.stop()
+
+
+def test_a_raspberry_pi_is_found_by_itself(tmp_path):
+    pi = FakePi(tmp_path / "pi")
+    server = pi.start(hardware="auto")
+    assert server.health().json()["hardware"]["driver"].startswith("RPi.GPIO 0.7")
+    server.stop()
+
+
+def test_a_pin_that_no_board_has_is_a_clear_error(tmp_path):
+    with pytest.raises(AssertionError, match="BUTTON_PIN: expected physical pin numbers that are GPIO"):
+        FakePi(tmp_path / "pi").start(pin=9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scene", "presses"), [("plain", 100), ("blocked", 100), ("storm", 60)])
+def test_each_bouncing_press_counts_once(results, scene, presses):
+    assert results[scene].result() == ["button"] * presses
+
+
+@pytest.mark.slow
+def test_without_the_debouncer_the_rig_sees_too_many(results):
+    assert len(results["broken"].result()) > 40
+
+
+@pytest.mark.slow
+def test_a_long_hold_counts_once_however_it_ends_and_then_is_stuck(results):
+    assert results["holds"].result() == (1, [], ["button"], 3)

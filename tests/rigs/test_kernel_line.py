@@ -1,0 +1,63 @@
+"""The whole server with rpi-lgpio on a line of a true kernel, which a finger pulls: User-Mode Linux."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from server import ROOT, SUPPORT
+
+ATTEMPTS = 5
+PRESSES = 100
+LIBRARIES = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "the-button/rpi-lgpio-0.6"
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    """The kernel's path, built if need be, and the library that no Pi before the fifth has by itself."""
+    if not LIBRARIES.exists():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", LIBRARIES, "rpi-lgpio==0.6"]
+        subprocess.run(pip, check=True)
+    built = subprocess.run(["sh", SUPPORT / "uml/build.sh"], stdout=subprocess.PIPE, text=True, check=True)
+    return built.stdout.split()[-1]
+
+
+def boot(kernel, *arguments):
+    """Boot, let guest.py play, and return what it found."""
+    guest = ",".join([sys.executable, str(SUPPORT / "uml/guest.py"), str(LIBRARIES), *arguments])
+    command = [
+        kernel, "mem=512M", "rootfstype=hostfs", "rootflags=/", "root=/dev/root", "ro", "quiet",
+        f"init={ROOT}/tests/support/uml/init.sh", "con0=fd:0,fd:1", "con=null", f"rig={guest}",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300
+    )
+    found = re.search(r"RESULT (\{.*\})", done.stdout.decode(errors="replace"))
+    assert found, done.stdout.decode(errors="replace")[-3000:]
+    return json.loads(found[1])
+
+
+def boot_until_conclusive(kernel, *arguments):
+    for _ in range(ATTEMPTS):
+        result = boot(kernel, *arguments)
+        print(result)
+        if result["late"] < 0.010 and result["worst_gap"] < 0.020:
+            return result
+    raise AssertionError(
+        f"inconclusive, {ATTEMPTS} times: an edge was late, or a sample over 20 ms: {result}"
+    )
+
+
+@pytest.mark.slow
+def test_a_hundred_bouncing_presses_of_a_kernel_line_count_once_each(kernel):
+    result = boot_until_conclusive(kernel, str(PRESSES), "11")
+    assert "0.7.2" in result["driver"] or "lgpio" in result["driver"], "not the C library"
+    assert (result["counted"], result["told"], result["in_order"]) == (PRESSES, PRESSES, True)
+
+
+@pytest.mark.slow
+def test_without_the_debouncer_the_kernel_line_counts_too_many(kernel):
+    assert boot(kernel, "15", "12", "broken")["counted"] > 15

@@ -1,0 +1,61 @@
+"""Power can fail at any moment: nothing that anybody saw is lost."""
+
+import random
+import sys
+
+import pytest
+from power_cut import record
+from server import SUPPORT
+
+from storage import SqliteDatabase, sqlite_files
+
+PROGRAM = SUPPORT / "power_workload.py"
+PRESSES = 120
+
+
+def told(log, at):
+    """How many changes had been announced before the cut: one byte each in the file `told`."""
+    (file,) = {file for kind, file, _, name in log.records if kind == "n" and name == b"told"} or {None}
+    return sum(kind == "w" and which == file for kind, which, _, _ in log.records[:at])
+
+
+def losses(log, cuts, folder, seed=1):
+    """Cut the power `cuts` times at random; how often something announced was lost."""
+    chance = random.Random(seed)
+    lost = 0
+    for number in range(cuts):
+        at = chance.randint(0, len(log.records))
+        place = folder / str(number)
+        place.mkdir()
+        for name, data in log.cut(at, chance).items():
+            (place / name).write_bytes(data)
+        seen = told(log, at)
+        try:
+            database = SqliteDatabase(place / "button.db", goal=20)
+        except sqlite_files.DatabaseError:
+            lost += 1
+            continue
+        events = database.events_after(0, 10_000)
+        lost += len(events) < seen or [event.seq for event in events] != list(range(1, len(events) + 1))
+        database.close()
+    return lost
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "disk"
+    place.mkdir()
+    return place
+
+
+def test_three_hundred_power_cuts_lose_nothing_that_was_announced(folder, tmp_path):
+    log = record(folder, [sys.executable, PROGRAM, folder, str(PRESSES)])
+    assert log.syncs > PRESSES / 4
+    assert told(log, len(log.records)) >= PRESSES
+    assert losses(log, 300, tmp_path) == 0
+
+
+def test_without_syncs_the_same_cuts_do_lose(folder, tmp_path):
+    """Else the test above would be blind."""
+    log = record(folder, [sys.executable, PROGRAM, folder, str(PRESSES)], no_sync=True)
+    assert losses(log, 60, tmp_path) > 0

@@ -1,0 +1,174 @@
+"""Screens by the hundred in a process of their own, which come back as browsers do, and know what they saw.
+
+    python tests/support/client_swarm.py PORT CLIENTS [SECONDS]
+
+opens half of them as WebSockets, half as long polls; with SECONDS, one leaves so often, to come back. For
+each line on standard input it prints what they saw so far, as `Crowd` tells it.
+"""
+
+if __name__ == "__main__":
+    from gevent import monkey
+
+    monkey.patch_all()
+
+import contextlib
+import json
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from types import SimpleNamespace
+
+from raw_client import Wire
+from server import DEADLINE, until
+
+#: Seconds until a screen that was parted with comes back, by chance, as static/connection.js has it.
+BACK = (0.25, 4.75)
+
+
+class Crowd:
+    """`clients` screens of the server at `port`, whatever stands before it."""
+
+    def __init__(self, port, clients, leaves=0):
+        self.clients = clients
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, str(port), str(clients), str(leaves)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        until(lambda: self.ask().here == clients, "all screens", deadline=3 * DEADLINE)
+
+    def ask(self):
+        """`here`: screens that are connected; `at`: how many of them show which seq; `shown`: the same of
+        all; `wrong`: what nobody should have seen; `returned`: how often one came back; `longest`: the
+        most seconds that took."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return SimpleNamespace(**json.loads(self.process.stdout.readline()))
+
+    def all_at(self, seq):
+        """Whether every screen is connected and shows `seq`."""
+        return self.ask().at == {str(seq): self.clients}
+
+    def close(self):
+        self.process.kill()
+        self.process.wait(DEADLINE)
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Screen:
+    """One screen: connects, keeps what it was told, comes back."""
+
+    def __init__(self, port, polls, seen):
+        self.port, self.polls, self.seen = port, polls, seen
+        self.seq, self.here, self.cookies = None, False, {}
+        self.browser = None
+
+    def run(self):
+        """Never returns."""
+        lost = None
+        while True:
+            try:
+                with Browser(self) as browser:
+                    self.browser = browser
+                    for packet in browser.polled() if self.polls else browser.heard():
+                        if packet.startswith('42["count"'):
+                            self.told(json.loads(packet[2:])[1])
+                            if lost is not None:
+                                self.seen.returned += 1
+                                self.seen.longest = max(self.seen.longest, time.monotonic() - lost)
+                                lost = None
+            except (OSError, EOFError, AssertionError):
+                self.here = False
+                lost = lost or time.monotonic()
+                time.sleep(random.uniform(*BACK))
+
+    def told(self, count):
+        """A count must be newer than what is shown; after a new connect it may be the same."""
+        again = not self.here and count["cause"] == "connect"
+        if self.seq is not None and count["seq"] < self.seq + (not again):
+            self.seen.wrong.append([self.seq, count["seq"], count["cause"]])
+        self.seq, self.here = count["seq"], True
+
+
+class Browser(Wire):
+    """A connection that keeps cookies, by which a proxy knows a screen again."""
+
+    def __init__(self, screen):
+        self._screen = screen
+        super().__init__(screen)
+
+    def request(self, method, path, body=None, headers=(), version="1.1"):
+        cookies = "; ".join(f"{name}={value}" for name, value in self._screen.cookies.items())
+        super().request(method, path, body, [*headers, f"Cookie: {cookies}"] if cookies else headers, version)
+
+    def answer(self):
+        answered = super().answer()
+        self._keep()
+        return answered
+
+    def _keep(self):
+        for line in self.head.split("\r\n"):
+            name, _, value = line.partition(": ")
+            if name.lower() == "set-cookie":
+                name, _, value = value.split(";")[0].partition("=")
+                self._screen.cookies[name] = value
+
+    def heard(self):
+        """The packets of a WebSocket."""
+        self.upgrade()
+        self._keep()
+        assert self.head.startswith("HTTP/1.1 101 "), self.head
+        self.say("40")
+        while True:
+            opcode, payload = self.hear()
+            assert opcode == 1, opcode
+            yield payload.decode()
+
+    def polled(self):
+        """The packets of long polls."""
+        self.open_polling()
+        assert self.post("40")[0] == 200
+        while True:
+            status, body = self.poll()
+            assert status == 200, body
+            for packet in body.decode().split("\x1e"):
+                assert packet != "1", "closed"
+                if packet == "2":
+                    self.post("3")
+                yield packet
+
+
+def come_and_go(screens, seconds):
+    """Never returns: now this screen is switched off, now that; its cookies stay."""
+    while True:
+        time.sleep(seconds)
+        with contextlib.suppress(OSError, AttributeError):
+            random.choice(screens).browser.socket.shutdown(socket.SHUT_RDWR)
+
+
+def main():
+    import gevent.fileobject
+
+    port, clients, leaves = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    seen = SimpleNamespace(wrong=[], returned=0, longest=0.0)
+    screens = [Screen(port, number % 2 == 1, seen) for number in range(clients)]
+    for screen in screens:
+        gevent.spawn(screen.run)
+    if leaves:
+        gevent.spawn(come_and_go, screens, leaves)
+    for _ in gevent.fileobject.FileObject(sys.stdin):
+        here = [screen for screen in screens if screen.here]
+        at, shown = (Counter(screen.seq for screen in some) for some in (here, screens))
+        print(
+            json.dumps({"here": len(here), "at": at, "shown": shown, **vars(seen), "wrong": seen.wrong[:5]}),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

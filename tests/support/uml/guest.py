@@ -1,0 +1,64 @@
+"""Inside of the rig's kernel: serves the Button with rpi-lgpio on a simulated line, and moves the line.
+
+    guest.py LIBRARIES PRESSES SEED [broken]
+
+LIBRARIES is a folder with rpi-lgpio, which cannot be installed beside RPi.GPIO. Prints `RESULT` and JSON.
+"""
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from server import SUPPORT, TRANSPORTS, Screen, Server
+from switch_model import Finger
+
+LINE = "/sys/devices/platform/gpio-sim.0"
+
+
+def play(edges):
+    """Pull the line up and down as the finger moves the contact; returns the worst delay of an edge."""
+    (path,) = Path(LINE).glob("gpiochip*/sim_gpio17/pull")
+    late, pause, begun = 0.0, threading.Event(), time.monotonic()
+    with path.open("w", buffering=1) as pull:
+        for at, level in edges:
+            if (wait := begun + at - time.monotonic()) > 0.0003:
+                pause.wait(wait)
+            late = max(late, time.monotonic() - begun - at)
+            pull.write("pull-up\n" if level else "pull-down\n")
+            pull.seek(0)
+    pause.wait(0.5)
+    return late
+
+
+def main(libraries, presses, seed, variant=""):
+    environ = {"PYTHONPATH": libraries, "RPI_LGPIO_REVISION": "c03111", "VARIANT": variant}
+    folder = Path("/run/button")
+    folder.mkdir()
+    program = SUPPORT / "faulty_app.py" if variant else None
+    server = Server(folder, environ=environ, program=program, hardware="gpio", simulated_pin=None, feed="off")
+    screen = Screen(server, TRANSPORTS["websocket"])
+    finger = Finger(int(seed), int(presses))
+    late = play(finger.edges_with_glitches())
+    events = server.history()
+    screen.wait_for(len(events))
+    seqs = [count["seq"] for count in screen.counts]
+    hardware = server.health().json()["hardware"]
+    server.stop()
+    counted = sum(event["source"] == "button" for event in events)
+    result = {
+        "driver": hardware["driver"],
+        "counted": counted,
+        "told": len(seqs) - 1,
+        "in_order": seqs == sorted(set(seqs)),
+        "late": late,
+        "worst_gap": hardware["worst_gap"],
+    }
+    print("RESULT", json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,179 @@
+"""The command line, as an operator meets it."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+import requests
+from server import DEADLINE, PASSWORD, ROOT, until
+
+from settings import table
+
+
+def run(tmp_path, *arguments, given="", **settings):
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("BUTTON_")}
+    environ |= {f"BUTTON_{name.upper()}": str(value) for name, value in settings.items()}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "app.py"), *map(str, arguments)],
+        cwd=tmp_path, env=environ, input=given, capture_output=True, text=True, timeout=DEADLINE,
+    )  # fmt: skip
+
+
+def test_help_prints_the_table_of_settings(tmp_path):
+    printed = run(tmp_path, "--help").stdout
+    for name, default, meaning in table():
+        assert name in printed
+        assert default in printed
+        assert meaning in printed
+
+
+def test_a_bad_setting_is_one_line_and_nothing_is_opened(tmp_path):
+    done = run(tmp_path, goal="twenty")
+    assert done.returncode == 2
+    assert done.stderr == "BUTTON_GOAL: expected a whole number from 1 to 1000, got 'twenty'\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"database": "sqlite:////nowhere/at/all.db"}, "/nowhere/at/all.db: cannot be opened"),
+        ({"hardware": "gpio"}, "GPIO library"),
+        ({"host": "192.0.2.1"}, "BUTTON_HOST, BUTTON_PORT: cannot listen on 192.0.2.1"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_line(tmp_path, settings, says):
+    done = run(
+        tmp_path, **{"port": 0, "hardware": "none", "log": "critical", "admin_password": "x"} | settings
+    )
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_in_use_is_one_line(server, tmp_path):
+    (tmp_path / "other").mkdir()
+    done = run(tmp_path / "other", port=server.port, host="127.0.0.1", hardware="none", admin_password="x")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "cannot listen on 127.0.0.1" in line
+
+
+def test_a_second_server_on_the_same_database_is_one_line(server, tmp_path):
+    done = run(tmp_path, port=0, hardware="none", database=f"sqlite:///{server.database}")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("another server uses it; stop that one first")
+
+
+def test_the_password_is_shown_once_whatever_the_log_level(start):
+    server = start(admin_password=None, log="critical")
+    found = [line for line in server.log if re.search(r"Admin password: \S+$", line)]
+    assert len(found) == 1
+    assert server.log[-1] == f"Serving on {server.url}"
+    server.restart()
+    assert not any("Admin password" in line for line in server.log)
+
+
+def test_set_password_works_beside_a_running_server(start):
+    server = start(admin_password=None)
+    done = run(server.folder, "set-password", given="new secret\n", database=f"sqlite:///{server.database}")
+    assert (done.returncode, "new secret" in done.stderr) == (0, False)
+    with requests.Session() as session:
+        form = session.get(server.url + "/admin/login", timeout=DEADLINE).text
+        token = re.search(r'name="csrf_token" value="(\w+)"', form)[1]
+        answer = session.post(
+            server.url + "/admin/login",
+            data={"password": "new secret", "csrf_token": token},
+            timeout=DEADLINE,
+        )
+        assert answer.url == server.url + "/admin"
+
+
+def test_set_password_refuses_where_the_setting_rules(server):
+    done = run(server.folder, "set-password", given="x\n", admin_password=PASSWORD)
+    assert done.returncode == 1
+    assert "BUTTON_ADMIN_PASSWORD" in done.stderr
+
+
+@pytest.mark.parametrize("given", ["", "\n", "x" * 257 + "\n"])
+def test_set_password_refuses_a_bad_one(server, given):
+    done = run(server.folder, "set-password", given=given, database=f"sqlite:///{server.database}")
+    assert done.returncode == 2
+    assert done.stderr == "password: expected 1 to 256 characters\n"
+
+
+def test_backup_and_restore_bring_yesterday_back(server, tmp_path):
+    server.press()
+    database = f"sqlite:///{server.database}"
+    assert run(tmp_path, "backup", "copy.db", database=database).returncode == 0
+    assert run(tmp_path, "backup", "copy.db", database=database).returncode == 1
+    server.press()
+    refused = run(tmp_path, "restore", "copy.db", database=database)
+    assert (refused.returncode, "another server uses it" in refused.stderr) == (1, True)
+    server.stop()
+    assert run(tmp_path, "restore", "copy.db", database=database).returncode == 0
+    server.start()
+    assert server.count()["seq"] == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_the_server_well(server, how):
+    assert server.stop(how) == 0
+
+
+@pytest.mark.parametrize("controlling", [True, False])
+def test_enter_presses_where_there_is_a_terminal(tmp_path, controlling):
+    """Also where it is not the one that controls the process; that one may go, and the server stays."""
+    ours, theirs = pty.openpty()
+    take = lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0)  # noqa: E731
+    environ = os.environ | {"BUTTON_PORT": "0", "BUTTON_ADMIN_PASSWORD": "x", "BUTTON_HARDWARE": "simulated"}
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py")],
+        cwd=tmp_path, env=environ, stdin=theirs, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=take if controlling else None,
+    )  # fmt: skip
+    os.close(theirs)
+    log = []
+    reader = threading.Thread(target=lambda: log.extend(process.stderr))
+    reader.start()
+    try:
+        until(lambda: any("Serving on" in line for line in log), "the server")
+        os.write(ours, b"\n\n")
+        until(lambda: any("press by button: 18 of 20" in line for line in log), "two presses")
+        if not controlling:
+            os.close(ours)
+            until(lambda: any("Terminal closed" in line for line in log), "the end of the terminal")
+    finally:
+        process.terminate()
+        assert process.wait(DEADLINE) == 0
+        reader.join(DEADLINE)
+        process.stderr.close()
+        if controlling:
+            os.close(ours)
+
+
+def test_the_demo_presses_on_a_temporary_database(start, tmp_path):
+    environ = {"TMPDIR": str(tmp_path)}
+    server = start(arguments=["--demo"], database=None, hardware="gpio", simulated_pin=None, environ=environ)
+    assert not (tmp_path / "button.db").exists()
+    until(lambda: server.count()["seq"] >= 1, "a press")
+    assert [path.name for path in tmp_path.glob("button-demo-*/button.db")]
+    assert server.stop() == 0
+    assert not list(tmp_path.glob("button-demo-*")), "nothing is left behind"
+
+
+@pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "localhost"), ("127.0.0.2", "127.0.0.2")])
+def test_open_shows_both_pages_in_the_browser(start, tmp_path, host, shown):
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\necho "$1" >>{seen}\n')
+    browser.chmod(0o755)
+    server = start(arguments=["--open"], environ={"BROWSER": str(browser)}, host=host)
+    until(lambda: seen.exists() and len(seen.read_text().split()) == 2, "the browser")
+    pages = {f"http://{shown}:{server.port}{page}" for page in ("/", "/graph")}
+    assert set(seen.read_text().split()) == pages

@@ -1,0 +1,192 @@
+"""The documents tell the truth: what they list is what there is."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import tomllib
+
+import pytest
+import requests
+from server import DEADLINE, ROOT, TOKEN
+
+sys.path.insert(0, str(ROOT))
+from integrations.webhook import message
+from settings import table
+from storage import Event
+
+README = (ROOT / "README.md").read_text()
+
+
+def app(*arguments):
+    """What the command line prints. (To import app.py would patch this process.)"""
+    command = [sys.executable, ROOT / "app.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_readme_holds_the_table_of_settings():
+    """`python tests/system/test_docs.py` writes it anew."""
+    assert written() == README
+
+
+@pytest.mark.parametrize(
+    "path", ["/graph", "/admin", "/api/count", "/api/openapi.json", "/healthz", "/metrics"]
+)
+def test_the_readme_names_the_ways_in(path):
+    assert path in README
+
+
+@pytest.mark.parametrize(
+    "command", ["set-password", "backup", "restore", "import", "button", "--demo", "--open"]
+)
+def test_the_readme_names_every_command(command):
+    assert f"app.py {command}" in README
+    assert command in app("--help")
+
+
+@pytest.mark.parametrize("target", re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.M))
+def test_every_make_target_is_named_phony(target):
+    phony = re.search(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.M)[1].split()
+    assert target in phony
+
+
+#: All that is written for those who use it.
+DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
+#: The prefix under which each blueprint's routes are.
+PREFIXES = {"admin": "/admin", "api": "/api", "pages": "", "monitoring": ""}
+#: What is asked for by browsers alone.
+UNTOLD = {"/static/<path:name>", "/favicon.ico", "/apple-touch-icon.png", "/apple-touch-icon-precomposed.png"}
+
+
+def routes():
+    for path in sorted((ROOT / "web").glob("*.py")):
+        for name, route in re.findall(r"^@(\w+)\.(?:get|post|put)\(\"([^\"]*)\"", path.read_text(), re.M):
+            yield PREFIXES[name] + route
+
+
+@pytest.mark.parametrize("route", sorted(set(routes()) - UNTOLD))
+def test_every_route_is_documented(route):
+    assert route in DOCS
+
+
+def test_every_event_is_documented():
+    text = (ROOT / "web/screens.py").read_text()
+    events = set(re.findall(r"emit\(\s*\"(\w+)\"", text)) | {"press"}
+    assert events == {"count", "info", "samples", "press"}
+    told = (ROOT / "docs/api.md").read_text()
+    for event in events:
+        assert re.search(rf"^\| `/(graph)?` \| `{event}` \|", told, re.M), event
+
+
+def test_every_metric_is_documented(start):
+    server = start(webhook="http://127.0.0.1:1/")
+    names = set(
+        re.findall(r"^# TYPE (\w+)", requests.get(server.url + "/metrics", timeout=DEADLINE).text, re.M)
+    )
+    told = (ROOT / "docs/operating.md").read_text()
+    assert {name for name in names if not name.endswith("_created") and f"`{name}`" not in told} == set()
+
+
+def blocks(path, language):
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / path).read_text(), re.S)
+
+
+def test_the_readme_s_commands_for_programs_work(start):
+    """The other blocks: clone and `make run` in test_install.py, the publisher is that of docs/feed.md."""
+    server = start()
+    _, curls = blocks("README.md", "sh")
+    assert blocks("README.md", "python") == blocks("docs/feed.md", "python")
+    script = curls.replace("http://localhost:8000", server.url).replace("curl ", "curl --fail --silent ")
+    done = subprocess.run(
+        ["sh", "-euc", script],
+        env={"PATH": os.environ["PATH"], "TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [event["kind"] for event in server.history()] == ["press", "undo", "goal"]
+    for block in blocks("docs/api.md", "sh"):
+        assert set(block.splitlines()) <= set(curls.splitlines())
+
+
+def test_the_program_of_the_api_s_document_presses(start):
+    server = start()
+    (program,) = blocks("docs/api.md", "python")
+    program = program.replace("http://localhost:8000", server.url)
+    program = program.replace("the BUTTON_API_TOKEN", TOKEN)
+    running = subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True)
+    guard = threading.Timer(DEADLINE, running.kill)
+    guard.start()
+    seen = ""
+    while not all(part in seen for part in ("20 to go", "19 to go", "'ok': True")):
+        line = running.stdout.readline()
+        assert line, seen
+        seen += line
+    guard.cancel()
+    running.kill()
+    running.wait()
+    running.stdout.close()
+    assert server.count()["seq"] == 1
+
+
+def test_the_sample_of_the_webhook_s_document_is_what_is_sent():
+    (sample,) = blocks("docs/webhook.md", "json")
+    sent = json.loads(sample)
+    event = Event(**{name: sent[name] for name in sent if name != "text"})
+    assert message(event) == sent
+
+
+@pytest.mark.parametrize("program", blocks("docs/webhook.md", "python"))
+def test_the_bridges_of_the_webhook_s_document_are_python(program):
+    compile(program, "webhook.md", "exec")
+
+
+def test_the_history_of_changes_has_this_version():
+    version = app("--version").strip()
+    assert re.search(
+        rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$", (ROOT / "CHANGELOG.md").read_text(), re.M
+    )
+
+
+def test_version_is_one():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == app("--version").strip()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "realtime/README.md",
+        *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+    ],
+)
+def test_every_picture_and_link_is_there(path):
+    here = (ROOT / path).parent
+    for link, _, part in (
+        found.partition("#") for found in re.findall(r"\]\(([^)]+)\)", (ROOT / path).read_text())
+    ):
+        if link.startswith("http"):
+            continue
+        target = here / link if link else ROOT / path
+        assert target.exists(), link
+        if part:
+            heads = re.findall(r"^#+ (.*)", target.read_text(), re.M)
+            assert part in [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads], part
+
+
+def written():
+    rows = ["| name | default | meaning |", "| --- | --- | --- |"]
+    for name, default, meaning in table():
+        shown = default if "`" in default or default == "none" else f"`{default}`"
+        rows.append(f"| `{name}` | {shown} | {meaning} |")
+    lines = "\n".join(["<!-- settings -->", *rows, "<!-- /settings -->"])
+    return re.sub(r"(?s)<!-- settings -->.*<!-- /settings -->", lambda _: lines, README)
+
+
+if __name__ == "__main__":
+    (ROOT / "README.md").write_text(written())

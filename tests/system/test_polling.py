@@ -1,0 +1,177 @@
+"""Long polling and the upgrade to WebSocket by their wire: Engine.IO 4."""
+
+import json
+import threading
+
+import pytest
+from raw_client import Wire
+from server import TOKEN, until
+
+
+def test_the_open_packet_says_what_the_contract_says(wire):
+    _, body = wire.ask("GET", "/socket.io/?EIO=4&transport=polling")
+    assert json.loads(body[1:]) | {"sid": ""} == {
+        "sid": "",
+        "upgrades": ["websocket"],
+        "pingInterval": 10_000,
+        "pingTimeout": 10_000,
+        "maxPayload": 16_384,
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "query"),
+    [
+        ("GET", "EIO=4"),
+        ("GET", "EIO=4&transport=carrier-pigeon"),
+        ("GET", "transport=polling"),
+        ("GET", "EIO=3&transport=polling"),
+        ("GET", "EIO=4&transport=websocket"),
+        ("POST", "EIO=4&transport=polling"),
+        ("PUT", "EIO=4&transport=polling"),
+        ("GET", "EIO=4&transport=polling&sid=nobody"),
+        ("POST", "EIO=4&transport=polling&sid=nobody"),
+        ("GET", "EIO=4&transport=polling&j=0"),
+        ("GET", "EIO=4&transport=polling&" + "a=b&" * 50),
+    ],
+)
+def test_requests_that_make_no_sense_get_a_400(wire, method, query):
+    body = b"40" if method == "POST" else None
+    assert wire.ask(method, f"/socket.io/?{query}", body=body)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"6", b"0", b"2", b"5", b"abc", b"\xff", b"40\x1e", b"x" * 16_385, b"9", b"4\x1e6"]
+)
+def test_a_bad_payload_is_a_400_or_413_and_ends_the_client(wire, body):
+    """Findings 3.2: one polled byte, `6`, leaked a greenlet and a descriptor for ever."""
+    wire.open_polling()
+    assert wire.post(body)[0] in (400, 413)
+    assert wire.poll()[0] == 400
+
+
+def test_more_than_sixteen_packets_in_a_post_are_all_taken(server):
+    with Wire(server) as wire, Wire(server) as other:
+        wire.open_polling()
+        wire.post('40{"token":"' + TOKEN + '"}')
+        other.path = wire.path
+        presses = "\x1e".join(f'42{number}["press"]' for number in range(40))
+        assert other.post(presses)[0] == 200
+        until(lambda: wire.poll()[1] and server.count()["seq"] == 40, "forty presses")
+
+
+def test_a_second_poll_ends_the_client(wire, shared):
+    wire.open_polling()
+    wire.request("GET", wire.path)
+    threading.Event().wait(0.1)
+    with Wire(shared) as second:
+        assert second.ask("GET", wire.path)[0] == 400
+    assert wire.answer() == (200, b"1")
+    assert wire.poll()[0] == 400
+
+
+def test_a_poll_given_up_ends_the_client(shared):
+    with Wire(shared) as wire, Wire(shared) as second:
+        wire.open_polling()
+        wire.request("GET", wire.path)
+        threading.Event().wait(0.1)
+        wire.socket.close()
+        until(lambda: second.ask("GET", wire.path)[0] == 400, "the end")
+
+
+def test_a_polling_client_may_close(wire, shared):
+    wire.open_polling().join()
+    wire.request("GET", wire.path)
+    with Wire(shared) as second:
+        assert second.ask("POST", wire.path, b"1")[0] == 200
+        assert wire.answer()[0] == 200
+        assert second.ask("GET", wire.path)[0] == 400
+
+
+def test_an_upgrade_goes_by_the_book_and_the_old_road_is_closed(server):
+    with Wire(server) as polling, Wire(server) as websocket:
+        polling.open_polling().join()
+        polling.request("GET", polling.path)
+        websocket.upgrade(f"/socket.io/?EIO=4&transport=websocket&sid={polling.sid}")
+        websocket.say("2probe")
+        assert websocket.text() == "3probe"
+        released = polling.answer()
+        if b"info" in released[1]:  # which came first
+            released = polling.poll()
+        assert released == (200, b"6"), "the waiting poll is released"
+        websocket.say("5")
+        server.press()
+        assert '"press"' in websocket.text()
+        assert polling.poll()[0] == 400
+        assert polling.post("3")[0] == 400
+        websocket.say("3")
+        server.press()
+        assert '"seq":2' in websocket.text()
+
+
+@pytest.mark.parametrize("frame", ["3probe", "2", "40", "5x"])
+def test_an_upgrade_that_goes_wrong_leaves_the_poll_alone(server, frame):
+    with Wire(server) as polling, Wire(server) as websocket:
+        polling.open_polling().join()
+        websocket.upgrade(f"/socket.io/?EIO=4&transport=websocket&sid={polling.sid}")
+        websocket.say(frame)
+        assert websocket.close_code() == 1002
+        server.press()
+        assert polling.poll_for(b'"press"')
+
+
+def test_a_proxy_that_swallows_frames_loses_nothing_and_starts_no_storm(server):
+    """Findings 3.3: the 101 passes, no frame ever does; the client goes on polling meanwhile."""
+    with Wire(server) as polling, Wire(server) as swallowed:
+        polling.open_polling().join()
+        swallowed.upgrade(f"/socket.io/?EIO=4&transport=websocket&sid={polling.sid}")
+        swallowed.say("2probe")
+        assert swallowed.text() == "3probe"  # which the proxy keeps to itself
+        polls, told = 0, b""
+        stop = threading.Timer(1.0, server.press)
+        stop.start()
+        while b'"press"' not in told:
+            told += polling.poll()[1]
+            polls += 1
+        assert polls <= 8
+        assert swallowed.ended() == b"", "the upgrade is given up"
+        server.press()
+        until(lambda: b'"seq":2' in polling.poll()[1], "the next press")
+
+
+def test_a_chunked_post_is_taken(wire):
+    wire.open_polling()
+    wire.request("POST", wire.path, headers=["Transfer-Encoding: chunked"])
+    wire.send(b"2\r\n40\r\n0\r\n\r\n")
+    assert wire.answer() == (200, b"ok")
+    assert wire.poll()[1].startswith(b"40{")
+
+
+def test_a_ping_on_a_probe_does_not_touch_the_poll(server):
+    with Wire(server) as polling, Wire(server) as websocket:
+        polling.open_polling().join()
+        polling.request("GET", polling.path)
+        websocket.upgrade(f"/socket.io/?EIO=4&transport=websocket&sid={polling.sid}")
+        websocket.say(b"?", opcode=9)
+        assert websocket.hear() == (10, b"?")
+        server.press()
+        assert b'"press"' in polling.answer()[1] or polling.poll_for(b'"press"')
+
+
+def test_what_follows_a_failed_probe_is_not_the_clients(server):
+    with Wire(server) as polling, Wire(server) as websocket:
+        polling.open_polling().join()
+        websocket.upgrade(f"/socket.io/?EIO=4&transport=websocket&sid={polling.sid}")
+        websocket.send(websocket.frame("bad") + websocket.frame("1"))
+        websocket.ended()
+        server.press()
+        assert polling.poll_for(b'"press"')
+
+
+def test_a_poll_given_up_on_a_connection_that_closes_ends_the_client(shared):
+    with Wire(shared) as wire, Wire(shared) as second:
+        wire.open_polling()
+        wire.request("GET", wire.path, headers=["Connection: close"])
+        threading.Event().wait(0.1)
+        wire.socket.close()
+        until(lambda: second.ask("GET", wire.path)[0] == 400, "the end")

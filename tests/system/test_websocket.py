@@ -1,0 +1,232 @@
+"""WebSocket by its wire: RFC 6455 and clients that stall."""
+
+import json
+import random
+import threading
+
+import pytest
+from process import descriptors, memory
+from raw_client import KEY, Wire
+from server import TOKEN, until
+
+
+def test_the_handshake_is_answered_with_the_key_of_the_rfc(wire):
+    wire.upgrade(headers=["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"])
+    assert wire.head.startswith("HTTP/1.1 101 ")
+    assert "Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=" in wire.head
+    assert "Extensions" not in wire.head, "compression is declined"
+
+
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Sec-WebSocket-Key": None},
+        {"Sec-WebSocket-Key": "short"},
+        {"Sec-WebSocket-Key": "!" * 24},
+        {"Sec-WebSocket-Version": "8"},
+        {"Sec-WebSocket-Version": None},
+        {"Connection": "keep-alive"},
+        {"Upgrade": "h2c"},
+        {"Upgrade": None},
+        # hixie-76, as in Safari 5
+        {"Sec-WebSocket-Key": None, "Sec-WebSocket-Version": None,
+         "Sec-WebSocket-Key1": "4 @1  46546xW%0l 1 5", "Sec-WebSocket-Key2": "12998 5 Y3 1  .P00"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_malformed_handshake_gets_a_400(wire, change):
+    headers = [f"{name}: {value}" for name, value in (HANDSHAKE | change).items() if value is not None]
+    status, _ = wire.ask("GET", "/socket.io/?EIO=4&transport=websocket", headers=headers)
+    assert status == 400
+
+
+def test_the_handshake_may_offer_more_than_is_taken(wire):
+    wire.request(
+        "GET", "/socket.io/?EIO=4&transport=websocket",
+        headers=["Upgrade: h2c, WebSocket", "Connection: keep-alive,\tUpgrade", "Sec-WebSocket-Version: 13",
+                 f"Sec-WebSocket-Key: {KEY}"],
+    )  # fmt: skip
+    assert wire.answer()[0] == 101
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 5, 6, 7])
+def test_frames_may_come_in_any_pieces(wire, cut):
+    wire.open_websocket()
+    data = wire.frame("40")
+    wire.send(data[:cut])
+    threading.Event().wait(0.05)
+    wire.send(data[cut:])
+    assert wire.text().startswith("40{")
+
+
+def test_many_frames_may_come_in_one_piece(wire):
+    wire.open_websocket()
+    wire.send(wire.frame("40") + wire.frame("3") * 5 + wire.frame(b"hi", opcode=9))
+    heard = {wire.hear()[0] for _ in range(4)}
+    assert heard == {1, 10}
+
+
+def test_a_message_in_fragments_with_a_ping_between_is_one(wire):
+    wire.open_websocket()
+    wire.send(
+        wire.frame("4", fin=False)
+        + wire.frame(b"ping", opcode=9)
+        + wire.frame("0", opcode=0, fin=False)
+        + wire.frame("", opcode=0)
+    )
+    assert wire.hear() == (10, b"ping")
+    assert wire.text().startswith("40{")
+
+
+def test_a_ping_is_answered_with_its_payload(wire):
+    wire.open_websocket()
+    for payload in (b"", b"x" * 125):
+        wire.say(payload, opcode=9)
+        assert wire.hear() == (10, payload)
+
+
+def test_an_unasked_pong_is_passed_over(wire):
+    wire.open_websocket()
+    wire.say(b"?", opcode=10)
+    wire.say("40")
+    assert wire.text().startswith("40{")
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"), [(b"", 1000), (b"\x03\xe8", 1000), (b"\x03\xe9bye", 1001), (b"\x0f\xa0", 4000)]
+)
+def test_a_close_is_answered_and_the_connection_ended(wire, payload, code):
+    wire.open_websocket()
+    wire.say(payload, opcode=8)
+    assert wire.hear() == (8, code.to_bytes(2, "big")), "nothing comes before it"
+    assert wire.ended() == b""
+
+
+BAD_FRAMES = {
+    "not masked": (dict(payload="40", mask=False), 1002),
+    "a reserved bit": (dict(payload="40", rsv=4), 1002),
+    "a reserved opcode": (dict(payload="40", opcode=3), 1002),
+    "a reserved control opcode": (dict(payload="", opcode=11), 1002),
+    "a fragmented ping": (dict(payload="", opcode=9, fin=False), 1002),
+    "a long ping": (dict(payload="x" * 126, opcode=9), 1002),
+    "a continuation of nothing": (dict(payload="40", opcode=0), 1002),
+    "no UTF-8": (dict(payload=b"4\xff\xfe"), 1007),
+    "no UTF-8, long": (dict(payload=b"4" + b"\xff" * 200), 1007),
+    "a close of one byte": (dict(payload=b"\x03", opcode=8), 1002),
+    "a close with a code that is none": (dict(payload=b"\x00\x00", opcode=8), 1002),
+    "a close with a reserved code": (dict(payload=b"\x03\xed", opcode=8), 1002),
+    "a close with a bad reason": (dict(payload=b"\x03\xe8\xff", opcode=8), 1007),
+    "too long": (dict(payload="4" * 16_385), 1009),
+    "much too long, by its head": (dict(payload="", length=10**9), 1009),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FRAMES)
+def test_a_bad_frame_ends_the_client_with_its_code(wire, name):
+    frame, code = BAD_FRAMES[name]
+    wire.open_websocket()
+    wire.say(**frame)
+    assert wire.close_code() == code
+
+
+@pytest.mark.parametrize(("cut", "length"), [(1, 10**8), (5, 10**8), (9, 10**8), (14, 10**8), (3, 16_385)])
+def test_every_frame_that_announces_too_much_is_refused_by_its_head(wire, cut, length):
+    wire.open_websocket()
+    wire.say("", opcode=9)
+    head = wire.frame("", length=length)
+    wire.send(head[:cut])
+    assert wire.hear() == (10, b"")
+    wire.send(head[cut:])
+    assert wire.close_code() == 1009
+
+
+def test_a_fragmented_message_is_bounded_as_a_whole(wire):
+    wire.open_websocket()
+    wire.say("4" * 9000, fin=False)
+    wire.say("4" * 9000, opcode=0)
+    assert wire.close_code() == 1009
+
+
+def test_a_new_message_within_another_is_refused(wire):
+    wire.open_websocket()
+    wire.say("4", fin=False)
+    wire.say("40")
+    assert wire.close_code() == 1002
+
+
+def test_a_packet_of_the_longest_size_is_taken(server):
+    with Wire(server) as wire:
+        wire.open_websocket()
+        wire.say('40{"token":"' + TOKEN + '"}')
+        until(lambda: '"info"' in wire.text(info=True), "info")
+        key = json.dumps({"key": "k", "more": ""})
+        text = f'421["press",{key}]'
+        wire.say(text.replace('""', '"' + "x" * (16_384 - len(text)) + '"'))
+        until(lambda: wire.text().startswith("431["), "the answer")
+
+
+def test_a_websocket_client_is_pinged_and_one_that_is_silent_is_ended(server):
+    before = descriptors(server)
+    with Wire(server) as wire:
+        wire.socket.settimeout(40)
+        wire.open_websocket()
+        wire.say("40")
+        heard = []
+        while (first := wire.take(2)) and first[0] == 0x81:
+            heard.append(wire.take(first[1]))
+        assert heard.count(b"2") == 1
+        assert heard[-1] == b"1"
+        assert first == b"\x88\x02"
+    until(lambda: descriptors(server) <= before, "the descriptor to be closed")
+
+
+def test_a_stalled_client_is_spared_the_old_counts_and_gets_the_newest(server):
+    with Wire(server, receive_buffer=4096) as stalled, Wire(server) as healthy, Wire(server) as program:
+        stalled.open_websocket().enter()
+        healthy.open_websocket().enter()
+        before = memory(server)
+        for _ in range(1500):
+            assert program.ask("POST", "/api/press", headers=[f"Authorization: Bearer {TOKEN}"])[0] == 201
+        until(lambda: '"seq":1500,' in healthy.text(), "the newest on the healthy one")
+        assert memory(server) - before < 8 * 2**20
+        seqs = []
+        while not seqs or seqs[-1] < 1500:
+            text = stalled.text()
+            if '"count",' in text:
+                seqs.append(json.loads(text[2:])[1]["seq"])
+        assert seqs == sorted(set(seqs))
+        assert len(seqs) < 1200, "old counts were spared"
+        server.press()
+        assert '"seq":1501,' in stalled.text()
+
+
+def test_order_is_kept_while_clients_stall_and_recover(server):
+    with Wire(server, receive_buffer=4096) as slow:
+        slow.open_websocket().enter()
+        chance = random.Random(7)
+        stop = threading.Event()
+
+        def press():
+            while not stop.is_set():
+                server.press()
+
+        thread = threading.Thread(target=press)
+        thread.start()
+        seqs = []
+        while len(seqs) < 300:
+            text = slow.text()
+            if '"press"' in text:
+                seqs.append(json.loads(text[2:])[1]["seq"])
+            if chance.random() < 0.02:
+                threading.Event().wait(0.2)
+        stop.set()
+        thread.join()
+        assert seqs == sorted(set(seqs))

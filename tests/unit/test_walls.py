@@ -1,0 +1,95 @@
+"""Which part may know which: the walls of the architecture."""
+
+import ast
+import graphlib
+import subprocess
+from pathlib import Path
+
+import pytest
+from server import ROOT
+
+PARTS = {"hardware", "storage", "realtime", "integrations", "web", "settings", "app"}
+MAY = {
+    "hardware": set(),
+    "storage": set(),
+    "realtime": set(),
+    "settings": set(),
+    "integrations": {"storage"},
+    "web": {"storage", "realtime", "settings"},
+    "app": PARTS,
+}
+ONLY = {
+    "RPi": {"hardware/gpio.py"},
+    "zmq": {"integrations/feed.py"},
+    "psycopg": {"storage/postgres.py"},
+    "sqlite3": {"storage/sqlite.py", "storage/sqlite_files.py", "storage/spool.py"},
+    "flask": {
+        "web",
+        "app.py",
+        "realtime/__init__.py",
+        "realtime/http_server.py",
+        "realtime/http_handler.py",
+        "realtime/socketio.py",
+    },
+}
+
+
+def modules():
+    for path in sorted(ROOT.rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if name.split("/")[0].removesuffix(".py") in PARTS:
+            yield name
+
+
+def imports(name):
+    for node in ast.walk(ast.parse((ROOT / name).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+            yield node.args[0].value
+
+
+@pytest.mark.parametrize("name", list(modules()))
+def test_a_part_knows_only_whom_it_may(name):
+    part = name.split("/")[0].removesuffix(".py")
+    for imported in imports(name):
+        top = imported.split(".")[0]
+        assert top == part or top not in PARTS - MAY[part], f"{name} imports {imported}"
+        homes = ONLY.get(top)
+        assert homes is None or any(name == home or name.startswith(home + "/") for home in homes), imported
+
+
+def test_the_top_level_is_as_agreed():
+    agreed = {
+        "app.py", "settings.py", "integrations", "hardware", "storage", "realtime", "web", "templates",
+        "static", "tests", "bench", "deploy", "docs", "requirements.txt", "requirements-dev.txt", "Procfile",
+        "Makefile", "pyproject.toml", "package.json", "README.md", "CHANGELOG.md",
+        "CONTRIBUTING.md", "SECURITY.md", "LICENSE",
+    }  # fmt: skip
+    # What is tracked: a user's own files and a database may lie beside it.
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
+    there = {name.split("/")[0] for name in tracked.stdout.splitlines()}
+    assert {name for name in there if not name.startswith(".")} <= agreed
+
+
+def edges(name):
+    """The modules of this project that a module imports, those under TYPE_CHECKING included."""
+    package = Path(name).parent.as_posix().replace("/", ".")
+    for node in ast.walk(ast.parse((ROOT / name).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from (f"{package}.{each}" for each in names if (ROOT / package / f"{each}.py").exists())
+
+
+def test_there_is_no_import_cycle():
+    graph = {name.removesuffix(".py").replace("/", "."): set(edges(name)) for name in modules()}
+    assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_no_class_of_a_foreign_object_is_replaced():
+    for name in modules():
+        for node in ast.walk(ast.parse((ROOT / name).read_text())):
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            assert not [each for each in targets if getattr(each, "attr", "") == "__class__"], name

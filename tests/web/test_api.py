@@ -1,0 +1,320 @@
+"""The HTTP API: changes for those who hold the token, exactly once, in one shape."""
+
+import re
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+import requests
+from server import DEADLINE, ROOT, TOKEN, until
+from visitor import Visitor
+
+
+def code(answer):
+    return answer.json()["error"]["code"]
+
+
+def test_the_whole_api_in_one_go(server):
+    started = server.count()
+    assert (started["count"], started["seq"], started["cause"]) == (20, 0, "connect")
+    assert server.press() == server.count()
+    assert server.api("goal", "PUT", json={"goal": 25}).json()["count"] == 24
+    assert server.api("reset").json()["count"] == 25
+    assert server.api("undo").json()["count"] == 24
+    assert server.api("undo", json={"seq": 2}).json()["goal"] == 20
+    kinds = [(event["seq"], event["kind"], event["count"], event["source"]) for event in server.history()]
+    assert kinds == [
+        (1, "press", 19, "api"),
+        (2, "goal", 24, "api"),
+        (3, "reset", 25, "api"),
+        (4, "undo", 24, "api"),
+        (5, "undo", 19, "api"),
+    ]
+
+
+def test_the_answer_to_a_change_is_201_and_the_count(server):
+    answer = server.api("press")
+    assert answer.status_code == 201
+    assert answer.json() == server.count()
+    assert set(answer.json()) == {"count", "goal", "seq", "cause", "at"}
+
+
+def test_the_same_key_is_answered_with_the_first_answer_for_ever(server):
+    first = server.api("press", key="deal 7")
+    server.press()
+    again = server.api("press", key="deal 7")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    server.restart()
+    assert server.api("press", key="deal 7").json() == first.json()
+    assert server.count()["seq"] == 2
+
+
+def test_the_same_key_for_another_request_is_refused(server):
+    server.press()
+    server.api("goal", "PUT", json={"goal": 30}, key="k")
+    server.api("undo", json={"seq": 2}, key="u")
+    before = server.count()
+    for answer in (
+        server.api("press", key="k"),
+        server.api("goal", "PUT", json={"goal": 31}, key="k"),
+        server.api("undo", key="u"),
+        server.api("undo", json={"seq": 1}, key="u"),
+    ):
+        assert (answer.status_code, code(answer)) == (409, "key_reused")
+    assert server.count() == before
+
+
+def test_refusals_are_not_remembered(server):
+    assert code(server.api("undo", key="k")) == "nothing_to_undo"
+    server.press()
+    assert server.api("undo", key="k").status_code == 201
+
+
+def test_an_undo_of_another_change_than_the_newest_is_refused(server):
+    server.press()
+    server.press()
+    answer = server.api("undo", json={"seq": 1})
+    assert (answer.status_code, code(answer)) == (409, "changed")
+    assert server.count()["seq"] == 2
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", TOKEN + "x", TOKEN[:-1], "ä", "x" * 5000])
+def test_without_the_right_token_nothing_changes(shared, token):
+    before = shared.count()
+    headers = {} if token is None else {"Authorization": f"Bearer {token}".encode("latin-1")}
+    for method, path in (("POST", "press"), ("POST", "undo"), ("POST", "reset"), ("PUT", "goal")):
+        answer = requests.request(method, f"{shared.url}/api/{path}", headers=headers, timeout=DEADLINE)
+        assert (answer.status_code, code(answer)) == (401, "unauthorized")
+    assert shared.count() == before
+
+
+def test_without_a_token_in_the_settings_writes_are_refused(start):
+    server = start(api_token=None)
+    assert server.api("press", token="").status_code == 401
+    assert server.api("press", token="None").status_code == 401
+
+
+def test_a_token_cut_by_a_newline_is_refused(shared):
+    before = shared.count()
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=DEADLINE) as connection:
+        request = (
+            f"POST /api/press HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN[:4]}\n{TOKEN[4:]}\r\n\r\n"
+        )
+        connection.sendall(request.encode())
+        assert connection.recv(100)[9:12] in (b"400", b"401")
+    assert shared.count() == before
+
+
+@pytest.mark.parametrize(
+    "goal", [0, 1001, -1, True, 25.0, 25.5, "25", None, [], {}, 10**400], ids=lambda goal: str(goal)[:8]
+)
+def test_a_bad_goal_is_refused(shared, goal):
+    before = shared.count()
+    answer = shared.api("goal", "PUT", json={"goal": goal})
+    assert (answer.status_code, code(answer)) == (400, "invalid_goal")
+    assert answer.json()["error"]["message"].startswith("goal: expected")
+    assert shared.count() == before
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"7", b'"goal"', b"{}", b"null"])
+def test_a_body_without_a_goal_is_refused(shared, body):
+    answer = shared.api("goal", "PUT", data=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, code(answer)) == (400, "invalid_goal")
+
+
+@pytest.mark.parametrize("body", [b"{", b"goal=25", b"\xff", b"[" * 9000, b'{"goal": NaN'])
+def test_broken_json_is_refused(shared, body):
+    answer = shared.api("goal", "PUT", data=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, code(answer)) == (400, "invalid_json")
+
+
+def test_a_wrong_content_type_is_refused(shared):
+    answer = shared.api("goal", "PUT", data=b'{"goal": 5}', headers={"Content-Type": "text/plain"})
+    assert (answer.status_code, code(answer)) == (415, "unsupported_media_type")
+
+
+def test_a_body_too_long_is_refused(shared):
+    answer = shared.api("goal", "PUT", json={"goal": "x" * 20_000})
+    assert answer.status_code == 413
+    assert set(answer.json()["error"]) == {"code", "message"}
+
+
+@pytest.mark.parametrize("seq", ["1", 1.0, True, -1, [], {}], ids=str)
+def test_a_seq_that_is_no_whole_number_is_refused(shared, seq):
+    answer = shared.api("undo", json={"seq": seq})
+    assert (answer.status_code, code(answer)) == (400, "invalid_seq")
+
+
+@pytest.mark.parametrize("name", ["Idempotency-Key", "webhook-id"])
+@pytest.mark.parametrize("key", ["", "x" * 65, "tab\there", "ä", "\xff"])
+def test_invalid_key_is_rejected(shared, name, key):
+    before = shared.count()
+    answer = shared.api("press", headers={name: key.encode("latin-1")})
+    assert (answer.status_code, code(answer)) == (400, "invalid_key")
+    assert shared.count() == before
+
+
+def test_keys_of_one_and_of_sixty_four_characters_do(server):
+    for key in ("~", "x" * 64, "with a blank"):
+        assert server.api("press", key=key).status_code == 201
+
+
+def test_history_is_given_in_pages(server):
+    for _ in range(5):
+        server.press()
+    get = lambda query: server.api(f"history?{query}", "GET", token=None).json()["events"]  # noqa: E731
+    assert [event["seq"] for event in get("")] == [1, 2, 3, 4, 5]
+    assert [event["seq"] for event in get("after=2&limit=2")] == [3, 4]
+    assert get("limit=0") == []
+    assert get("after=99999999999999999999") == []
+    assert len(get("limit=5000")) == 5
+    assert set(get("")[0]) == {"seq", "at", "kind", "source", "count", "goal"}
+
+
+@pytest.mark.parametrize("query", ["after=-1", "after=x", "limit=-1", "limit=1.5", "limit=", "after=1e3"])
+def test_a_bad_page_of_history_is_refused(shared, query):
+    answer = shared.api(f"history?{query}", "GET")
+    assert answer.status_code == 400
+    assert code(answer) in ("invalid_after", "invalid_limit")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "nowhere", 404),
+        ("GET", "press", 405),
+        ("DELETE", "count", 405),
+        ("POST", "goal", 405),
+        ("PUT", "press", 405),
+    ],
+)
+def test_http_errors_have_the_same_shape(shared, method, path, status):
+    answer = shared.api(path, method)
+    assert answer.status_code == status
+    assert set(answer.json()["error"]) == {"code", "message"}
+    assert status != 405 or answer.headers["Allow"]
+
+
+def test_no_origin_is_asked_and_no_cookie_counts(server):
+    answer = server.api("press", headers={"Origin": "https://crm.example"})
+    assert answer.status_code == 201
+
+
+def test_connections_are_kept_alive(shared):
+    with requests.Session() as session:
+        ports = set()
+        for _ in range(3):
+            answer = session.get(shared.url + "/api/count", timeout=DEADLINE, stream=True)
+            ports.add(answer.raw.connection.sock.getsockname()[1])
+            assert answer.json()
+    assert len(ports) == 1
+
+
+def test_without_hardware_the_api_works(start):
+    server = start(hardware="none", simulated_pin=None)
+    assert server.press()["count"] == 19
+
+
+def test_a_change_is_refused_while_the_database_is_away_and_works_again_after(server):
+    import sqlite3
+
+    server.press()
+    other = sqlite3.connect(server.database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answer = server.api("press")
+    assert (answer.status_code, code(answer)) == (503, "unavailable")
+    assert answer.headers["Retry-After"]
+    assert until(lambda: server.health().status_code == 503, "the health to turn")
+    assert server.health().json()["failing"][0].startswith("database: ")
+    assert server.count()["seq"] == 1
+    server.push()
+    other.close()
+    until(lambda: server.count()["seq"] == 2, "the press of the pin")
+    assert server.history()[1]["source"] == "button"
+    until(lambda: server.health().status_code == 200, "the health to turn back")
+
+
+def test_six_sources_at_once_leave_an_exact_history(server, watch):
+    """The pin, the API with retries, Socket.IO, the admin's form, undo and reset, all together."""
+    screens = [watch(server, name) for name in ("websocket", "polling", "upgrade")]
+    answers = []
+    admin = Visitor(server)
+    admin.sign_in()
+
+    def api(number):
+        answers.append(server.api("press", key=f"api {number}"))
+        answers.append(server.api("press", key=f"api {number}"))
+
+    jobs = [
+        lambda number: server.push(),
+        api,
+        lambda number: socket_screen.press({"key": f"socket {number}"}),
+        lambda number: admin.post("press", key=f"admin {number}"),
+        lambda number: answers.append(server.api("undo")),
+        lambda number: answers.append(server.api("reset")) if number % 5 == 0 else None,
+    ]
+    socket_screen = watch(server, auth={"token": TOKEN})
+
+    def repeat(job):
+        for number in range(15):
+            job(number)
+
+    threads = [threading.Thread(target=repeat, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    until(lambda: sum(event["source"] == "button" for event in server.history()) == 15, "the pin")
+    events = server.history()
+    replay(events)
+    states = {event["seq"]: event for event in events}
+    for answer in answers:
+        if answer.status_code in (200, 201):
+            given = answer.json()
+            assert given["count"] == states[given["seq"]]["count"]
+            assert given["cause"] == states[given["seq"]]["kind"]
+        else:
+            assert code(answer) in ("nothing_to_undo", "changed")
+    for source in ("api", "socket", "admin"):
+        assert sum(event["source"] == source and event["kind"] == "press" for event in events) == 15
+    for screen in [*screens, socket_screen]:
+        screen.wait_for(events[-1]["seq"])
+        seqs = [count["seq"] for count in screen.counts]
+        assert seqs == sorted(set(seqs))
+
+
+def replay(events, goal=20):
+    """Check a history against the rules, written here a second time."""
+    count, stack = goal, []
+    for number, event in enumerate(events, 1):
+        assert event["seq"] == number
+        before = (count, goal)
+        if event["kind"] == "press":
+            count = count - 1 if count else goal
+        elif event["kind"] == "reset":
+            count = goal
+        elif event["kind"] == "goal":
+            count, goal = max(0, event["goal"] - (goal - count)), event["goal"]
+        if event["kind"] == "undo":
+            count, goal = stack.pop()
+        else:
+            stack.append(before)
+        assert (event["count"], event["goal"]) == (count, goal)
+
+
+def test_schemathesis_finds_no_fault(server):
+    description = server.url + "/api/openapi.json"
+    assert requests.get(description, timeout=DEADLINE).json()["info"]["version"]
+    done = subprocess.run(
+        [
+            ROOT / ".venv/bin/schemathesis", "run", description, "--header", f"Authorization: Bearer {TOKEN}",
+            "--max-examples", "40", "--seed", "1", "--phases", "examples,coverage,fuzzing,stateful",
+        ],
+        capture_output=True, text=True, cwd=server.folder, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert sys.executable
+    assert not [line for line in server.log if re.search("Traceback|ERROR", line)]

@@ -1,0 +1,104 @@
+"""Sites, horns, frames, origins and days: what an office sets."""
+
+import contextlib
+import datetime
+import sqlite3
+import time
+
+import pytest
+import requests
+from server import DEADLINE, PASSWORD, Screen, Server, until
+
+
+def test_presses_and_admin_changes_carry_the_site(tmp_path):
+    server = Server(tmp_path, site="Berlin")
+    screen = Screen(server, ["websocket"])
+    server.push()
+    server.api("press", "POST", json={"site": "Paris"})
+    until(lambda: any(info["site"] == "Paris" for info in screen.infos), "info")
+    visitor = requests.Session()
+    page = visitor.get(f"{server.url}/admin/login", timeout=DEADLINE).text
+    token = page.split('csrf_token" value="')[1].split('"')[0]
+    visitor.post(
+        f"{server.url}/admin/login", data={"password": PASSWORD, "csrf_token": token}, timeout=DEADLINE
+    )
+    page = visitor.get(f"{server.url}/admin", timeout=DEADLINE).text
+    token = page.split('csrf_token" value="')[1].split('"')[0]
+    visitor.post(f"{server.url}/admin/count", data={"count": "3", "csrf_token": token}, timeout=DEADLINE)
+    assert [event["source"] for event in server.history()] == ["button@Berlin", "api@Paris", "admin@Berlin"]
+    backup = visitor.get(f"{server.url}/admin/backup", timeout=DEADLINE)
+    assert backup.content.startswith(b"SQLite format 3\0")
+    visitor.close()
+    screen.close()
+    server.stop()
+
+
+def test_a_horn_of_ones_own_replaces_the_short_one(tmp_path):
+    (tmp_path / "horn.ogg").write_bytes(b"OggS" + bytes(100))
+    server = Server(tmp_path, horn=tmp_path / "horn.ogg", noun="sign-up,sign-ups")
+    page = requests.get(server.url, timeout=DEADLINE).text
+    url = page.split('data-horn-mp3="')[1].split('"')[0]
+    answer = requests.get(server.url + url, timeout=DEADLINE)
+    assert (answer.headers["Content-Type"], answer.content[:4]) == ("audio/ogg", b"OggS")
+    assert "20 of 20 sign-ups to go" in page
+    server.stop()
+    for body, reason in (
+        (b"MZ", "not an mp3, wav or ogg file"),
+        (b"ID3" + bytes(2_000_000), "larger than 2 MB"),
+    ):
+        (tmp_path / "horn.ogg").write_bytes(body)
+        with pytest.raises(AssertionError, match=f"BUTTON_HORN: .* cannot be played: {reason}"):
+            Server(tmp_path, horn=tmp_path / "horn.ogg")
+
+
+def test_frames_are_for_the_public_pages_alone(tmp_path):
+    server = Server(tmp_path, frame_ancestors="https://home.example")
+    framed, closed = (
+        requests.get(server.url + path, timeout=DEADLINE).headers for path in ("/", "/admin/login")
+    )
+    assert "frame-ancestors https://home.example" in framed["Content-Security-Policy"]
+    assert "X-Frame-Options" not in framed
+    assert "frame-ancestors 'none'" in closed["Content-Security-Policy"]
+    assert closed["X-Frame-Options"] == "DENY"
+    server.stop()
+
+
+@pytest.mark.parametrize("origin", ["null", "file://", "capacitor://localhost"])
+def test_origins_without_a_host_are_allowed_where_they_are_set(tmp_path, origin):
+    server = Server(tmp_path, allowed_origins=origin)
+    poll = f"{server.url}/socket.io/?EIO=4&transport=polling"
+    assert requests.get(poll, headers={"Origin": origin}, timeout=DEADLINE).status_code == 200
+    same = {"Origin": server.url.replace("http", "ws")}
+    assert requests.get(poll, headers=same, timeout=DEADLINE).status_code == 200
+    for _ in range(3):
+        assert (
+            requests.get(poll, headers={"Origin": "https://evil.example"}, timeout=DEADLINE).status_code
+            == 403
+        )
+    rejected = [line for line in server.log if "BUTTON_ALLOWED_ORIGINS=https://evil.example" in line]
+    assert len(rejected) == 1
+    server.stop()
+
+
+def test_today_is_the_server_s_day_and_presses_of_days_to_come_are_none_of_it(tmp_path):
+    server = Server(tmp_path, environ={"TZ": "Etc/GMT-14"})
+    server.press()
+    server.stop()
+    now = time.time()
+    with contextlib.closing(sqlite3.connect(server.database)) as db, db:  # recorded while the clock was ahead
+        columns = "seq, at, kind, source, count, goal, below"
+        row = (2, now + 3 * 86400, "press", "api", 18, 20, 1)
+        db.execute(f"INSERT INTO event ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    server.start()
+    today = requests.get(f"{server.url}/api/today", timeout=DEADLINE).json()
+    there = datetime.datetime.fromtimestamp(now, datetime.timezone(datetime.timedelta(hours=14)))
+    assert sum(today["hours"]) == 1
+    assert today["date"] in {
+        there.date().isoformat(),
+        (there + datetime.timedelta(hours=1)).date().isoformat(),
+    }
+    screen = Screen(server, ["websocket"])
+    until(lambda: screen.infos, "info")
+    assert screen.infos[0]["today"] == 1
+    screen.close()
+    server.stop()
