@@ -1,8 +1,8 @@
-# The Button. `make run` is all that a newcomer needs; `make help` lists the rest.
+# `make run` serves The Button; `make help` lists all targets.
 
 PYTHON ?= python3
 PY = .venv/bin/python
-# Tests that start no process.
+# Tests that start no server.
 UNIT = tests/unit
 
 .PHONY: run setup help dev test test-unit test-slow coverage lint fix docs bench soak vendor clean
@@ -10,13 +10,13 @@ UNIT = tests/unit
 run: .venv/run ## serve http://localhost:8000
 	$(PY) app.py
 
-help: ## list these commands
+help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 
 dev: .venv/run ## serve, and restart when a file changes
 	$(PY) deploy/dev.py
 
-setup: .venv/dev ## install what the tests need, too
+setup: .venv/dev ## install the dependencies of the server and the tests
 
 .venv/run: requirements.txt deploy/setup.sh
 	PYTHON=$(PYTHON) sh deploy/setup.sh run
@@ -30,21 +30,21 @@ test: .venv/dev ## run the tests, in under 10 minutes
 	$(PY) -m pytest -q -m "not slow and not alone" -n 2 --dist loadfile
 	$(PY) -m pytest -q -m "alone and not slow"
 
-test-unit: .venv/dev ## run the tests that start no process, in under 20 s
+test-unit: .venv/dev ## run the unit tests, in under 20 s
 	$(PY) -m pytest -q $(UNIT)
 
-coverage: .venv/dev ## show which lines the tests without processes reach
+coverage: .venv/dev ## show the line coverage of the tests that start no server
 	$(PY) -m coverage run -m pytest -q $(UNIT) tests/storage/test_database.py tests/storage/test_storage.py
 	$(PY) -m coverage report --skip-covered
 
 test-slow: .venv/dev ## run the long tests, in under 35 minutes
 	$(PY) -m pytest -q -m slow
 
-fix: .venv/dev ## format, and fix what can be fixed
+fix: .venv/dev ## format the code and apply automatic fixes
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-docs: .venv/dev ## write the generated parts of the documents
+docs: .venv/dev ## regenerate the generated parts of the docs
 	PYTHONPATH=tests/support $(PY) tests/system/test_docs.py
 
 lint: .venv/dev ## check style, types and security
@@ -55,14 +55,14 @@ lint: .venv/dev ## check style, types and security
 	node_modules/.bin/acorn --ecma5 --silent static/*.js static/vendor/*.js
 	shellcheck deploy/*.sh deploy/the-button deploy/the-button-check .ci/run tests/support/*.sh tests/support/uml/*.sh
 
-bench: .venv/dev ## measure ratios against the peers
+bench: .venv/dev ## run the benchmarks and write their figures into the docs
 	$(PY) -m bench
 
-soak: .venv/dev ## run an office's day in an hour
+soak: .venv/dev ## simulate a day in an office, in one hour
 	$(PY) -m bench.soak
 
-vendor: ## fetch the vendored script anew
+vendor: ## download the vendored script again
 	sh deploy/vendor.sh
 
-clean: ## remove what setup has installed
+clean: ## remove the virtual environment, node_modules and caches
 	rm -rf .venv node_modules .pytest_cache .hypothesis .ruff_cache .mypy_cache

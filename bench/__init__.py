@@ -1,1 +1,1 @@
-"""How fast it is, in figures that anybody can make again: `make bench`."""
+"""Benchmarks, run by `make bench`."""

@@ -1,4 +1,4 @@
-"""Runs every bench, or those that are named, and writes what they find into the documents."""
+"""Command that runs all benchmarks, or those named, and updates the docs."""
 
 import datetime
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 from bench.rig import ROOT, fill, machine
 
-#: Each bench, and the document that has its figures between its marks. `fanout` writes docs/performance.md itself.
+#: The document that holds the figures of each benchmark between its marks. `fanout` writes docs/performance.md.
 BENCHES = {
     "button": "hardware.md",
     "idle": None,
@@ -23,7 +23,7 @@ BENCHES = {
 
 
 def run(name):
-    """Run a bench; returns the lines that it printed."""
+    """Run a benchmark and return the lines that it printed."""
     command, lines = [sys.executable, "-u", "-m", f"bench.{name}"], []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -34,8 +34,8 @@ def run(name):
     return lines
 
 
-def keep(name, document, lines):
-    """Put the lines into the document, between the bench's marks."""
+def document_figures(name, document, lines):
+    """Write the lines into the document, between the marks of the benchmark."""
     head = f"python -m bench {name}, {datetime.date.today()}, {machine()}, everything on it"
     fill(ROOT / "docs" / document, name, ["```text", head, "", *lines, "```"])
 
@@ -50,7 +50,7 @@ def main() -> int:
         print(f"== {name}", flush=True)
         lines = run(name)
         if document := BENCHES[name]:
-            keep(name, document, lines)
+            document_figures(name, document, lines)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The pin: from the first low sample to the greenlet, what the sampler costs, and its gaps while the hub computes."""
+"""Latency, CPU and sampling gaps of the pin, and the accuracy of the debouncer."""
 
 from gevent import monkey
 
@@ -24,22 +24,25 @@ from hardware.debouncer import Debouncer
 _clock = time.monotonic
 
 
-class PlayedPin:
-    """A pin that a modelled finger moves; `low` is when each press was first sampled low."""
+class ModelPin:
+    """A pin driven by a switch model.
 
-    driver = "played"
+    `low_at` holds the time of the first low sample of each press.
+    """
+
+    driver = "model"
 
     def __init__(self, finger):
-        self.finger, self.begun, self.low, self.reads = finger, _clock(), [], []
+        self.finger, self.started_at, self.low_at, self.reads = finger, _clock(), [], []
         self._next = 0
 
     def read(self):
         self.reads.append(_clock())
-        now = self.reads[-1] - self.begun
+        now = self.reads[-1] - self.started_at
         level = self.finger.level(now)
         began = self.finger.began
         if not level and self._next < len(began) and now >= began[self._next]:
-            self.low.append(_clock())
+            self.low_at.append(_clock())
             self._next += 1
         return level
 
@@ -47,16 +50,16 @@ class PlayedPin:
         pass
 
 
-def play(computing, presses=150):
-    """Seconds from low sample to greenlet, and those between samples."""
-    heard = []
+def measure(busy, presses=150):
+    """Return the seconds from low sample to callback, and those between samples."""
+    pressed_at = []
     finger = Finger(3, presses, glitches_a_second=0.0001)
-    pin = PlayedPin(finger)
-    button = Button({"button": pin}, lambda _: heard.append(_clock()))
+    pin = ModelPin(finger)
+    button = Button({"button": pin}, lambda _: pressed_at.append(_clock()))
     start(button)
-    pin.begun = _clock()
-    while _clock() - pin.begun < finger.end:
-        if computing:
+    pin.started_at = _clock()
+    while _clock() - pin.started_at < finger.end:
+        if busy:
             end = _clock() + 0.02
             while _clock() < end:
                 sum(range(500))
@@ -65,8 +68,8 @@ def play(computing, presses=150):
             gevent.sleep(0.1)
     button.stop()
     gaps = [after - before for before, after in itertools.pairwise(pin.reads)]
-    assert len(heard) == presses, f"{len(heard)} of {presses}"
-    return [after - before for before, after in zip(pin.low, heard, strict=True)], gaps
+    assert len(pressed_at) == presses, f"expected {presses} presses, got {len(pressed_at)}"
+    return [after - before for before, after in zip(pin.low_at, pressed_at, strict=True)], gaps
 
 
 def start(button):
@@ -76,10 +79,10 @@ def start(button):
 
 
 def idle(seconds=10):
-    """Share of a core that the sampler takes while nothing happens."""
+    """Return the share of a core that the sampler takes without presses."""
 
-    class Rest:
-        driver = "rest"
+    class IdlePin:
+        driver = "idle"
 
         def read(self):
             return 1
@@ -89,36 +92,36 @@ def idle(seconds=10):
 
     before = time.process_time()
     gevent.sleep(seconds)
-    without = time.process_time() - before
-    button = Button({"button": Rest()}, print)
+    without_sampler = time.process_time() - before
+    button = Button({"button": IdlePin()}, print)
     start(button)
     before = time.process_time()
     gevent.sleep(seconds)
-    used = time.process_time() - before - without
+    used = time.process_time() - before - without_sampler
     button.stop()
     return used / seconds
 
 
 def model(seeds=20, presses=500):
-    """Lost and extra presses of the model, plain and with stalls of the sampler."""
+    """Print the lost and extra presses of the model, with and without sampler stalls."""
     for stall in (0.0, 0.025):
         lost = extra = 0
         for seed in range(seeds):
             finger = Finger(seed, presses)
-            more = finger.judge(finger.sample(Debouncer(), stall))
-            lost, extra = lost + more[0], extra + more[1]
-        name = f"with stalls up to {stall * 1000:.0f} ms" if stall else "plain"
+            result = finger.judge(finger.sample(Debouncer(), stall))
+            lost, extra = lost + result[0], extra + result[1]
+        name = f"with stalls up to {stall * 1000:.0f} ms" if stall else "without stalls"
         print(f"model, {seeds * presses} presses over {seeds} seeds, {name}: {lost} lost, {extra} extra")
 
 
 def main():
     sys.setswitchinterval(SWITCH_INTERVAL)
-    print(f"sampler, one pin each 2 ms: {idle():.2%} of a core")
-    for computing in (False, True):
-        delays, gaps = play(computing)
-        what = "hub computing" if computing else "hub idle"
-        print(spread(f"low to greenlet, {what}", delays))
-        print(spread(f"between samples, {what}", gaps), f"  99.9 % {percentile(gaps, 0.999) * 1000:.2f}")
+    print(f"sampler, one pin every 2 ms: {idle():.2%} of a core")
+    for busy in (False, True):
+        latencies, gaps = measure(busy)
+        state = "hub busy" if busy else "hub idle"
+        print(spread(f"low sample to callback, {state}", latencies))
+        print(spread(f"between samples, {state}", gaps), f"  p99.9 {percentile(gaps, 0.999) * 1000:.2f}")
     model()
 
 

@@ -1,4 +1,4 @@
-"""Group commit on a disk as slow as an SD card: presses a second stored, and how late the hub is."""
+"""Throughput and hub lag of the group commit, on a disk as slow as an SD card."""
 
 import os
 import subprocess
@@ -15,8 +15,11 @@ SYNC_MS = 30
 CLIENTS = 40
 
 
-def work():
-    """Within the slow process: press from many greenlets, and watch how late a timer is."""
+def measure():
+    """Press from many greenlets and measure the lag of a timer.
+
+    Runs in a process with a slow disk.
+    """
     import gevent
 
     from storage import Change, SqliteDatabase, Store
@@ -25,31 +28,32 @@ def work():
     store = Store(database)
     for task in store.tasks():
         gevent.spawn(task)
-    late = []
+    lags = []
     end = time.monotonic() + SECONDS
 
-    def watch():
+    def measure_lag():
         while time.monotonic() < end:
-            begun = time.monotonic()
+            started_at = time.monotonic()
             gevent.sleep(0.001)
-            late.append(time.monotonic() - begun - 0.001)
+            lags.append(time.monotonic() - started_at - 0.001)
 
     def press():
         while time.monotonic() < end:
             store.submit(Change("press", "api"))
 
-    gevent.joinall([gevent.spawn(watch), *[gevent.spawn(press) for _ in range(CLIENTS)]], raise_error=True)
-    commits = store.current.seq / SECONDS
-    print(f"presses stored a second            {commits:.0f} (one a commit: {1000 // SYNC_MS})")
-    p99, most = percentile(late, 0.99) * 1000, max(late) * 1000
-    print(f"hub lag meanwhile                  p99 {p99:.2f} ms, most {most:.2f} ms")
+    greenlets = [gevent.spawn(measure_lag), *[gevent.spawn(press) for _ in range(CLIENTS)]]
+    gevent.joinall(greenlets, raise_error=True)
+    rate = store.current.seq / SECONDS
+    print(f"presses stored per second          {rate:.0f} (one per commit: {1000 // SYNC_MS})")
+    p99, longest = percentile(lags, 0.99) * 1000, max(lags) * 1000
+    print(f"hub lag meanwhile                  p99 {p99:.2f} ms, max {longest:.2f} ms")
 
 
 def main():
     command = [
         sys.executable,
         "-c",
-        "from gevent import monkey; monkey.patch_all(); import bench.commit as b; b.work()",
+        "from gevent import monkey; monkey.patch_all(); import bench.commit as b; b.measure()",
     ]
     subprocess.run(command, env=os.environ | slow_disk(SYNC_MS), cwd=HERE.parent, check=True)
 

@@ -1,9 +1,9 @@
-"""CPU of this checkout against another one, such as the last release, in one interleaved run.
+"""CPU of this checkout against another one, such as the last release.
 
     git worktree add /tmp/before 1.1.0-COMMIT
     python -m bench.compare /tmp/before
 
-Prints the median of the paired ratios: below 1, this checkout is faster.
+Both run in one interleaved run. Prints the medians of the paired ratios; below 1, this checkout is faster.
 """
 
 import statistics
@@ -18,22 +18,22 @@ OURS, THEIRS = "this checkout", "the other"
 
 
 def commands(checkout):
-    """Return the command that starts a checkout's engine in the smallest program that uses it."""
+    """Return the command that starts a checkout's engine in a minimal program."""
     path = f"PYTHONPATH={checkout}"
     return ["env", path, sys.executable, str(checkout / "bench" / "peers" / "ours.py")]
 
 
-def engines(checkouts, how, clients):
-    return [fanout.Peer(name, commands(checkout), how, clients) for name, checkout in checkouts.items()]
+def engines(checkouts, kind, clients):
+    return [fanout.Peer(name, commands(checkout), kind, clients) for name, checkout in checkouts.items()]
 
 
-def products(checkouts, how, clients):
-    found = []
+def products(checkouts, kind, clients):
+    result = []
     for name, checkout in checkouts.items():
-        product = fanout.WholePress(clients, how=how, checkout=checkout)
+        product = fanout.WholePress(clients, kind=kind, checkout=checkout)
         product.name = name
-        found.append(product)
-    return found
+        result.append(product)
+    return result
 
 
 def connects(checkouts):
@@ -41,7 +41,7 @@ def connects(checkouts):
     for number in range(fanout.PASSES):
         for name in checkouts if number % 2 else reversed(checkouts):
             peer = fanout.Peer(name, commands(checkouts[name]), "socketio", 3000)
-            figures[name].append(peer.connect)
+            figures[name].append(peer.cpu_per_connect)
             peer.stop()
     return figures
 
@@ -50,7 +50,7 @@ def heartbeats(checkouts):
     figures = {name: [] for name in checkouts}
     for number in range(3):
         for name in checkouts if number % 2 else reversed(checkouts):
-            figures[name].append(fanout.nine_thousand(commands(checkouts[name]))[2])
+            figures[name].append(fanout.idle_clients(commands(checkouts[name]))[2])
     return figures
 
 
@@ -59,20 +59,20 @@ def main():
         sys.exit("usage: python -m bench.compare CHECKOUT (a folder with an app.py)")
     checkouts = {OURS: HERE.parent, THEIRS: Path(sys.argv[1]).resolve()}
     measured = {
-        "a count, 1,000 clients": fanout.in_turn(engines(checkouts, "socketio", CLIENTS), 120),
-        "a count of a whole press": fanout.in_turn(products(checkouts, "socketio", CLIENTS), 100),
-        "a count by long polling": fanout.in_turn(engines(checkouts, "polling", POLLING_CLIENTS), 8, "0.1"),
-        "the same of a whole press": fanout.in_turn(
-            products(checkouts, "polling", POLLING_CLIENTS), 12, "0.1"
+        "count, 1,000 clients": fanout.interleave(engines(checkouts, "socketio", CLIENTS), 120),
+        "count of a whole press": fanout.interleave(products(checkouts, "socketio", CLIENTS), 100),
+        "count by long polling": fanout.interleave(engines(checkouts, "polling", POLLING_CLIENTS), 8, "0.1"),
+        "the same of a whole press": fanout.interleave(
+            products(checkouts, "polling", POLLING_CLIENTS), 8, "0.1"
         ),
-        "a connect": connects(checkouts),
-        "a heartbeat, 9,000 clients": heartbeats(checkouts),
+        "connect": connects(checkouts),
+        "heartbeat, 9,000 clients": heartbeats(checkouts),
     }
     for name, figures in measured.items():
         ratio = statistics.median(
             ours / theirs for ours, theirs in zip(figures[OURS], figures[THEIRS], strict=True)
         )
-        ours, theirs = (statistics.median(figures[who]) * 1e6 for who in (OURS, THEIRS))
+        ours, theirs = (statistics.median(figures[checkout]) * 1e6 for checkout in (OURS, THEIRS))
         print(f"{name}: {ours:.1f} us against {theirs:.1f} us, ratio {ratio:.2f}")
 
 

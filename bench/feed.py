@@ -1,4 +1,4 @@
-"""The graph: from a sample to its pixel, and what a flood of messages does to the count."""
+"""Latency of samples, presses during a flood of messages, memory of the graph."""
 
 import contextlib
 import json
@@ -15,10 +15,10 @@ from playwright.sync_api import sync_playwright
 
 from bench.rig import HERE, percentile, server, spread, until
 
-SAMPLES, APART = 60, 0.1
-FLOOD, SECONDS = 20_000, 20
+SAMPLES, SAMPLE_INTERVAL = 60, 0.1  # seconds
+FLOOD_RATE, FLOOD_SECONDS = 20_000, 20  # messages per second
 PRODUCER = HERE.parent / "tests/support/producer.py"
-#: Takes the time at which a frame was painted that shows a new value; the page draws within a frame.
+#: Records the time of each frame that shows a new value.
 WATCH = """
   window.painted = {};
   new MutationObserver(() => {
@@ -27,12 +27,12 @@ WATCH = """
     channel.port2.postMessage(0);
   }).observe(document.getElementById('legend'), {childList: true, characterData: true, subtree: true});
 """
-#: A day at 20 samples a second on a clock that runs as fast as the page can draw, once a second.
+#: Draws a day at 20 samples per second, once per second of a clock that runs as fast as the page can draw.
 DAY = """async () => {
   const start = Date.now(), RealDate = Date;
   let ahead = 0;
   window.Date = class extends RealDate {
-    constructor(...given) { super(...(given.length ? given : [start + ahead])); }
+    constructor(...values) { super(...(values.length ? values : [start + ahead])); }
     static now() { return start + ahead; }
   };
   for (let second = 0; second < 86400; second += 1) {
@@ -41,7 +41,7 @@ DAY = """async () => {
       ahead += 50;
       points.push([start + ahead, 2.5 * (1 + Math.sin((start + ahead) / 500))]);
     }
-    theButton.graph.take({series: {Value: points}}, false);
+    theButton.graph.addSamples({series: {Value: points}}, false);
     theButton.graph.draw(start + ahead);
     if (second % 200 === 0) await new Promise(done => setTimeout(done, 0));
   }
@@ -54,7 +54,7 @@ def endpoint(running):
 
 
 def resident(pid):
-    """Resident memory of a process, in MB."""
+    """Return the resident memory of a process in MB."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 1e6
 
 
@@ -65,52 +65,58 @@ def sample_to_pixel(page, publisher):
         value = f"{1 + number / 1000:.3f}"
         sent[str(float(value))] = time.time()
         publisher.send(json.dumps({"x": time.time() * 1000, "y": float(value)}).encode())
-        time.sleep(APART)
-    painted = until(lambda: (got := page.evaluate("painted")) and len(got) >= SAMPLES * 0.9 and got, "pixels")
-    print(
-        spread("sample to pixel", [at / 1000 - sent[value] for value, at in painted.items() if value in sent])
-    )
+        time.sleep(SAMPLE_INTERVAL)
+
+    def painted():
+        times = page.evaluate("painted")
+        return times if len(times) >= SAMPLES * 0.9 else None
+
+    times = until(painted, "pixels")
+    latencies = [at / 1000 - sent[value] for value, at in times.items() if value in sent]
+    print(spread("sample to pixel", latencies))
 
 
-def latencies(running, seconds):
-    """Seconds from a press to its count at a WebSocket client, and how often a graph was told."""
-    told, events = {}, []
+def press_latencies(running, seconds):
+    """Press for `seconds`.
+
+    Returns the seconds from each press to its count at a WebSocket client, and the times of samples events.
+    """
+    received_at, events = {}, []
     client = socketio.Client(reconnection=False)
-    client.on("count", lambda count: told.setdefault(count["seq"], time.monotonic()))
+    client.on("count", lambda count: received_at.setdefault(count["seq"], time.monotonic()))
     client.on("samples", lambda _: events.append(time.monotonic()), namespace="/graph")
     client.connect(running.url, transports=["websocket"], namespaces=["/", "/graph"])
-    taken, end = [], time.monotonic() + seconds
+    latencies, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
-        begun = time.monotonic()
+        started_at = time.monotonic()
         seq = running.press()["seq"]
-        until(lambda seq=seq: seq in told, "the count")
-        taken.append(told[seq] - begun)
+        until(lambda seq=seq: seq in received_at, "the count")
+        latencies.append(received_at[seq] - started_at)
         time.sleep(0.1)
     threading.Thread(target=client.disconnect, daemon=True).start()
-    return taken, events
+    return latencies, events
 
 
 def flood(running):
-    calm, _ = latencies(running, 6)
+    idle, _ = press_latencies(running, 6)
     before, seq = resident(running.process.pid), running.count()["seq"]
-    command = [sys.executable, PRODUCER, endpoint(running), str(FLOOD), str(SECONDS)]
+    command = [sys.executable, PRODUCER, endpoint(running), str(FLOOD_RATE), str(FLOOD_SECONDS)]
     with subprocess.Popen(command) as producer:
         time.sleep(1)
         messages = running.health().json()["feed"]["messages"]
-        begun = time.monotonic()
-        taken, events = latencies(running, SECONDS - 4)
-        arrived = running.health().json()["feed"]["messages"] - messages
-        passed = time.monotonic() - begun
-        grown = resident(running.process.pid) - before
+        started_at = time.monotonic()
+        flooded, events = press_latencies(running, FLOOD_SECONDS - 4)
+        received = running.health().json()["feed"]["messages"] - messages
+        rate = received / (time.monotonic() - started_at)
+        growth = resident(running.process.pid) - before
         producer.wait()
-    assert running.count()["seq"] == seq + len(taken), "a press was lost"
-    print(spread("press to count, calm", calm))
-    print(spread("press to count, in the flood", taken))
-    print(
-        f"  ratio of medians {percentile(taken, 0.5) / percentile(calm, 0.5):.2f}; presses {len(taken)}, none lost"
-    )
-    print(f"  messages a second taken {arrived / passed:,.0f} of {FLOOD:,}; memory {grown:+.1f} MB;", end=" ")
-    print(f"samples events a second {len(events) / (events[-1] - events[0]):.1f}")
+    assert running.count()["seq"] == seq + len(flooded), "a press was lost"
+    ratio = percentile(flooded, 0.5) / percentile(idle, 0.5)
+    print(spread("press to count, feed idle", idle))
+    print(spread("press to count, feed flooded", flooded))
+    print(f"  ratio of medians {ratio:.2f}; {len(flooded)} presses, none lost")
+    print(f"  {rate:,.0f} of {FLOOD_RATE:,} messages per second received; memory {growth:+.1f} MB;", end=" ")
+    print(f"{len(events) / (events[-1] - events[0]):.1f} samples events per second")
 
 
 def heap(page, session):
@@ -118,13 +124,12 @@ def heap(page, session):
     return page.evaluate("performance.memory.usedJSHeapSize") / 1e6
 
 
-def day(page, session):
-    before, begun = heap(page, session), time.monotonic()
+def draw_a_day(page, session):
+    before, started_at = heap(page, session), time.monotonic()
     page.evaluate(DAY)
     after = heap(page, session)
-    print(
-        f"a day's drawing (86,400 drawings, 1,728,000 samples, in {time.monotonic() - begun:.0f} s): ", end=""
-    )
+    seconds = time.monotonic() - started_at
+    print(f"one day (86,400 drawings, 1,728,000 samples, in {seconds:.0f} s): ", end="")
     print(f"heap {before:.2f} MB, then {after:.2f} MB: {after - before:+.2f} MB")
 
 
@@ -149,7 +154,7 @@ def main():
         page = browser.new_page()
         page.goto(running.url + "/graph")
         page.wait_for_selector("#status[data-transport=websocket]")
-        day(page, page.context.new_cdp_session(page))
+        draw_a_day(page, page.context.new_cdp_session(page))
         with contextlib.suppress(Exception):
             browser.close()
     running.stop()

@@ -1,9 +1,11 @@
-"""What each hostile client of tests/support/attacks.py costs a press, the screens and the memory, and a stop meanwhile.
+"""Cost of each attack of tests/support/attacks.py.
 
-    python -m bench hostile [PROGRAM]
+    python -m bench hostile
+    python -m bench.hostile [PROGRAM]
 
-Writes docs/security.md. PROGRAM is another checkout's app.py, to be attacked in this one's place; then nothing
-is written.
+Prints the slowest press, the slowest update of the screens, the seconds of a stop during the attack, and the growth
+of memory during and after it. `python -m bench hostile` writes the figures to docs/security.md. PROGRAM is the
+app.py of another checkout, to attack in place of this one.
 """
 
 import sys

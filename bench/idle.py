@@ -1,4 +1,4 @@
-"""How soon it serves, and what it costs while nobody presses."""
+"""Start-up time, and the cost of an idle server."""
 
 import resource
 import statistics
@@ -10,19 +10,19 @@ from bench.rig import cpu_seconds, server
 def main():
     starts, running = [], None
     for turn in range(5):
-        begun = time.monotonic()
+        started_at = time.monotonic()
         if turn:
             running.start()
         else:
             running = server()
-        starts.append(time.monotonic() - begun)
+        starts.append(time.monotonic() - started_at)
         if turn < 4:
             running.stop()
     pid = running.process.pid
     time.sleep(2)
-    before, begun = cpu_seconds(pid), time.monotonic()
+    before, started_at = cpu_seconds(pid), time.monotonic()
     time.sleep(10)
-    share = (cpu_seconds(pid) - before) / (time.monotonic() - begun)
+    share = (cpu_seconds(pid) - before) / (time.monotonic() - started_at)
     with open(f"/proc/{pid}/statm") as file:
         memory = int(file.read().split()[1]) * resource.getpagesize() / 2**20
     running.stop()

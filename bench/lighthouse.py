@@ -1,4 +1,4 @@
-"""Google's Lighthouse on the countdown: median of three, without what plain http costs."""
+"""Lighthouse scores of the countdown, the median of three runs."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from bench.rig import HERE, server
 
 PASSES = 3
 PEERS = HERE / "peers"
-#: Audits that only https can pass.
+#: Audits that require https.
 PLAIN_HTTP = {"is-on-https", "redirects-http"}
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-quic"
@@ -25,8 +25,8 @@ def audit(url):
     return json.loads(done.stdout)
 
 
-def failing(report, category):
-    """The audits that cost a category something, but for those of plain http."""
+def failed_audits(report, category):
+    """Yield the audits that lower the score of a category."""
     for reference in report["categories"][category]["auditRefs"]:
         found = report["audits"][reference["id"]]
         if reference["weight"] and found["score"] is not None and found["score"] < 0.9:
@@ -39,10 +39,10 @@ def main():
     running.stop()
     for category in CATEGORIES:
         score = statistics.median(report["categories"][category]["score"] for report in reports)
-        lost = sorted({name for report in reports for name in failing(report, category)})
-        if set(lost) <= PLAIN_HTTP and lost:
-            lost = [f"only what https would give: {', '.join(lost)}"]
-        print(f"{category:<16} {score * 100:4.0f}   {', '.join(lost)}")
+        failed = sorted({name for report in reports for name in failed_audits(report, category)})
+        if set(failed) <= PLAIN_HTTP and failed:
+            failed = [f"only audits that require https: {', '.join(failed)}"]
+        print(f"{category:<16} {score * 100:4.0f}   {', '.join(failed)}")
 
 
 if __name__ == "__main__":

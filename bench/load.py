@@ -1,11 +1,11 @@
-"""Clients by the thousand in one process: connects, reads as fast as it can, counts.
+"""Load generator with thousands of clients in one process.
 
-    python -m bench.load PORT CLIENTS HOW
+    python -m bench.load PORT CLIENTS KIND
 
-HOW is raw (bare TCP), ws (a WebSocket), socketio (a Socket.IO client over WebSocket, with a browser's
-offers), plain (the same without the offer to compress), or polling. For each line on standard input it prints what
-arrived since the last one, once nothing more does: counts, bytes, connections closed, and the time of the last count
-on the monotonic clock in microseconds.
+KIND is raw (bare TCP), ws (a WebSocket), socketio (Socket.IO over WebSocket, with a browser's headers), plain (the
+same without compression), or polling. For each line on standard input it waits until no more data arrives and prints
+what arrived since the last line: counts, bytes, closed connections, and the time of the last count on the monotonic
+clock in microseconds.
 """
 
 import json
@@ -27,62 +27,65 @@ POLL = "GET /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: 127.
 CONNECT = b"\x81\x82\0\0\0\x0040"
 PONG = b"\x81\x81\0\0\0\x003"
 
-
-#: Clients on one loopback address: each takes a port of it.
+#: Clients on one loopback address; each takes one of its ports.
 CLIENTS_PER_ADDRESS = 15_000
 
 
 class Load:
-    def __init__(self, port, clients, how):
-        self.port, self.how = port, how
+    """`clients` connections of one kind, and what they have received."""
+
+    def __init__(self, port, clients, kind):
+        self.port, self.kind = port, kind
         self.epoll = select.epoll()
-        self.sockets, self.tails, self.polls = {}, {}, {}
+        self.sockets, self.tails, self.polls = {}, {}, {}  # by descriptor
         self.counts = self.bytes = self.closed = 0
         self.last_count = 0.0
         for number in range(clients):
             if number % 500 == 499:
-                self._read_all(0)  # pings come before the last client has connected
+                self._read_all(0)  # pings arrive before the last client is connected
             address = f"127.0.0.{1 + number // CLIENTS_PER_ADDRESS}"
             client = socket.create_connection((address, port), timeout=20)
-            if how in ("ws", "socketio", "plain"):
-                offer = "" if how == "plain" else OFFER
+            if kind in ("ws", "socketio", "plain"):
+                offer = "" if kind == "plain" else OFFER
                 client.sendall(UPGRADE.format(port=port, offer=offer).encode())
-                self._until(client, b"\r\n\r\n")
-            if how in ("socketio", "plain"):
+                self._read_until(client, b"\r\n\r\n")
+            if kind in ("socketio", "plain"):
                 client.sendall(CONNECT)
-                self._until(client, b"40{")
-            if how == "polling":
-                client = self._polling(client)
+                self._read_until(client, b"40{")
+            if kind == "polling":
+                self._connect_polling(client)
             client.setblocking(False)
             self.sockets[client.fileno()], self.tails[client.fileno()] = client, b""
             self.epoll.register(client, select.EPOLLIN)
-        for at, poll in self.polls.items():
-            self.sockets[at].sendall(poll)
+        for descriptor, poll in self.polls.items():
+            self.sockets[descriptor].sendall(poll)
 
     @staticmethod
-    def _until(client, mark):
-        got = b""
-        while mark not in got:
-            got += client.recv(4096)
-        return got
+    def _read_until(client, mark):
+        data = b""
+        while mark not in data:
+            data += client.recv(4096)
+        return data
 
-    def _polling(self, client):
-        """Connect by long-polling; the first poll is sent once all are there."""
+    def _connect_polling(self, client):
+        """Connect by long polling, and prepare the poll that follows."""
         path = "/socket.io/?EIO=4&transport=polling"
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
-        body = self._until(client, b"maxPayload").split(b"\r\n\r\n")[1]
+        body = self._read_until(client, b"maxPayload").split(b"\r\n\r\n")[1]
         sid = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])["sid"]
         head = f"POST {path}&sid={sid} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n"
         client.sendall((head + "Content-Length: 2\r\n\r\n40").encode())
-        self._until(client, b"ok")
+        self._read_until(client, b"ok")
         poll = POLL.format(sid=sid).encode()
         client.sendall(poll)
-        self._until(client, b"40{")
+        self._read_until(client, b"40{")
         self.polls[client.fileno()] = poll
-        return client
 
     def drain(self, quiet):
-        """Read until no count has come for `quiet` seconds (heartbeats do); true: an order waits."""
+        """Read until no count has arrived for `quiet` seconds, despite heartbeats.
+
+        Returns whether standard input has a line.
+        """
         end, counts = time.monotonic() + quiet, self.counts
         while time.monotonic() < end:
             if self._read_all(min(quiet, 0.1)):
@@ -92,34 +95,34 @@ class Load:
         return False
 
     def _read_all(self, timeout):
-        """Read from the clients that have something; true: an order waits."""
-        for at, _ in self.epoll.poll(timeout):
-            if at == 0:
+        """Read from readable clients and return whether standard input has a line."""
+        for descriptor, _ in self.epoll.poll(timeout):
+            if descriptor == 0:
                 return True
-            self._read(at)
+            self._read(descriptor)
         return False
 
-    def _read(self, at):
-        client = self.sockets[at]
+    def _read(self, descriptor):
+        client = self.sockets[descriptor]
         try:
-            got = client.recv(65536)
+            data = client.recv(65536)
         except BlockingIOError:
             return
-        if not got:
+        if not data:
             self.closed += 1
-            self.epoll.unregister(at)
+            self.epoll.unregister(descriptor)
             return
-        self.bytes += len(got)
-        whole = self.tails[at] + got
-        counts = whole.count(b'"seq"')
+        self.bytes += len(data)
+        text = self.tails[descriptor] + data
+        counts = text.count(b'"seq"')
         self.counts += counts
         if counts:
             self.last_count = time.monotonic()
-        self.tails[at] = whole[-4:] if not whole.endswith(b'"seq"') else b""
-        if b"\x81\x012" in got:
+        self.tails[descriptor] = text[-4:] if not text.endswith(b'"seq"') else b""
+        if b"\x81\x012" in data:
             client.send(PONG)
-        if self.how == "polling" and b"HTTP/1.1 200" in got:
-            client.send(self.polls[at])
+        if self.kind == "polling" and b"HTTP/1.1 200" in data:
+            client.send(self.polls[descriptor])
 
 
 def main():

@@ -1,8 +1,8 @@
-"""CPU of one `POST /api/press`: from the request to the disk to the response, and to screens if there are any.
+"""CPU and latency of one `POST /api/press`, from the request to the response.
 
     python -m bench.press_cost [PROGRAM]
 
-PROGRAM is another checkout's app.py, to be measured in turn: the median of paired passes is printed.
+PROGRAM is the app.py of another checkout, to measure in turn with this one; prints the medians of paired passes.
 """
 
 import json
@@ -26,10 +26,10 @@ REQUEST = (
 ).encode()
 
 
-class Presses:
-    """A server of `program` in a folder of its own, with one connection that presses.
+class PressServer:
+    """A server of `program` in a temporary folder, with a connection that presses.
 
-    `before` is called in the new process.
+    `before` is called in the new process before it starts the program.
     """
 
     def __init__(self, program, host="127.0.0.1", max_clients="20000", before=None):
@@ -54,23 +54,23 @@ class Presses:
             preexec_fn=before,
         )
         while not (found := re.search(r"Serving on http://\S+:(\d+)", self.process.stderr.readline())):
-            assert self.process.poll() is None, "the server has ended"
+            assert self.process.poll() is None, "the server exited"
         self.port = int(found[1])
         self.connection = socket.create_connection(("127.0.0.1", self.port))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.press(1)  # a connection without a request is closed soon
+        self.press(1)  # the server soon closes a connection without a request
 
     def press(self, times, pause=0.0):
-        """Press so many times; return seconds of CPU and of time for one."""
-        before, started = cpu_seconds(self.process.pid), time.monotonic()
+        """Press `times` times and return the CPU and wall seconds per press."""
+        before, started_at = cpu_seconds(self.process.pid), time.monotonic()
         for _ in range(times):
             self.connection.sendall(REQUEST)
-            got = b""
-            while not got.endswith(b"}\n"):
-                got += self.connection.recv(4096) or b"closed}\n"
+            data = b""
+            while not data.endswith(b"}\n"):
+                data += self.connection.recv(4096) or b"closed}\n"
             time.sleep(pause)
-        assert json.loads(got.split(b"\r\n\r\n")[1])["cause"] == "press"
-        return (cpu_seconds(self.process.pid) - before) / times, (time.monotonic() - started) / times
+        assert json.loads(data.split(b"\r\n\r\n")[1])["cause"] == "press"
+        return (cpu_seconds(self.process.pid) - before) / times, (time.monotonic() - started_at) / times
 
     def stop(self):
         self.connection.close()
@@ -81,7 +81,7 @@ class Presses:
 
 def main():
     programs = [HERE.parent / "app.py", *map(Path, sys.argv[1:])]
-    servers = [Presses(program) for program in programs]
+    servers = [PressServer(program) for program in programs]
     for server in servers:
         server.press(200)
     passes = [[server.press(PRESSES) for server in servers] for _ in range(PASSES)]
@@ -89,9 +89,9 @@ def main():
         server.stop()
     for number, program in enumerate(programs):
         cpu = statistics.median(row[number][0] for row in passes)
-        took = statistics.median(row[number][1] for row in passes)
+        latency = statistics.median(row[number][1] for row in passes)
         name = "this checkout" if number == 0 else str(program)
-        print(f"{name}: {cpu * 1000:.2f} ms of CPU a press, {took * 1000:.2f} ms until it is answered")
+        print(f"{name}: {cpu * 1000:.2f} ms of CPU per press, {latency * 1000:.2f} ms until the response")
     for number in range(1, len(programs)):
         ratio = statistics.median(row[0][0] / row[number][0] for row in passes)
         print(f"ratio of CPU to {programs[number]}: {ratio:.2f}")

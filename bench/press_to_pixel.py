@@ -1,4 +1,4 @@
-"""From the first low sample to the number on a screen in Chromium, with the parts apart."""
+"""Latency from the first low sample to the number in Chromium, by stage."""
 
 import contextlib
 import http.client
@@ -14,11 +14,12 @@ from playwright.sync_api import sync_playwright
 from bench.rig import DEADLINE, server, spread, until
 
 PRESSES = 60
+#: Records the time of each frame that shows a new number.
 WATCH = """
   const number = document.getElementById('count');
   window.painted = [];
   new MutationObserver(() => requestAnimationFrame(() => {
-    const channel = new MessageChannel();  // a task after the frame: it has been painted
+    const channel = new MessageChannel();  // its task runs after the frame was painted
     channel.port1.onmessage = () => painted.push(performance.timeOrigin + performance.now());
     channel.port2.postMessage(0);
   })).observe(number, {childList: true, characterData: true, subtree: true});
@@ -26,12 +27,13 @@ WATCH = """
 
 
 def commits(running):
+    """Return the total seconds and the number of commits."""
     text = requests.get(running.url + "/metrics", timeout=DEADLINE).text
     return [float(re.search(rf"button_commit_seconds_{name} (\S+)", text)[1]) for name in ("sum", "count")]
 
 
-def listen(running, told):
-    """A bare WebSocket client: takes the time of each count as it arrives."""
+def watch_websocket(running, received):
+    """Append the arrival and recording times of presses at a raw WebSocket client."""
     client = websocket.create_connection(
         running.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket", timeout=DEADLINE
     )
@@ -45,33 +47,33 @@ def listen(running, told):
         if text == "2":
             client.send("3")
         elif '"count",' in text and '"press"' in text:
-            told.append((time.time(), float(re.search(r'"at":([\d.]+)', text)[1])))
+            received.append((time.time(), float(re.search(r'"at":([\d.]+)', text)[1])))
 
 
-def poll(running, told):
-    """A long-polling client on one kept-alive connection: takes the time of each count as it arrives."""
+def watch_polling(running, received):
+    """Append the arrival times of presses at a long-polling client (keep-alive)."""
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
 
-    def ask(method, path, body=None):
+    def request(method, path, body=None):
         connection.request(method, "/socket.io/?EIO=4&transport=polling" + path, body)
         return connection.getresponse().read().decode()
 
     with contextlib.suppress(OSError, http.client.HTTPException):
-        sid = "&sid=" + re.search(r'"sid":"([^"]+)"', ask("GET", ""))[1]
-        ask("POST", sid, "40")
+        sid = "&sid=" + re.search(r'"sid":"([^"]+)"', request("GET", ""))[1]
+        request("POST", sid, "40")
         while True:
-            text = ask("GET", sid)
+            text = request("GET", sid)
             if '"press"' in text:
-                told.append(time.time())
+                received.append(time.time())
             if text == "2":
-                ask("POST", sid, "3")
+                request("POST", sid, "3")
 
 
 def main():
     running = server(log="warning")
-    told, low, polled = [], [], []
-    threading.Thread(target=listen, args=(running, told), daemon=True).start()
-    threading.Thread(target=poll, args=(running, polled), daemon=True).start()
+    received, low_at, polled_at = [], [], []
+    threading.Thread(target=watch_websocket, args=(running, received), daemon=True).start()
+    threading.Thread(target=watch_polling, args=(running, polled_at), daemon=True).start()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
@@ -83,29 +85,30 @@ def main():
         page.evaluate(WATCH)
         before = commits(running)
         for press in range(PRESSES):
-            low.append(time.time())
+            low_at.append(time.time())
             running.set_level("0")
             time.sleep(0.05)
             running.set_level("1")
-            until(lambda press=press: len(told) > press, "the press")
+            until(lambda press=press: len(received) > press, "the press")
             time.sleep(0.15 + random.random() * 0.1)
-        painted = [at / 1000 for at in page.evaluate("painted")]
+        painted_at = [at / 1000 for at in page.evaluate("painted")]
         after = commits(running)
         browser.close()
     running.stop()
     commit = (after[0] - before[0]) / (after[1] - before[1])
-    print(spread("press to WebSocket client", [got - at for (got, _), at in zip(told, low, strict=True)]))
-    print(spread("press to long-polling client", [got - at for got, at in zip(polled, low, strict=True)]))
-    print(
-        spread("  of it after it was recorded", [got - at for got, (_, at) in zip(polled, told, strict=True)])
-    )
-    print(spread("press to pixel in Chromium", [at - begun for at, begun in zip(painted, low, strict=True)]))
-    print(
-        spread("  debounce (low to recorded)", [at - begun for (_, at), begun in zip(told, low, strict=True)])
-    )
+    received_at, recorded_at = zip(*received, strict=True)
+
+    def latency(name, ends, starts):
+        print(spread(name, [end - start for end, start in zip(ends, starts, strict=True)]))
+
+    latency("press to WebSocket client", received_at, low_at)
+    latency("press to long-polling client", polled_at, low_at)
+    latency("  of which after recording", polled_at, recorded_at)
+    latency("press to pixel in Chromium", painted_at, low_at)
+    latency("  debounce (low to recorded)", recorded_at, low_at)
     print(f"  {'commit (mean)':<32} {commit * 1000:14.2f} ms")
-    print(spread("  send (recorded to client)", [got - at for got, at in told]))
-    print(spread("  paint (client to frame)", [at - got for at, (got, _) in zip(painted, told, strict=True)]))
+    latency("  send (recorded to client)", received_at, recorded_at)
+    latency("  paint (client to frame)", painted_at, received_at)
 
 
 if __name__ == "__main__":

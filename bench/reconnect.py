@@ -1,4 +1,4 @@
-"""How soon after its return screens are back at the server, and how evenly they come."""
+"""Seconds until screens reconnect after a restart, and their distribution."""
 
 import time
 
@@ -7,11 +7,12 @@ from playwright.sync_api import sync_playwright
 from bench.rig import server, spread
 
 SCREENS = 24
+#: Records when the page is connected again.
 WATCH = """() => {
-  window.back = null;
+  window.connectedAt = null;
   const status = document.getElementById('status');
   new MutationObserver(() => {
-    if (status.getAttribute('data-state') === 'connected') window.back = Date.now() / 1000;
+    if (status.getAttribute('data-state') === 'connected') window.connectedAt = Date.now() / 1000;
   }).observe(status, {attributes: true});
 }"""
 
@@ -28,14 +29,14 @@ def main():
             page.wait_for_selector("#status[data-state=connected]")
             page.evaluate(WATCH)
         running.restart()
-        returned = time.time()
-        took = []
+        restarted_at = time.time()
+        seconds = []
         for page in pages:
             page.wait_for_selector("#status[data-state=connected]")
-            took.append(page.evaluate("back") - returned)
+            seconds.append(page.evaluate("connectedAt") - restarted_at)
         browser.close()
     running.stop()
-    print(spread(f"{SCREENS} screens, back after", took, unit="s ", scale=1.0))
+    print(spread(f"{SCREENS} screens, reconnected after", seconds, unit="s ", scale=1.0))
 
 
 if __name__ == "__main__":

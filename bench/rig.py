@@ -1,4 +1,4 @@
-"""What the benches share: a real server, figures, a disk as slow as an SD card."""
+"""Helpers of the benchmarks, such as a server, statistics and a slow disk."""
 
 import os
 import platform
@@ -45,12 +45,12 @@ __all__ = [
 
 
 def server(**settings):
-    """A server in a temporary folder."""
+    """Start a server in a temporary folder and return it."""
     return Server(tempfile.mkdtemp(prefix="button-bench-"), **settings)
 
 
 def machine():
-    """What the figures were made on."""
+    """Return a description of this machine, its kernel and its Python."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.split(":")[1].strip() for line in lines if "model name" in line]
     cpu = next(iter(names), platform.machine())
@@ -59,7 +59,7 @@ def machine():
 
 
 def fill(path, name, lines):
-    """Write lines into a document, between the marks of that name."""
+    """Replace the lines of a document between the marks of that name."""
     block = "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
     text, number = re.subn(rf"(?s)<!-- {name} -->.*<!-- /{name} -->", lambda _: block, path.read_text())
     if not number:
@@ -68,25 +68,25 @@ def fill(path, name, lines):
 
 
 def percentile(values, share):
-    """The value below which `share` of `values` lie."""
+    """Return the value below which `share` of `values` lie."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def spread(name, values, unit="ms", scale=1000.0):
-    """A line of figures: median, 99th percentile, least and most."""
-    low, middle = min(values) * scale, statistics.median(values) * scale
-    high, most = percentile(values, 0.99) * scale, max(values) * scale
-    return f"{name:<34} median {middle:7.2f} {unit}   p99 {high:7.2f}   least {low:7.2f}   most {most:7.2f}"
+    """Return a line with median, 99th percentile, minimum and maximum."""
+    lowest, median = min(values) * scale, statistics.median(values) * scale
+    p99, highest = percentile(values, 0.99) * scale, max(values) * scale
+    return f"{name:<34} median {median:7.2f} {unit}   p99 {p99:7.2f}   min {lowest:7.2f}   max {highest:7.2f}"
 
 
 def cpu_seconds(pid):
-    """Return the processor seconds that a process has used, user and system, to the nanosecond."""
+    """Return the CPU seconds of a process, user and system, to the nanosecond."""
     return time.clock_gettime((~pid << 3) | 2)  # clock_getcpuclockid(3); 2: CPUCLOCK_SCHED
 
 
 def slow_disk(milliseconds):
-    """The environment in which each fsync takes so long, as on an SD card."""
+    """Return environment variables with which each fsync takes `milliseconds`."""
     library = Path(tempfile.mkdtemp(prefix="button-bench-")) / "slowsync.so"
     command = ["gcc", "-O2", "-shared", "-fPIC", "-o", library, HERE / "slowsync.c"]
     subprocess.run(command, check=True)

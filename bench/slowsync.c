@@ -1,4 +1,4 @@
-/* A preloaded library in which every fsync takes $SYNC_MS milliseconds, as on an SD card. */
+/* Library for LD_PRELOAD: each fsync takes $SYNC_MS milliseconds, as on an SD card. */
 #include <stdlib.h>
 #include <time.h>
 

@@ -1,4 +1,4 @@
-"""Serve, and restart when a source, template or static file changes: `make dev`."""
+"""Server that restarts when a source or static file changes (`make dev`)."""
 
 import subprocess
 import sys
@@ -6,20 +6,20 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-#: What is watched.
+#: Watched folders.
 FOLDERS = ("hardware", "integrations", "realtime", "static", "storage", "templates", "web")
 #: Seconds between checks.
 INTERVAL = 0.5
 
 
 def newest() -> float:
-    """Return when the newest watched file was changed, in Unix seconds."""
+    """Return the newest modification time of the watched files, in Unix seconds."""
     files = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
     return max(path.stat().st_mtime for path in files if path.is_file() and "__pycache__" not in path.parts)
 
 
 def main() -> int:
-    """Run until Ctrl-C."""
+    """Serve until Ctrl-C and return the exit status."""
     while True:
         started = newest()
         server = subprocess.Popen([sys.executable, ROOT / "app.py", *sys.argv[1:]])

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs The Button as a service on Raspberry Pi OS or Debian; run again, it upgrades and keeps all data.
+# Installs The Button as a service on Raspberry Pi OS or Debian, or upgrades it and keeps all data.
 #   sudo deploy/install.sh
 # The program goes to /opt/the-button, settings to /etc/the-button.env, the database to /var/lib/the-button.
 set -eu
-umask 022 # the service is to read what is installed here
+umask 022 # the service needs to read the installed files
 cd "$(dirname "$0")/.."
 name=the-button
 home=/var/lib/$name
@@ -15,7 +15,7 @@ fail() {
     exit 1
 }
 
-# put MODE SOURCE TARGET: install a file so that a power cut leaves the old one or the new one, whole.
+# put MODE SOURCE TARGET: install a file atomically; a power cut leaves either the old or the new one.
 put() {
     install -m "$1" "$2" "$3.new"
     sync "$3.new"
@@ -28,10 +28,10 @@ exec 9>/run/$name-install.lock
 flock -n 9 || fail "another install.sh is running; wait for it"
 command -v apt-get >/dev/null || fail "supports Debian and Raspberry Pi OS only; elsewhere use make run and deploy/$name.service"
 
-packages="python3 python3-venv adduser dbus" # dbus: systemd-run asks systemd by it
+packages="python3 python3-venv adduser dbus" # systemd-run needs dbus
 case "$(dpkg --print-architecture)" in
 amd64 | arm64) ;;
-*) packages="$packages libpq5" ;; # psycopg has no wheels there
+*) packages="$packages libpq5" ;; # there are no wheels of psycopg
 esac
 missing=
 for package in $packages; do
@@ -48,22 +48,22 @@ getent passwd $name >/dev/null || adduser --quiet --system --group --home $home 
 ! getent group gpio >/dev/null || adduser --quiet $name gpio
 install -d -m 0700 -o $name -g $name $home
 
-# Each release has a folder of its own, so that one whose installation fails leaves the old one running.
+# Each release has its own folder, so that a failed installation leaves the previous one running.
 release=/opt/$name/$(date -u +%Y%m%dT%H%M%SZ)
-former=$(readlink /opt/$name/current || true)
+previous=$(readlink /opt/$name/current || true)
 install -d "$release"
 trap 'rm -rf "$release"' EXIT
 cp -R app.py settings.py hardware integrations storage realtime web templates static deploy \
     requirements.txt LICENSE "$release"
-chmod -R u=rwX,go=rX "$release" # whatever the clone was made with
+chmod -R u=rwX,go=rX "$release" # the clone may have had another umask
 find "$release" -name __pycache__ -prune -exec rm -rf {} +
 echo "Installing the libraries"
 sh "$release/deploy/setup.sh" run
-"$release/.venv/bin/python" -m compileall -q "$release"/*.py "$release"/[hrsw]*/ # the service may not write there
+"$release/.venv/bin/python" -m compileall -q "$release"/*.py "$release"/[hrsw]*/ # the service cannot write there
 
 fresh=
 [ -e $env ] || fresh=yes
-file=$(readlink -f $env) # a link to the settings stays one
+file=$(readlink -f $env) # keep a symbolic link
 umask 027
 (cd "$release" && .venv/bin/python -m settings "$file") >"$file.new"
 if [ -n "$fresh" ]; then
@@ -78,10 +78,10 @@ umask 022
 sed -e "s|^ExecStart=|ExecStart=/usr/bin/env BUTTON_PORT=%i BUTTON_HARDWARE=none |" \
     -e "s|^Description=.*|&, port %i|" deploy/$name.service >"$release/$name@.service"
 
-# What deploy/the-button-check compares at each start; the service writes none of it.
+# deploy/the-button-check compares this list at each start; the service cannot change these files.
 files=$(cd "$release" && find . -type f -printf '%s %P\n' | LC_ALL=C sort)
 echo "$files" >"$release/.files"
-# ext4 writes a rename to the disk within 5 s but the bytes of new files only 30 s later: sync before switching.
+# ext4 commits a rename within 5 s, but the data of new files up to 30 s later: sync before switching.
 sync
 trap - EXIT
 switch_to() {
@@ -97,27 +97,27 @@ put 0644 "$release/$name@.service" /etc/systemd/system/$name@.service
 
 if [ ! -d /run/systemd/system ]; then
     systemctl enable --quiet $name 2>/dev/null || true
-    echo "Installed. systemd does not run here; where it does, it starts the server at boot"
+    echo "Installed. systemd is not running here; it will start the server at boot"
     exit 0
 fi
 since=$(date "+%Y-%m-%d %H:%M:%S")
 systemctl daemon-reload
 systemctl enable --quiet $name
 if ! systemctl restart $name; then
-    if [ -n "$former" ] && [ -d "$former" ]; then
-        switch_to "$former"
+    if [ -n "$previous" ] && [ -d "$previous" ]; then
+        switch_to "$previous"
         rm -rf "$release"
         systemctl restart $name || true
-        fail "the new release does not start (journalctl -u $name says why); the former one is back"
+        fail "the new release does not start, rolled back to the previous one; see journalctl -u $name"
     fi
-    fail "the server does not start: journalctl -u $name says why"
+    fail "the server does not start; see journalctl -u $name"
 fi
 
 for old in "/opt/$name"/2*; do
-    [ "$old" = "$release" ] || [ "$old" = "$former" ] || rm -rf "$old"
+    [ "$old" = "$release" ] || [ "$old" = "$previous" ] || rm -rf "$old"
 done
 
-# systemd itself reads the file, with its quotes, comments and line ends.
+# systemd parses the file: quotes, comments, line endings.
 port=$(systemd-run --quiet --pipe --wait --collect -p EnvironmentFile=$env env | sed -n 's/^BUTTON_PORT=//p')
 [ "${port:=8000}" = 80 ] && suffix='' || suffix=:$port
 echo "The Button is at:"
@@ -131,5 +131,5 @@ done
 if [ -n "$password" ]; then
     echo "Admin password: $password"
 else
-    echo "The admin password is as before; a new one: sudo the-button set-password"
+    echo "The admin password is as before; to change it: sudo the-button set-password"
 fi

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Sets up .venv: `setup.sh run` with what the server needs, `setup.sh dev` with the tests' needs too.
-# What must come from apt it installs as root; else it names the packages in one line and ends.
+# Sets up .venv: `setup.sh run` for the server, `setup.sh dev` for the tests, too.
+# Installs missing Debian packages if run as root; else lists them in one line and exits with 1.
 set -eu
 cd "$(dirname "$0")/.."
-what=${1:-run}
+target=${1:-run}
 python=${PYTHON:-python3}
 
-need() { # need PACKAGE... : have these Debian packages
+need() { # need PACKAGE...: install these Debian packages
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "Installing $*"
         apt-get update -qq
@@ -18,14 +18,14 @@ need() { # need PACKAGE... : have these Debian packages
 }
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-    echo "Python 3.11 or newer is needed; name one with make PYTHON=..." >&2
+    echo "Python 3.11 or newer is required; set one with make PYTHON=..." >&2
     exit 1
 }
 "$python" -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
 [ -x .venv/bin/pip ] || "$python" -m venv .venv
 pip() { .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
 
-# RPi.GPIO has no wheels and does not run on a Pi 5; nobody without a button should need a compiler.
+# RPi.GPIO has no wheels and does not run on a Pi 5. Machines without GPIO pins need no compiler.
 model=$(tr -d '\0' 2>/dev/null </proc/device-tree/model || true)
 grep -v '^RPi.GPIO' requirements.txt >.venv/requirements.txt
 pip -r .venv/requirements.txt
@@ -34,20 +34,20 @@ case "$model" in
 *"Raspberry Pi"*) gpio=$(grep -o '^RPi.GPIO==[0-9.]*' requirements.txt) ;;
 *) gpio= ;;
 esac
-# Both are the module RPi.GPIO; an SD card that has moved to another model still has the other one.
+# Both install the module RPi.GPIO; an SD card moved from another model still has the other one.
 case "$gpio" in rpi-lgpio*) other=RPi.GPIO ;; *) other=rpi-lgpio ;; esac
 if [ -n "$gpio" ] && .venv/bin/python -m pip show --quiet "$other" 2>/dev/null; then
     .venv/bin/python -m pip uninstall --quiet --yes "$other"
 fi
 if [ -n "$gpio" ] && ! pip "$gpio" 2>.venv/gpio.log; then
-    need gcc libc6-dev python3-dev swig # no wheel for this Python: it is compiled
-    # PYPI: lgpio, beneath rpi-lgpio, then brings its C library along, as its wheels do.
+    need gcc libc6-dev python3-dev swig # no wheel for this Python: compile it
+    # PYPI: lgpio, a dependency of rpi-lgpio, then includes its C library, as its wheels do.
     PYPI=1 pip "$gpio" 2>.venv/gpio.log || {
-        echo "$gpio could not be installed; .venv/gpio.log says why" >&2
+        echo "Installing $gpio failed; see .venv/gpio.log" >&2
         exit 1
     }
 fi
-[ "$what" = dev ] || exit 0
+[ "$target" = dev ] || exit 0
 
 packages=
 command -v chromium >/dev/null || packages="$packages chromium"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fetches the vendored script anew, unmodified, from the npm package.
+# Downloads the vendored script, unmodified, from the npm package.
 set -eu
 cd "$(dirname "$0")/../static/vendor"
 version=4.8.4

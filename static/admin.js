@@ -1,24 +1,26 @@
-// The admin page: asks before a reset, follows the count live, sounds the horn. ES5.
+// The admin page: confirms a reset, follows the count live, tests the horn. ES5.
 (function (button) {
-  var byId = button.byId, parts = ['wheel', 'state', 'changes', 'health'];
-  var since = new Date(), asking = false, again = false;
+  var byId = button.byId, SECTIONS = ['wheel', 'state', 'changes', 'health'];
+  var updatedAt = new Date(), loading = false, reloadNeeded = false;
 
-  function local(when) {
+  function localTime(date) {
     try {
-      return when.toLocaleString([], { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
-    } catch (error) { return when.toLocaleString(); /* an engine without options */ }
-  }
-
-  // Times in the reader's own zone.
-  function localise(root) {
-    var times = root.getElementsByTagName('time'), i, when;
-    for (i = 0; i < times.length; i += 1) {
-      when = new Date(times[i].getAttribute('datetime'));
-      if (!isNaN(when)) { button.setText(times[i], local(when)); }
+      return date.toLocaleString([], { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+    } catch (error) {
+      return date.toLocaleString(); // an engine without options
     }
   }
 
-  function askFirst(event) {
+  // Shows the times within `root` in the browser's time zone.
+  function localize(root) {
+    var times = root.getElementsByTagName('time'), i, date;
+    for (i = 0; i < times.length; i += 1) {
+      date = new Date(times[i].getAttribute('datetime'));
+      if (!isNaN(date)) { button.setText(times[i], localTime(date)); }
+    }
+  }
+
+  function confirmSubmit(event) {
     var form = (event || window.event).target || window.event.srcElement;
     var text = form.getAttribute('data-ask');
     if (text && !window.confirm(text)) {
@@ -28,50 +30,62 @@
     return true;
   }
 
-  // Puts the fresh part in the place of one, but for what has been typed; the focus stays where it was.
-  function replace(part, fresh) {
-    var typed = {}, fields = part.querySelectorAll('button, input:not([type=hidden])'), at = -1, i;
+  // Replaces a section by its newer version; keeps the focus and what was typed into its fields.
+  function replaceSection(section, newer) {
+    var typed = {}, selector = 'button, input:not([type=hidden])', focused = -1, i, id;
+    var fields = section.querySelectorAll(selector);
     for (i = 0; i < fields.length; i += 1) {
-      if (fields[i] === document.activeElement) { at = i; }
-      if (fields[i].id && fields[i].value !== fields[i].defaultValue) { typed[fields[i].id] = fields[i].value; }
+      id = fields[i].id;
+      if (fields[i] === document.activeElement) { focused = i; }
+      if (id && fields[i].value !== fields[i].defaultValue) { typed[id] = fields[i].value; }
     }
-    part.innerHTML = fresh.innerHTML;
-    part.setAttribute('data-seq', fresh.getAttribute('data-seq'));
-    localise(part);
-    fields = part.querySelectorAll('button, input:not([type=hidden])');
+    section.innerHTML = newer.innerHTML;
+    section.setAttribute('data-seq', newer.getAttribute('data-seq'));
+    localize(section);
+    fields = section.querySelectorAll(selector);
     for (i = 0; i < fields.length; i += 1) {
-      if (Object.prototype.hasOwnProperty.call(typed, fields[i].id)) { fields[i].value = typed[fields[i].id]; }
-      if (i === at) { fields[i].focus(); }
+      id = fields[i].id;
+      if (Object.prototype.hasOwnProperty.call(typed, id)) { fields[i].value = typed[id]; }
+      if (i === focused) { fields[i].focus(); }
     }
   }
 
-  // Fetches the page anew and takes its parts over: forms that mean the newest change, the list.
+  // Loads the page and replaces its sections: its forms name the newest change.
   function refresh() {
     var request = new XMLHttpRequest();
-    if (asking) { again = true; return; }
-    asking = true;
+    if (loading) {
+      reloadNeeded = true;
+      return;
+    }
+    loading = true;
     request.open('GET', '/admin');
     request.onload = function () {
-      var page = document.createElement('div'), i, fresh;
-      asking = false;
+      var page = document.createElement('div'), i, newer;
+      loading = false;
       page.innerHTML = request.responseText;
-      for (i = 0; i < parts.length; i += 1) {
-        fresh = page.querySelector('#' + parts[i]);
-        if (!fresh) { location.reload(); return; } // signed out meanwhile
-        replace(byId(parts[i]), fresh);
+      for (i = 0; i < SECTIONS.length; i += 1) {
+        newer = page.querySelector('#' + SECTIONS[i]);
+        if (!newer) { // signed out meanwhile
+          location.reload();
+          return;
+        }
+        replaceSection(byId(SECTIONS[i]), newer);
       }
-      if (again) { again = false; refresh(); }
+      if (reloadNeeded) {
+        reloadNeeded = false;
+        refresh();
+      }
     };
-    request.onerror = function () { asking = again = false; };
+    request.onerror = function () { loading = reloadNeeded = false; };
     request.send();
   }
 
-  document.onsubmit = askFirst;
-  localise(document);
+  document.onsubmit = confirmSubmit;
+  localize(document);
 
-  var horn = byId('test-horn');
-  horn.hidden = !window.Audio;
-  horn.onclick = function () {
+  var testHorn = byId('test-horn');
+  testHorn.hidden = !window.Audio;
+  testHorn.onclick = function () {
     var sound = new Audio(), files = byId('files');
     sound.src = files.getAttribute(sound.canPlayType('audio/mpeg') ? 'data-mp3' : 'data-wav');
     sound.play();
@@ -79,18 +93,18 @@
 
   button.connect({
     page: 'admin',
-    told: function (count) {
-      since = new Date();
+    onCount: function (count) {
+      updatedAt = new Date();
       button.setText(byId('count'), count.count);
       button.showHeading(count);
-      if (count.seq === Number(byId('state').getAttribute('data-seq'))) { return; } // the page has it already
+      if (count.seq === Number(byId('state').getAttribute('data-seq'))) { return; } // already on the page
       button.setText(byId('sentence'), button.sentence(count));
       refresh();
     },
-    info: function () { /* what it tells stands under Health */ },
-    changed: function (state, transport) {
-      button.showStatus(state, transport, button.clock(since));
-      button.mark(document.body, 'stale', state === 'closed');
+    onInfo: function () { /* shown under Health */ },
+    onStatus: function (state, transport) {
+      button.showStatus(state, transport, button.clock(updatedAt));
+      button.toggleClass(document.body, 'stale', state === 'closed');
     }
   });
 })(window.theButton);

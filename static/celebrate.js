@@ -1,56 +1,63 @@
-// The goal is reached: paper falls for a few seconds, and then is gone. ES5.
+// Confetti for a few seconds when the goal is reached. ES5.
 (function (button) {
-  var LASTS = 7000, PIECES = 160; // ms, and how many
+  var DURATION = 7000, PIECES = 160; // ms, number of pieces
   var COLOURS = ['#23a455', '#1d55dd', '#f4b41f', '#e4572e', '#ffffff'];
-  var frame = window.requestAnimationFrame;
+  var nextFrame = window.requestAnimationFrame;
 
-  // A piece of paper: where it is, how it goes (shares of the screen a second), how it turns.
-  function piece(i) {
-    var side = i % 2 ? 1 : 0; // from the left and from the right
+  // A piece of confetti: position, velocity (shares of the screen per second), rotation, size, colour.
+  function createPiece(i) {
+    var side = i % 2 ? 1 : 0; // thrown from the left and from the right
     return {
-      x: side, y: 0.75, right: (side ? -1 : 1) * (0.1 + Math.random() * 0.75), down: -0.7 - Math.random() * 0.75,
-      begun: Math.random() * 1800, turn: Math.random() * 6, spin: 2 + Math.random() * 7,
+      x: side, y: 0.75,
+      right: (side ? -1 : 1) * (0.1 + Math.random() * 0.75), down: -0.7 - Math.random() * 0.75,
+      start: Math.random() * 1800, turn: Math.random() * 6, spin: 2 + Math.random() * 7,
       size: 0.007 + Math.random() * 0.011, colour: COLOURS[i % COLOURS.length]
     };
   }
 
-  // Where a piece is after so many seconds: thrown, held by the air, falling at last.
-  function fly(one, seconds) {
-    var held = (1 - Math.exp(-1.6 * seconds)) / 1.6;
-    return { x: one.x + one.right * held, y: one.y + one.down * held + 0.16 * seconds * seconds / (1 + 0.35 * seconds) };
+  // The position of a piece after `seconds`: thrown, slowed by drag, then falling.
+  function position(piece, seconds) {
+    var slowed = (1 - Math.exp(-1.6 * seconds)) / 1.6;
+    return {
+      x: piece.x + piece.right * slowed,
+      y: piece.y + piece.down * slowed + 0.16 * seconds * seconds / (1 + 0.35 * seconds)
+    };
   }
 
   button.celebrate = function () {
-    var paper, pen, pieces = [], begun = +new Date(), i;
-    if (!frame || button.still() || button.byId('party')) { return; }
-    paper = document.createElement('canvas');
-    pen = paper.getContext('2d');
-    paper.id = 'party';
-    paper.width = window.innerWidth;
-    paper.height = window.innerHeight;
-    document.body.appendChild(paper);
-    for (i = 0; i < PIECES; i += 1) { pieces.push(piece(i)); }
+    var canvas, ctx, pieces = [], startedAt = +new Date(), i;
+    if (!nextFrame || button.reducedMotion() || button.byId('party')) { return; }
+    canvas = document.createElement('canvas');
+    ctx = canvas.getContext('2d');
+    canvas.id = 'party';
+    canvas.width = window.innerWidth;
+    canvas.height = window.innerHeight;
+    document.body.appendChild(canvas);
+    for (i = 0; i < PIECES; i += 1) { pieces.push(createPiece(i)); }
 
     function draw() {
-      var age = new Date() - begun, one, at, big, seconds;
-      if (age > LASTS) { document.body.removeChild(paper); return; }
-      pen.setTransform(1, 0, 0, 1, 0, 0);
-      pen.clearRect(0, 0, paper.width, paper.height);
-      pen.globalAlpha = Math.min(1, (LASTS - age) / 1200);
-      for (i = 0; i < PIECES; i += 1) {
-        one = pieces[i];
-        seconds = (age - one.begun) / 1000;
-        if (seconds < 0) { continue; }
-        at = fly(one, seconds);
-        big = one.size * Math.max(paper.width, paper.height);
-        pen.setTransform(1, 0, 0, 1, at.x * paper.width, at.y * paper.height);
-        pen.rotate(one.turn + seconds * one.spin * 0.4);
-        pen.scale(1, Math.cos(one.turn + seconds * one.spin)); // it turns over, too
-        pen.fillStyle = one.colour;
-        pen.fillRect(-big / 2, -big / 3, big, big * 2 / 3);
+      var age = new Date() - startedAt, piece, at, size, seconds;
+      if (age > DURATION) {
+        document.body.removeChild(canvas);
+        return;
       }
-      frame(draw);
+      ctx.setTransform(1, 0, 0, 1, 0, 0);
+      ctx.clearRect(0, 0, canvas.width, canvas.height);
+      ctx.globalAlpha = Math.min(1, (DURATION - age) / 1200);
+      for (i = 0; i < PIECES; i += 1) {
+        piece = pieces[i];
+        seconds = (age - piece.start) / 1000;
+        if (seconds < 0) { continue; }
+        at = position(piece, seconds);
+        size = piece.size * Math.max(canvas.width, canvas.height);
+        ctx.setTransform(1, 0, 0, 1, at.x * canvas.width, at.y * canvas.height);
+        ctx.rotate(piece.turn + seconds * piece.spin * 0.4);
+        ctx.scale(1, Math.cos(piece.turn + seconds * piece.spin)); // it tumbles, too
+        ctx.fillStyle = piece.colour;
+        ctx.fillRect(-size / 2, -size / 3, size, size * 2 / 3);
+      }
+      nextFrame(draw);
     }
-    frame(draw);
+    nextFrame(draw);
   };
 })(window.theButton);

@@ -1,107 +1,116 @@
-// The road to the server: which transport, what to show while it is lost, and a way round proxies
-// that swallow WebSocket frames. ES5.
+// The connection to the server: its transport, reconnects, the status line, and a fallback for proxies
+// that drop WebSocket frames. ES5.
 (function (button) {
-  var WATCH = 4000; // ms on polling with an upgrade neither done nor failed
-  var AGAIN = 60000, SELDOM = 3600000; // ms until WebSocket is tried again, doubled each time it failed
-  // ms until a new attempt, by chance from a tenth to nearly twice of it: the ten thousand screens of a
-  // server that starts anew must not come in one second.
-  var AGAIN_IN = 2500, AGAIN_WITHIN = 5000, CHANCE = 0.9;
+  var UPGRADE_TIMEOUT = 4000; // ms on polling with an upgrade that neither succeeded nor failed
+  // ms until WebSocket is tried again after such a timeout, doubled after each further timeout
+  var MIN_RETRY_DELAY = 60000, MAX_RETRY_DELAY = 3600000;
+  // ms until a reconnect, randomized from a tenth to nearly twice the delay: after a restart of the server
+  // ten thousand screens must not reconnect in the same second
+  var RECONNECT_DELAY = 2500, MAX_RECONNECT_DELAY = 5000, JITTER = 0.9;
 
-  // Connects and calls `told(count, isFirst)` for each count that is news: the first after each connect
-  // as it comes, then those with a higher seq. `page` is `admin` for the admin page, which is no screen.
-  // Calls `info(facts)` for each info, `changed(state,
-  // transport)` when the connection comes or goes. `state` is connecting (only before the first
-  // connection), connected or closed. Returns the socket.
-  button.connect = function (on) {
+  // Connects and returns the socket. The callbacks:
+  // onCount(count, isFirst): the first count after each connect, then each count with a higher seq;
+  // onInfo(facts): each info;
+  // onStatus(state, transport): the state changed, to connecting (only before the first connection),
+  // connected, or closed.
+  // `page` is 'admin' for the admin page, which does not count as a screen.
+  button.connect = function (callbacks) {
     var socket = io('/', {
-      auth: { page: on.page || '' },
+      auth: { page: callbacks.page || '' },
       transports: ['polling', 'websocket'],
-      reconnectionDelay: AGAIN_IN,
-      reconnectionDelayMax: AGAIN_WITHIN,
-      randomizationFactor: CHANCE,
+      reconnectionDelay: RECONNECT_DELAY,
+      reconnectionDelayMax: MAX_RECONNECT_DELAY,
+      randomizationFactor: JITTER,
       timeout: 8000
     });
-    var manager = socket.io, watch = null, fresh = true, last = -1, pause = AGAIN, version = null;
+    var manager = socket.io, watchdog = null, isFirst = true, lastSeq = -1, version = null;
+    var retryDelay = MIN_RETRY_DELAY;
 
-    function calm() { clearTimeout(watch); watch = null; }
+    function stopWatchdog() {
+      clearTimeout(watchdog);
+      watchdog = null;
+    }
 
-    function transport() {
+    function transportName() {
       return manager.engine && manager.engine.transport ? manager.engine.transport.name : '';
     }
 
-    function tell(state) { on.changed(state, state === 'connected' ? transport() : ''); }
+    function notify(state) { callbacks.onStatus(state, state === 'connected' ? transportName() : ''); }
 
-    // Connects anew at once: it is we alone who do so.
-    function anew(engine) {
+    // Reconnects without the usual delay, since no other screen does so now.
+    function reconnect(engine) {
       manager.reconnectionDelay(50);
       engine.close();
     }
 
-    function opened() {
-      var engine = manager.engine;
-      calm();
-      manager.reconnectionDelay(AGAIN_IN);
-      engine.on('upgrade', function () {
-        calm();
-        pause = AGAIN;
-        if (socket.connected) { tell('connected'); }
-      });
-      engine.on('upgradeError', calm);
-      engine.on('close', calm);
-      if (manager.opts.upgrade !== false && window.WebSocket && transport() === 'polling') {
-        watch = setTimeout(function () {
-          // A proxy never answers, or passed the handshake and swallows the frames: do without WebSocket for
-          // a while. What engine.io-client has to hear, so that it gives its probe up and polls on, is that
-          // another transport has won. It may also have been a moment's stall, so it is tried again,
-          // seldomer each time.
-          engine.emitReserved('upgrading', { name: '' });
-          setTimeout(function () {
-            if (manager.engine === engine && transport() === 'polling') { anew(engine); }
-          }, pause);
-          pause = Math.min(SELDOM, pause * 2);
-        }, WATCH);
-      }
+    // Cancels an upgrade that timed out: the proxy does not respond, or passes the handshake and drops the
+    // frames. It may also have been a short stall, so WebSocket is tried again, less often each time.
+    function cancelUpgrade(engine) {
+      // engine.io-client cancels its probe and stays on polling when another transport has won.
+      engine.emitReserved('upgrading', { name: '' });
+      setTimeout(function () {
+        if (manager.engine === engine && transportName() === 'polling') { reconnect(engine); }
+      }, retryDelay);
+      retryDelay = Math.min(MAX_RETRY_DELAY, retryDelay * 2);
     }
 
-    manager.on('open', opened);
-    socket.on('connect', function () { fresh = true; tell('connected'); });
+    manager.on('open', function () {
+      var engine = manager.engine;
+      stopWatchdog();
+      manager.reconnectionDelay(RECONNECT_DELAY);
+      engine.on('upgrade', function () {
+        stopWatchdog();
+        retryDelay = MIN_RETRY_DELAY;
+        if (socket.connected) { notify('connected'); }
+      });
+      engine.on('upgradeError', stopWatchdog);
+      engine.on('close', stopWatchdog);
+      if (manager.opts.upgrade !== false && window.WebSocket && transportName() === 'polling') {
+        watchdog = setTimeout(function () { cancelUpgrade(engine); }, UPGRADE_TIMEOUT);
+      }
+    });
+    socket.on('connect', function () {
+      isFirst = true;
+      notify('connected');
+    });
     socket.on('disconnect', function (reason) {
-      tell('closed');
-      // The server or we ourselves ended it: the client would stay away.
+      notify('closed');
+      // After these two socket.io-client does not reconnect.
       if (reason === 'io server disconnect' || reason === 'io client disconnect') { socket.connect(); }
     });
     socket.on('count', function (count) {
-      var first = fresh;
-      if (!first && count.seq <= last) { return; }
-      fresh = false;
-      last = count.seq;
-      on.told(count, first);
+      var first = isFirst;
+      if (!first && count.seq <= lastSeq) { return; }
+      isFirst = false;
+      lastSeq = count.seq;
+      callbacks.onCount(count, first);
     });
     socket.on('info', function (info) {
-      if (version !== null && info.version !== version) { location.reload(); } // its pages are newer, too
+      if (version !== null && info.version !== version) { location.reload(); } // the server was upgraded
       version = info.version;
-      on.info(info);
+      callbacks.onInfo(info);
     });
-    tell('connecting');
+    notify('connecting');
     return socket;
   };
 
   var facts = null;
 
-  // What an `info` says, in #facts.
+  // Shows an `info` in #facts.
   button.showFacts = function (info) {
+    var text = info.today + ' today · ' + info.week + ' this week';
     facts = info;
-    var words = info.today + ' today · ' + info.week + ' this week';
     if (info.pressed_at !== null) {
-      words += ' · last ' + button.clock(new Date(info.pressed_at * 1000)) + (info.site ? ' in ' + info.site : '');
+      text += ' · last ' + button.clock(new Date(info.pressed_at * 1000));
+      if (info.site) { text += ' in ' + info.site; }
     }
-    button.setText(button.byId('facts'), words);
+    button.setText(button.byId('facts'), text);
   };
 
-  // A press stands in #facts at once; the next `info`, ten seconds away at most, says it again.
-  button.countFact = function (count) {
-    if (!facts || count.cause !== 'press' || count.at <= facts.pressed_at) { return; } // it counts it already
-    if (count.count < count.goal) { // else it opens a round
+  // Adds a press to #facts immediately; the next `info` may take ten seconds.
+  button.addToFacts = function (count) {
+    if (!facts || count.cause !== 'press' || count.at <= facts.pressed_at) { return; } // already included
+    if (count.count < count.goal) { // otherwise it opens a round
       facts.today += 1;
       facts.week += 1;
     }
@@ -110,13 +119,13 @@
     button.showFacts(facts);
   };
 
-  // The status line: #status with its lamp and words.
+  // Updates the status line: #status with its lamp and text.
   button.showStatus = function (state, transport, since) {
     var line = button.byId('status');
-    var words = state === 'connected' ? 'Connected: ' + transport
+    var text = state === 'connected' ? 'Connected: ' + transport
       : state === 'connecting' ? 'Connecting' : 'Reconnecting' + (since ? ' · as of ' + since : '');
     line.setAttribute('data-state', state);
     line.setAttribute('data-transport', transport);
-    button.setText(button.byId('words'), words);
+    button.setText(button.byId('words'), text);
   };
 })(window.theButton);

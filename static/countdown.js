@@ -1,8 +1,8 @@
-// The countdown page: the count on the cap, the horn, the words. ES5.
+// The countdown page: the count on the cap, the ring, the horn, the announcement. ES5.
 (function (button) {
   var byId = button.byId, body = document.body, stage = byId('stage'), number = byId('count');
   var ring = button.ring(byId('ring'));
-  var shown = null, since = null, side = 0;
+  var current = null, updatedAt = null, side = 0;
 
   function layout() {
     var width = document.documentElement.clientWidth;
@@ -13,39 +13,39 @@
     stage.style.left = Math.floor((width - side) / 2) + 'px';
     stage.style.top = Math.floor(top + (size - side) / 2) + 'px';
     stage.style.visibility = 'visible';
-    fit();
+    fitNumber();
     ring.resize(side);
   }
 
-  // The number leaves air on the cap, with one digit and with four.
-  function fit() {
-    var share = [0.3, 0.3, 0.255, 0.19, 0.145][String(shown ? shown.count : ':(').length] || 0.145;
+  // The font size leaves a margin on the cap, for one digit and for four.
+  function fitNumber() {
+    var share = [0.3, 0.3, 0.255, 0.19, 0.145][String(current ? current.count : ':(').length] || 0.145;
     number.style.fontSize = Math.floor(side * share) + 'px';
   }
 
-  function told(count, first) {
-    var before = shown;
-    since = new Date();
-    shown = count;
+  function showCount(count, isFirst) {
+    var previous = current;
+    updatedAt = new Date();
+    current = count;
     button.setText(number, count.count);
-    button.mark(body, 'done', count.count === 0);
+    button.toggleClass(body, 'done', count.count === 0);
     byId('ring').setAttribute('aria-label', button.toGo(count));
     button.showHeading(count);
-    if (!before || before.goal !== count.goal) { layout(); } else { fit(); }
-    ring.show(count.goal, count.goal - count.count, !first && count.cause === 'press');
-    if (!first) { button.setText(byId('sentence'), button.sentence(count)); }
-    if (!first && count.cause === 'press') {
-      button.countFact(count);
+    if (!previous || previous.goal !== count.goal) { layout(); } else { fitNumber(); }
+    ring.show(count.goal, count.goal - count.count, !isFirst && count.cause === 'press');
+    if (!isFirst) { button.setText(byId('sentence'), button.sentence(count)); }
+    if (!isFirst && count.cause === 'press') {
+      button.addToFacts(count);
       button.soundHorn(count.count === 0);
       if (count.count === 0) { button.celebrate(); }
     }
-    fresh();
+    updateStale();
   }
 
-  // The number is fresh while connected and told; else it is dimmed.
-  function fresh() {
-    var stale = byId('status').getAttribute('data-state') !== 'connected' || !shown;
-    button.mark(body, 'stale', stale);
+  // The number is dimmed before the first count and while there is no connection.
+  function updateStale() {
+    var stale = byId('status').getAttribute('data-state') !== 'connected' || !current;
+    button.toggleClass(body, 'stale', stale);
     ring.dim(stale);
   }
 
@@ -53,15 +53,15 @@
   button.hidePointer();
   layout();
   window.onresize = layout;
-  button.onTheme(layout);
+  button.onThemeChange(layout);
   button.showDelays(button.connect({
-    told: told,
-    info: button.showFacts,
-    changed: function (state, transport) {
-      button.showStatus(state, transport, since && button.clock(since));
+    onCount: showCount,
+    onInfo: button.showFacts,
+    onStatus: function (state, transport) {
+      button.showStatus(state, transport, updatedAt && button.clock(updatedAt));
       byId('status').title = state === 'connected' ? 'Connected: ' + transport : '';
       if (state === 'connected') { button.setText(byId('words'), 'Live'); }
-      fresh();
+      updateStale();
     }
   }));
 })(window.theButton);

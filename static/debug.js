@@ -1,27 +1,32 @@
-// Where the time goes, for ?debug. ES5.
+// Latencies on the countdown page, with ?debug. ES5.
 (function (button) {
-  // A badge, for ?debug: how long a request takes, and how long after it was recorded a count came (by the
-  // clocks of two machines).
+  // With ?debug, shows a badge with the round trip of a request, and the delay from recording a count to its
+  // arrival, which compares the clocks of two machines.
   button.showDelays = function (socket) {
     if (button.query('debug') === null) { return; }
-    var badge = document.createElement('p'), trip = '?', after = '?';
+    var badge = document.createElement('p'), roundTrip = '?', delay = '?';
     badge.className = 'debug';
     document.body.appendChild(badge);
-    function show() { button.setText(badge, 'round trip ' + trip + ' ms · count after ' + after + ' ms'); }
-    function ask() {
-      var request = new XMLHttpRequest(), begun = +new Date();
+    function show() {
+      button.setText(badge, 'round trip ' + roundTrip + ' ms · count after ' + delay + ' ms');
+    }
+    function measure() {
+      var request = new XMLHttpRequest(), startedAt = +new Date();
       request.open('GET', '/api/count');
       request.onreadystatechange = function () {
         if (request.readyState !== 4) { return; }
-        trip = request.status === 200 ? new Date() - begun : '?';
+        roundTrip = request.status === 200 ? new Date() - startedAt : '?';
         show();
-        setTimeout(ask, 5000);
+        setTimeout(measure, 5000);
       };
       request.send(null);
     }
     socket.on('count', function (count) {
-      if (count.cause !== 'connect') { after = Math.round(new Date() - count.at * 1000); show(); }
+      if (count.cause !== 'connect') {
+        delay = Math.round(new Date() - count.at * 1000);
+        show();
+      }
     });
-    ask();
+    measure();
   };
 })(window.theButton);

@@ -1,253 +1,287 @@
-// The live graph: the newest hundred samples of each series, drawn as they come. ES5.
+// The live chart: the newest hundred samples of each series, drawn as they arrive. ES5.
 (function (button) {
-  var MOST = 100, MOST_SERIES = 16;
-  var LEAST_SPAN = 5000; // ms that the time axis spans at least, until a series is full
-  var FULL_SPAN = 100; // ms that it spans at least then
-  var LIVE = 10000; // ms without a sample after which a series no longer moves the axis, or three intervals
-  var SCROLL = 1500; // ms that the axis runs on after the newest sample at least
+  var MAX_SAMPLES = 100, MAX_SERIES = 16; // the server's limits
+  var MIN_SPAN = 5000; // minimum ms of the time axis until a series is full
+  var MIN_FULL_SPAN = 100; // and after that
+  // ms, or three intervals, without a sample until a series no longer moves the time axis
+  var LIVE_TIMEOUT = 10000;
+  var MIN_SCROLL = 1500; // minimum ms that the axis moves on after the newest sample
   var COLOURS = {
     light: ['#1d55dd', '#12803c', '#b45309', '#a21caf', '#b91c1c', '#0e7490', '#4d5a72', '#6d28d9'],
     dark: ['#7ea4ff', '#34c26f', '#f4b41f', '#e879f9', '#ff8a8a', '#38c6dd', '#b7c4d8', '#b197fc']
   };
   var MARKERS = ['●', '■', '▲', '◆'];
   var byId = button.byId, canvas = byId('graph'), plot = button.plot(canvas), legend = byId('legend');
-  var all = [], pointer = null, touched = 0, label = '', labelling = null, high = 0; // all: {name, slot, points, at, late, shift, value}
+  // The series, least recently updated first. slot: selects colour and marker; updatedAt: arrival of the
+  // newest samples; delay: ms from their time to their arrival, null for those of the connect; shift: ms
+  // added to their times by align(); row, mark, value: elements of the legend.
+  var items = [];
+  var pointer = null, touchedAt = 0, label = '', labelTimer = null, legendHeight = 0;
 
-  function find(name) {
-    for (var i = 0; i < all.length; i += 1) { if (all[i].name === name) { return all[i]; } }
-    return null;
+  function append(parent, tag, text) {
+    var element = document.createElement(tag);
+    button.setText(element, text);
+    parent.appendChild(element);
+    return element;
   }
 
-  // The series of that name, which is now the one that was heard last; a new one gets the lowest free
-  // place, if need be of the one silent longest, which is the first of `all`.
-  function series(name) {
-    var found = find(name), taken = {}, slot = 0, i;
-    if (found) {
-      for (i = 0; all[i] !== found; i += 1) { /* its place */ }
-      all.push(all.splice(i, 1)[0]);
-      return found;
-    }
-    if (all.length === MOST_SERIES) { legend.removeChild(all.shift().row); }
-    for (i = 0; i < all.length; i += 1) { taken[all[i].slot] = true; }
-    while (taken[slot]) { slot += 1; }
-    found = { name: name, slot: slot, points: [], at: 0, late: null, shift: 0, row: document.createElement('li') };
-    found.mark = document.createElement('i');
-    found.value = document.createElement('b');
-    button.setText(found.mark, MARKERS[(slot + Math.floor(slot / 8)) % 4]);
-    button.setText(found.value, '–');
-    found.row.appendChild(found.mark);
-    found.label = document.createElement('span');
-    button.setText(found.label, name);
-    found.row.appendChild(found.label);
-    found.row.appendChild(found.value);
-    legend.appendChild(found.row);
-    all.push(found);
-    return found;
-  }
+  function marker(item) { return MARKERS[(item.slot + Math.floor(item.slot / 8)) % 4]; }
 
-  function colour(one) { return COLOURS[button.dark() ? 'dark' : 'light'][one.slot % 8]; }
-
-  // Takes samples, `first` after a connect.
-  function take(event, first) {
-    var name, one, points;
-    if (first) { all = []; legend.innerHTML = ''; high = 0; }
-    for (name in event.series) {
-      if (Object.prototype.hasOwnProperty.call(event.series, name)) {
-        one = series(name);
-        points = one.points.concat(event.series[name]);
-        one.points = points.slice(Math.max(0, points.length - MOST));
-        one.at = +new Date();
-        one.late = first ? null : one.at - newest(one);
+  // Returns the series of that name, now the most recently updated. A new one gets the lowest free slot;
+  // beyond MAX_SERIES it replaces the least recently updated.
+  function getSeries(name) {
+    var used = {}, slot = 0, i, item;
+    for (i = 0; i < items.length; i += 1) {
+      used[items[i].slot] = true;
+      if (items[i].name === name) {
+        items.push(items.splice(i, 1)[0]);
+        return items[items.length - 1];
       }
     }
-    want();
+    if (items.length === MAX_SERIES) {
+      item = items.shift();
+      legend.removeChild(item.row);
+      used[item.slot] = false;
+    }
+    while (used[slot]) { slot += 1; }
+    item = { name: name, slot: slot, points: [], updatedAt: 0, delay: null, shift: 0 };
+    item.row = document.createElement('li');
+    item.mark = append(item.row, 'i', marker(item));
+    append(item.row, 'span', name);
+    item.value = append(item.row, 'b', '–');
+    legend.appendChild(item.row);
+    items.push(item);
+    return item;
   }
 
-  function newest(one) { return one.points[one.points.length - 1][0]; }
+  function colour(item) { return COLOURS[button.isDark() ? 'dark' : 'light'][item.slot % 8]; }
 
-  // How long a series takes, in ms.
-  function span(one) {
-    return Math.max(one.points.length === MOST ? FULL_SPAN : LEAST_SPAN, newest(one) - one.points[0][0]);
+  // Adds samples; the first ones after a connect replace all.
+  function addSamples(event, isFirst) {
+    if (isFirst) {
+      items = [];
+      legend.innerHTML = '';
+      legendHeight = 0;
+    }
+    Object.keys(event.series).forEach(function (name) {
+      var item = getSeries(name), points = item.points.concat(event.series[name]);
+      item.points = points.slice(Math.max(0, points.length - MAX_SAMPLES));
+      item.updatedAt = +new Date();
+      item.delay = isFirst ? null : item.updatedAt - newest(item)[0];
+    });
+    requestDraw();
   }
 
-  // The place of a sample on the time axis: `shift` is what its publisher's clock is behind.
-  function place(one, point) { return point[0] + one.shift; }
+  function newest(item) { return item.points[item.points.length - 1]; }
 
-  // Clocks differ, and some devices have none: of series whose samples come now, one that would be out of view
-  // beside another is drawn where it would be with the other's clock. `late` is by how much its samples came
-  // after their time. Kept as it is while it is nearly right, so that nothing jumps.
-  function align(live, wide) {
-    var least = Infinity, i, shift;
-    for (i = 0; i < live.length; i += 1) { if (live[i].late !== null) { least = Math.min(least, live[i].late); } }
+  // The ms that a series spans.
+  function spanOf(item) {
+    var min = item.points.length === MAX_SAMPLES ? MIN_FULL_SPAN : MIN_SPAN;
+    return Math.max(min, newest(item)[0] - item.points[0][0]);
+  }
+
+  // The time of a sample on the axis.
+  function timeOf(item, point) { return point[0] + item.shift; }
+
+  // Publishers' clocks differ, and some devices have none. A live series that would be out of view beside
+  // another is shifted to the clock of the one with the smallest delay. A shift that is nearly right stays,
+  // so that nothing jumps.
+  function align(live, span) {
+    var min = Infinity, i, item, shift;
     for (i = 0; i < live.length; i += 1) {
-      shift = live[i].late === null ? 0 : live[i].late - least;
-      if (shift < wide / 2) { live[i].shift = 0; } else if (Math.abs(live[i].shift - shift) > wide / 20) { live[i].shift = shift; }
+      if (live[i].delay !== null) { min = Math.min(min, live[i].delay); }
     }
-  }
-
-  // What the time axis shows now; `pause` is in how many ms it will have moved by a pixel, 0 for never.
-  function window_(now) {
-    var to = -1, wide = 0, moving = false, i, one, each, ahead, most, live = [];
-    for (i = 0; i < all.length; i += 1) {
-      if (now - all[i].at < Math.max(LIVE, 3 * span(all[i]) / all[i].points.length)) { live.push(all[i]); }
-    }
-    if (!live.length) { live = all; }
     for (i = 0; i < live.length; i += 1) {
-      one = live[i];
-      each = span(one);
-      most = Math.min(Math.max(SCROLL, 2 * each / one.points.length), each / 4); // no line runs out of view
-      ahead = button.still() ? 0 : Math.max(0, Math.min(most, now - one.at));
-      moving = moving || (ahead < most && !button.still());
-      to = Math.max(to, newest(one) + ahead);
-      wide = Math.max(wide, each);
+      item = live[i];
+      shift = item.delay === null ? 0 : item.delay - min;
+      if (shift < span / 2) {
+        item.shift = 0;
+      } else if (Math.abs(item.shift - shift) > span / 20) {
+        item.shift = shift;
+      }
     }
-    align(live, wide);
-    return { from: to - wide, to: to, pause: moving ? wide / plot.width : 0 };
   }
 
-  // The values that the axis shows: from 0 to 5, and beyond, to round numbers, as the samples in view are.
-  function range(view) {
+  // The range of the time axis now; `delay`: ms until it has moved by a pixel, 0 if it rests.
+  function view(now) {
+    var to = -1, span = 0, moving = false, still = button.reducedMotion(), live = [];
+    var i, item, itemSpan, ahead, maxAhead;
+    for (i = 0; i < items.length; i += 1) {
+      item = items[i];
+      if (now - item.updatedAt < Math.max(LIVE_TIMEOUT, 3 * spanOf(item) / item.points.length)) {
+        live.push(item);
+      }
+    }
+    if (!live.length) { live = items; }
+    for (i = 0; i < live.length; i += 1) {
+      item = live[i];
+      itemSpan = spanOf(item);
+      // At most a quarter, so that no line moves out of view.
+      maxAhead = Math.min(Math.max(MIN_SCROLL, 2 * itemSpan / item.points.length), itemSpan / 4);
+      ahead = still ? 0 : Math.max(0, Math.min(maxAhead, now - item.updatedAt));
+      moving = moving || (ahead < maxAhead && !still);
+      to = Math.max(to, newest(item)[0] + ahead);
+      span = Math.max(span, itemSpan);
+    }
+    align(live, span);
+    return { from: to - span, to: to, delay: moving ? span / plot.width : 0 };
+  }
+
+  function inView(time, range) { return time >= range.from && time <= range.to; }
+
+  // The range of the value axis: 0 to 5, extended to round numbers for the samples in view.
+  function valueRange(range) {
     var low = 0, high = 5, i, j, points, step;
-    for (i = 0; i < all.length; i += 1) {
-      points = all[i].points;
+    for (i = 0; i < items.length; i += 1) {
+      points = items[i].points;
       for (j = 0; j < points.length; j += 1) {
-        if (place(all[i], points[j]) >= view.from && place(all[i], points[j]) <= view.to) {
+        if (inView(timeOf(items[i], points[j]), range)) {
           low = Math.min(low, points[j][1]);
           high = Math.max(high, points[j][1]);
         }
       }
     }
-    if (Math.max(high, -low) > 1e300) { return { low: low, high: high, step: 0 }; } // no room for a scale
-    step = plot.step(low, high);
-    return { low: Math.floor(low / step) * step, high: high > 5 ? Math.ceil(high / step) * step : 5, step: step };
+    step = Math.max(high, -low) > 1e300 ? 0 : plot.step(low, high); // 0: no axis, it would overflow
+    if (step) {
+      low = Math.floor(low / step) * step;
+      high = high > 5 ? Math.ceil(high / step) * step : 5;
+    }
+    return { low: low, high: high, step: step };
   }
 
-  // The sample of a series nearest to a time; null if it is out of view.
-  function nearest(one, time, view) {
-    var best = null, i, at, least = Infinity;
-    for (i = 0; i < one.points.length; i += 1) {
-      at = place(one, one.points[i]);
-      if (at >= view.from && at <= view.to && Math.abs(at - time) <= least) {
-        best = one.points[i];
-        least = Math.abs(at - time);
+  // The sample of a series nearest to a time; null if none is in view.
+  function nearest(item, time, range) {
+    var best = null, i, at, min = Infinity;
+    for (i = 0; i < item.points.length; i += 1) {
+      at = timeOf(item, item.points[i]);
+      if (inView(at, range) && Math.abs(at - time) <= min) {
+        best = item.points[i];
+        min = Math.abs(at - time);
       }
     }
     return best;
   }
 
-  function trace(one, x, y) {
-    var pen = plot.pen, points = one.points, i;
-    pen.beginPath();
-    for (i = 0; i < points.length; i += 1) { pen[i ? 'lineTo' : 'moveTo'](x(place(one, points[i])), y(points[i][1])); }
+  function trace(item, x, y) {
+    var ctx = plot.ctx, points = item.points, i;
+    ctx.beginPath();
+    for (i = 0; i < points.length; i += 1) {
+      ctx[i ? 'lineTo' : 'moveTo'](x(timeOf(item, points[i])), y(points[i][1]));
+    }
   }
 
-  function drawSeries(one, x, y, thin) {
-    var pen = plot.pen, points = one.points;
-    trace(one, x, y);
-    pen.strokeStyle = pen.fillStyle = colour(one);
-    pen.lineWidth = plot.font / 6;
-    pen.stroke();
-    pen.lineTo(x(place(one, points[points.length - 1])), y(0));
-    pen.lineTo(x(place(one, points[0])), y(0));
-    pen.closePath();
-    pen.globalAlpha = 0.16 / thin;
-    pen.fill();
-    pen.globalAlpha = 1;
+  function drawSeries(item, x, y, density) {
+    var ctx = plot.ctx, points = item.points;
+    trace(item, x, y);
+    ctx.strokeStyle = ctx.fillStyle = colour(item);
+    ctx.lineWidth = plot.font / 6;
+    ctx.stroke();
+    ctx.lineTo(x(timeOf(item, newest(item))), y(0));
+    ctx.lineTo(x(timeOf(item, points[0])), y(0));
+    ctx.closePath();
+    ctx.globalAlpha = 0.16 / density;
+    ctx.fill();
+    ctx.globalAlpha = 1;
   }
 
-  function drawMark(one, point, x, y) {
-    if (point) { plot.text(MARKERS[(one.slot + Math.floor(one.slot / 8)) % 4], x(place(one, point)), y(point[1]), 'center', colour(one)); }
+  function drawMarker(item, point, x, y) {
+    if (point) { plot.text(marker(item), x(timeOf(item, point)), y(point[1]), 'center', colour(item)); }
   }
 
-  // How far a clock is behind, in words.
-  function behind(ms) {
+  // How far a publisher's clock is behind, in words.
+  function formatShift(ms) {
     var units = [[864e5, ' days'], [36e5, ' h'], [6e4, ' min'], [1e3, ' s']], i = 0;
     while (i < 3 && ms < 2 * units[i][0]) { i += 1; }
     return ms ? ' (' + Math.round(ms / units[i][0]) + units[i][1] + ' behind)' : '';
   }
 
-  // Values beside the names: those under the pointer, else the newest.
-  function tell(view, time) {
-    var words = [], i, one, point;
-    for (i = 0; i < all.length; i += 1) {
-      one = all[i];
-      point = time === null ? one.points[one.points.length - 1] : nearest(one, time, view);
-      one.mark.style.color = colour(one);
-      button.setText(one.value, (point ? button.figure(point[1]) : '–') + behind(one.shift));
-      words.push(one.name + ' ' + (point ? button.figure(point[1]) : 'nothing') + behind(one.shift));
+  // Shows the values in the legend: those at `time`, or the newest if it is null.
+  function updateLegend(range, time) {
+    var words = [], i, item, point, value, shift;
+    for (i = 0; i < items.length; i += 1) {
+      item = items[i];
+      point = time === null ? newest(item) : nearest(item, time, range);
+      item.mark.style.color = colour(item);
+      value = point && button.formatNumber(point[1]);
+      shift = formatShift(item.shift);
+      button.setText(item.value, (value || '–') + shift);
+      words.push(item.name + ' ' + (value || 'nothing') + shift);
     }
-    // The legend takes a line more, and keeps it: values change all the time.
-    if (legend.offsetHeight > high) {
-      high = legend.offsetHeight;
-      if (button.graph.grown) { button.graph.grown(); }
+    // A legend that needs another line keeps it, since values change often.
+    if (legend.offsetHeight > legendHeight) {
+      legendHeight = legend.offsetHeight;
+      if (button.graph.onLegendGrowth) { button.graph.onLegendGrowth(); }
     }
     label = words.length ? 'Live values: ' + words.join(', ') : 'Live values: none yet';
-    labelling = labelling || setTimeout(function () {
-      labelling = null;
+    labelTimer = labelTimer || setTimeout(function () {
+      labelTimer = null;
       canvas.setAttribute('aria-label', label);
     }, 1000);
   }
 
   function draw(now) {
-    var pen = plot.pen, view, values, k, x, y, time = null, i;
-    if (!pen) { return; }
-    var look = plot.begin();
-    button.mark(byId('waiting'), 'unseen', all.length > 0);
-    view = all.length ? window_(now) : { from: now - LEAST_SPAN, to: now, pause: 0 };
-    values = range(view);
-    k = values.step ? 1 : 1e-10; // the difference of two huge doubles may be none
-    x = function (at) { return plot.left + (at - view.from) / (view.to - view.from) * plot.width; };
+    var ctx = plot.ctx, range, values, k, x, y, time = null, i, bottom, at;
+    if (!ctx) { return; }
+    var theme = plot.begin();
+    button.toggleClass(byId('waiting'), 'unseen', items.length > 0);
+    range = items.length ? view(now) : { from: now - MIN_SPAN, to: now, delay: 0 };
+    values = valueRange(range);
+    k = values.step ? 1 : 1e-10; // scaled down: the difference of two huge doubles may overflow
+    x = function (at) { return plot.left + (at - range.from) / (range.to - range.from) * plot.width; };
     y = function (value) {
       return plot.top + (values.high * k - value * k) / (values.high * k - values.low * k) * plot.height;
     };
-    if (values.step) { plot.room(values.low, values.high, values.step); }
-    plot.times(view.from, view.to, x, look);
-    if (values.step) { plot.values(values.low, values.high, values.step, y, look); }
-    pen.save();
-    pen.beginPath();
-    pen.rect(plot.left, 0, plot.width + plot.font, plot.top + plot.height);
-    pen.clip();
-    for (i = 0; i < all.length; i += 1) { drawSeries(all[i], x, y, Math.max(1, all.length / 2)); }
-    if (pointer !== null && all.length) {
-      time = view.from + (pointer - plot.left) / plot.width * (view.to - view.from);
-      time = Math.max(view.from, Math.min(view.to, time));
-      plot.rule(x(time), plot.top, x(time), plot.top + plot.height, look.text, 1);
+    if (values.step) { plot.fitLabels(values.low, values.high, values.step); }
+    plot.timeAxis(range.from, range.to, x, theme);
+    if (values.step) { plot.valueAxis(values.low, values.high, values.step, y, theme); }
+    bottom = plot.top + plot.height;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(plot.left, 0, plot.width + plot.font, bottom);
+    ctx.clip();
+    for (i = 0; i < items.length; i += 1) { drawSeries(items[i], x, y, Math.max(1, items.length / 2)); }
+    if (pointer !== null && items.length) {
+      time = range.from + (pointer - plot.left) / plot.width * (range.to - range.from);
+      time = Math.max(range.from, Math.min(range.to, time));
+      plot.line(x(time), plot.top, x(time), bottom, theme.text, 1);
     }
-    for (i = 0; i < all.length; i += 1) {
-      drawMark(all[i], time === null ? all[i].points[all[i].points.length - 1] : nearest(all[i], time, view), x, y);
+    for (i = 0; i < items.length; i += 1) {
+      drawMarker(items[i], time === null ? newest(items[i]) : nearest(items[i], time, range), x, y);
     }
-    pen.restore();
+    ctx.restore();
     if (time !== null) {
-      plot.text(button.moment(time, 1), Math.max(plot.left + 4 * plot.font, Math.min(plot.left + plot.width - 3 * plot.font, x(time))), plot.font * 0.6, 'center', look.text);
+      at = Math.min(plot.left + plot.width - 3 * plot.font, x(time));
+      at = Math.max(plot.left + 4 * plot.font, at);
+      plot.text(button.formatTime(time, 1), at, plot.font * 0.6, 'center', theme.text);
     }
-    tell(view, time);
-    if (view.pause) { want(view.pause); }
+    updateLegend(range, time);
+    if (range.delay) { requestDraw(range.delay); }
   }
 
-  var want = button.painter(draw);
+  var requestDraw = button.throttle(draw);
 
-  function point(event) {
-    var at = event || window.event, touch = at.touches && at.touches[0];
-    if (!touch && new Date() - touched < 1000) { return; } // the mouse that a browser makes of a finger
-    pointer = (touch || at).clientX - canvas.getBoundingClientRect().left;
-    want();
+  function onPointer(event) {
+    var source = event || window.event, touch = source.touches && source.touches[0];
+    if (!touch && new Date() - touchedAt < 1000) { return; } // the mouse event that follows a touch
+    pointer = (touch || source).clientX - canvas.getBoundingClientRect().left;
+    requestDraw();
   }
 
-  function leave(event) {
-    if (event && /^touch/.test(event.type)) { touched = +new Date(); }
+  function onLeave(event) {
+    if (event && /^touch/.test(event.type)) { touchedAt = +new Date(); }
     pointer = null;
-    want();
+    requestDraw();
   }
 
-  canvas.onmousemove = canvas.ontouchstart = canvas.ontouchmove = point;
-  canvas.onmouseout = canvas.ontouchend = canvas.ontouchcancel = leave;
+  canvas.onmousemove = canvas.ontouchstart = canvas.ontouchmove = onPointer;
+  canvas.onmouseout = canvas.ontouchend = canvas.ontouchcancel = onLeave;
 
-  function size(width, height) {
-    high = legend.offsetHeight; // for which the page is laid out
-    plot.size(width, height);
+  function resize(width, height) {
+    legendHeight = legend.offsetHeight; // the layout has taken it into account
+    plot.resize(width, height);
   }
 
-  // The chart for the page: `take(event, isFirst)` samples, `size(width, height)`, `want()` a drawing soon,
-  // `draw(now)` one at once; it calls `grown()` when the legend has become higher.
-  button.graph = { take: take, size: size, want: want, draw: draw };
+  // The chart for the page: addSamples(event, isFirst), resize(width, height), requestDraw(), and draw(now)
+  // without delay. It calls onLegendGrowth() when the legend needs another line.
+  button.graph = { addSamples: addSamples, resize: resize, requestDraw: requestDraw, draw: draw };
 })(window.theButton);

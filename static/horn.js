@@ -1,31 +1,33 @@
-// The air horn and its toggle: for presses only, remembered per browser. ES5.
+// The air horn and its toggle: sounds for presses only; the mute is remembered per browser. ES5.
 (function (button) {
   var toggle = button.byId('sound'), files = button.byId('horn');
-  var wish = button.query('sound'), on = true, refused = false, horn = null, longHorn = null;
+  var query = button.query('sound'), enabled = true, blocked = false, horn = null, longHorn = null;
 
-  if (wish === 'off' || (wish !== 'on' && button.remember('sound') === 'off')) { on = false; }
+  if (query === 'off' || (query !== 'on' && button.preference('sound') === 'off')) { enabled = false; }
 
   function show() {
-    toggle.setAttribute('aria-pressed', on ? 'true' : 'false');
-    button.setText(toggle, on ? (refused ? 'Turn on sound' : 'ON') : 'OFF');
-    toggle.title = on && refused ? 'The browser blocks sound until a click' : '';
-    button.mark(toggle, 'wanted', on && refused);
+    toggle.setAttribute('aria-pressed', enabled ? 'true' : 'false');
+    button.setText(toggle, enabled ? (blocked ? 'Turn on sound' : 'ON') : 'OFF');
+    toggle.title = enabled && blocked ? 'The browser blocks sound until a click' : '';
+    button.toggleClass(toggle, 'wanted', enabled && blocked);
   }
 
-  // The sound `name`, as mp3 or wav; null in an engine without.
+  // Loads the sound `name` as mp3 or wav; null in an engine without audio.
   function load(name) {
     try {
       var sound = new Audio();
       sound.preload = 'auto';
       sound.src = files.getAttribute('data-' + name + (sound.canPlayType('audio/mpeg') ? '-mp3' : '-wav'));
       return sound;
-    } catch (error) { return null; }
+    } catch (error) {
+      return null;
+    }
   }
 
   horn = load('horn');
   longHorn = load('long');
 
-  // Plays, and takes note if the browser refuses until somebody clicks.
+  // Plays a sound, and records whether the browser blocks it until the user clicks.
   function play(sound, volume) {
     var playing;
     if (!sound) { return; }
@@ -33,29 +35,40 @@
       sound.volume = volume;
       sound.currentTime = 0;
       playing = sound.play();
-    } catch (error) { return; /* not loaded yet, or an engine that cannot */ }
+    } catch (error) {
+      return; // not loaded yet, or not supported
+    }
     if (playing && playing.then) {
-      playing.then(function () { refused = false; show(); }, function (error) {
-        if (error && error.name === 'NotAllowedError') { refused = true; show(); }
+      playing.then(function () {
+        blocked = false;
+        show();
+      }, function (error) {
+        if (error && error.name === 'NotAllowedError') {
+          blocked = true;
+          show();
+        }
       });
     }
   }
 
-  // A press: sounds the horn unless it is muted; `goal`: its long version, for that was the last deal.
-  button.soundHorn = function (goal) {
-    if (!on) { return; }
+  // Sounds the horn unless it is muted; the long one if this press reached the goal.
+  button.soundHorn = function (isGoal) {
+    if (!enabled) { return; }
     button.horns += 1;
-    play(goal ? longHorn : horn, 1);
+    play(isGoal ? longHorn : horn, 1);
   };
 
   toggle.onclick = function () {
-    if (on && refused) { play(horn, 1); return; }
-    on = !on;
-    button.remember('sound', on ? 'on' : 'off');
+    if (enabled && blocked) {
+      play(horn, 1);
+      return;
+    }
+    enabled = !enabled;
+    button.preference('sound', enabled ? 'on' : 'off');
     show();
-    if (on) { play(horn, 0); }
+    if (enabled) { play(horn, 0); }
   };
 
   show();
-  if (on) { play(horn, 0); } // without a sound: tells whether the browser wants a click
+  if (enabled) { play(horn, 0); } // silent, to find out whether the browser blocks sound
 })(window.theButton);

@@ -1,145 +1,158 @@
-// What every chart needs: a sharp canvas, round numbers for the axes, the colours of the theme. ES5.
+// Shared by the charts: a sharp canvas, axes with round numbers, the colours of the theme. ES5.
 (function (button) {
-  var LIGHT = { text: '#3d4a63', grid: '#e4e8ee', line: '#c3ccd9', paper: '#ffffff', green: '#12803c', fill: 'rgba(35,164,85,.22)', mark: '#143c9f' };
-  var DARK = { text: '#a9b7cc', grid: '#232e3f', line: '#3a475b', paper: '#141c28', green: '#2fbd67', fill: 'rgba(47,189,103,.22)', mark: '#9dbcff' };
-  // Seconds between two marks of a time axis, and the least of them that is shown as hours and minutes.
-  var STEPS = [0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+  var LIGHT = {
+    text: '#3d4a63', grid: '#e4e8ee', axis: '#c3ccd9',
+    green: '#12803c', fill: 'rgba(35,164,85,.22)', mark: '#143c9f'
+  };
+  var DARK = {
+    text: '#a9b7cc', grid: '#232e3f', axis: '#3a475b',
+    green: '#2fbd67', fill: 'rgba(47,189,103,.22)', mark: '#9dbcff'
+  };
+  // Possible steps of a time axis in seconds.
+  var STEPS = [
+    0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
+    3600, 7200, 10800, 21600, 43200, 86400
+  ];
   var FONT = '"Helvetica Neue", "Segoe UI", Roboto, "DejaVu Sans", Arial, sans-serif';
+  var MIN_INTERVAL = 50; // ms between two drawings
 
-  function two(number) { return ('0' + number).slice(-2); }
+  function pad(number) { return ('0' + number).slice(-2); }
 
-  // Takes `draw` on as what is to be done soon: at most every 50 ms, and never while nobody looks.
-  button.painter = function (draw) {
-    var EVERY = 50, last = 0, due = 0, timer = null;
-    var frame = window.requestAnimationFrame || function (work) { work(); };
+  // Returns `requestDraw(delay)`, which schedules draw(now): at most every MIN_INTERVAL, and not on a hidden
+  // page.
+  button.throttle = function (draw) {
+    var last = 0, due = 0, timer = null;
+    var nextFrame = window.requestAnimationFrame || function (callback) { callback(); };
 
-    function hidden() { return !!(document.hidden || document.webkitHidden); }
+    function isHidden() { return document.hidden || document.webkitHidden; }
 
     function paint() {
       last = +new Date();
       draw(last);
     }
 
-    // `pause`: ms that the drawing may wait besides, if nothing more urgent comes.
-    function want(pause) {
-      var now = +new Date(), at = Math.max(last + EVERY, now + (pause > 0 ? pause : 0));
-      if (hidden() || (timer && due <= at)) { return; }
+    // `delay`: ms that the drawing may wait unless an earlier one is requested; 0 if missing.
+    function requestDraw(delay) {
+      var now = +new Date(), at = Math.max(last + MIN_INTERVAL, now + (delay > 0 ? delay : 0));
+      if (isHidden() || (timer && due <= at)) { return; }
       clearTimeout(timer);
       due = at;
       timer = setTimeout(function () {
         timer = null;
-        if (!hidden()) { frame(paint); }
+        if (!isHidden()) { nextFrame(paint); }
       }, Math.max(0, Math.min(at - now, 60000)));
     }
 
-    function look() { want(0); }
-
-    if (document.addEventListener) {
-      document.addEventListener('visibilitychange', look, false);
-      document.addEventListener('webkitvisibilitychange', look, false);
+    if (document.addEventListener) { // an event as `delay` is no number, so none
+      document.addEventListener('visibilitychange', requestDraw, false);
+      document.addEventListener('webkitvisibilitychange', requestDraw, false);
     }
-    return want;
+    return requestDraw;
   };
 
-  // A value with the digits that count: four, six of thousands.
-  button.figure = function (value) {
+  // A value with its significant digits: four, or six from 1,000.
+  button.formatNumber = function (value) {
     var size = Math.abs(value);
     if (size !== 0 && (size >= 1e6 || size < 1e-3)) { return value.toExponential(2).replace(/\.?0+e/, 'e'); }
     return String(+value.toPrecision(size < 1000 ? 4 : 6));
   };
 
-  // A time (ms since 1970) as HH:MM:SS, with ms where `step` (seconds) is below one; from a minute on HH:MM,
-  // from a day on the date.
-  button.moment = function (x, step) {
-    if (isNaN(new Date(x))) { return ''; } // beyond the last date there is
-    var when = new Date(x), text = two(when.getHours()) + ':' + two(when.getMinutes());
-    if (step >= 86400) { return when.getDate() + '.' + (when.getMonth() + 1) + '.'; }
+  // A time (ms since 1970) as the label of an axis with this step in seconds: HH:MM:SS, with ms below a
+  // second; HH:MM from a minute; the date from a day.
+  button.formatTime = function (time, step) {
+    var date = new Date(time), text = pad(date.getHours()) + ':' + pad(date.getMinutes());
+    if (isNaN(date)) { return ''; } // after the last valid date
+    if (step >= 86400) { return date.getDate() + '.' + (date.getMonth() + 1) + '.'; }
     if (step >= 60) { return text; }
-    return text + ':' + two(when.getSeconds()) + (step < 1 ? '.' + ('00' + when.getMilliseconds()).slice(-3) : '');
+    text += ':' + pad(date.getSeconds());
+    return step < 1 ? text + '.' + ('00' + date.getMilliseconds()).slice(-3) : text;
   };
 
-  // A chart on `canvas`: `size(width, height)` in CSS pixels; `begin(left, bottom)` clears it and returns the
-  // pen, scaled, with room on two sides; then `left`, `top`, `width`, `height` are the plot's.
+  // A chart on `canvas`. resize(width, height) sets its size in CSS pixels. begin() clears it and returns
+  // the colours; then `left`, `top`, `width`, `height` are the area within the axes.
   button.plot = function (canvas) {
-    var pen = canvas.getContext && canvas.getContext('2d'), dense = 1, full = { width: 0, height: 0 };
-    var plot = { pen: pen, left: 0, top: 0, width: 0, height: 0, font: 14 };
+    var ctx = canvas.getContext && canvas.getContext('2d'), pixelRatio = 1, size = { width: 0, height: 0 };
+    var plot = { ctx: ctx, left: 0, top: 0, width: 0, height: 0, font: 14 };
 
-    plot.size = function (width, height) {
-      dense = Math.min(3, window.devicePixelRatio || 1);
-      full = { width: Math.max(40, width), height: Math.max(40, height) };
+    plot.resize = function (width, height) {
+      pixelRatio = Math.min(3, window.devicePixelRatio || 1);
+      size = { width: Math.max(40, width), height: Math.max(40, height) };
       plot.font = Math.max(13, Math.min(40, Math.round(Math.min(width / 32, height / 15))));
-      canvas.width = Math.round(full.width * dense);
-      canvas.height = Math.round(full.height * dense);
-      canvas.style.width = full.width + 'px';
-      canvas.style.height = full.height + 'px';
+      canvas.width = Math.round(size.width * pixelRatio);
+      canvas.height = Math.round(size.height * pixelRatio);
+      canvas.style.width = size.width + 'px';
+      canvas.style.height = size.height + 'px';
     };
 
     plot.begin = function () {
-      var look = button.dark() ? DARK : LIGHT, font = plot.font;
-      pen.setTransform(dense, 0, 0, dense, 0, 0);
-      pen.clearRect(0, 0, full.width, full.height);
-      pen.font = font + 'px ' + FONT;
-      pen.lineJoin = 'round';
+      var theme = button.isDark() ? DARK : LIGHT, font = plot.font;
+      ctx.setTransform(pixelRatio, 0, 0, pixelRatio, 0, 0);
+      ctx.clearRect(0, 0, size.width, size.height);
+      ctx.font = font + 'px ' + FONT;
+      ctx.lineJoin = 'round';
       plot.left = font * 3.4;
       plot.top = font;
-      plot.width = full.width - plot.left - font;
-      plot.height = full.height - plot.top - font * 2;
-      return look;
+      plot.width = size.width - plot.left - font;
+      plot.height = size.height - plot.top - font * 2;
+      return theme;
     };
 
     plot.text = function (text, x, y, align, colour) {
-      pen.fillStyle = colour;
-      pen.textAlign = align;
-      pen.textBaseline = 'middle';
-      pen.fillText(text, x, y);
+      ctx.fillStyle = colour;
+      ctx.textAlign = align;
+      ctx.textBaseline = 'middle';
+      ctx.fillText(text, x, y);
     };
 
-    plot.rule = function (x1, y1, x2, y2, colour, width) {
-      pen.strokeStyle = colour;
-      pen.lineWidth = width;
-      pen.beginPath();
-      pen.moveTo(x1, y1);
-      pen.lineTo(x2, y2);
-      pen.stroke();
+    plot.line = function (x1, y1, x2, y2, colour, width) {
+      ctx.strokeStyle = colour;
+      ctx.lineWidth = width;
+      ctx.beginPath();
+      ctx.moveTo(x1, y1);
+      ctx.lineTo(x2, y2);
+      ctx.stroke();
     };
 
-    // The distance of round numbers for values from `low` to `high`; `whole`: none between whole ones.
-    plot.step = function (low, high, whole) {
+    // The step between round numbers on an axis from `low` to `high`; an integer if `isInteger`.
+    plot.step = function (low, high, isInteger) {
       var rough = (high - low) / Math.max(2, plot.height / (plot.font * 3));
-      var ten = Math.pow(10, Math.floor(Math.log(rough) / Math.LN10)), times = rough / ten;
-      var step = ten * (times > 5 ? 10 : times > 2 ? 5 : times > 1 ? 2 : 1);
-      return whole ? Math.max(1, step) : step;
+      var power = Math.pow(10, Math.floor(Math.log(rough) / Math.LN10)), times = rough / power;
+      var step = power * (times > 5 ? 10 : times > 2 ? 5 : times > 1 ? 2 : 1);
+      return isInteger ? Math.max(1, step) : step;
     };
 
-    // Makes room on the left for these numbers.
-    plot.room = function (low, high, step) {
-      var wide = plot.font * 1.6, i;
+    // Reserves the width of the numbers on the value axis.
+    plot.fitLabels = function (low, high, step) {
+      var width = plot.font * 1.6, i;
       for (i = Math.ceil(low / step - 1e-6); i <= Math.floor(high / step + 1e-6); i += 1) {
-        wide = Math.max(wide, pen.measureText(button.figure(i * step)).width);
+        width = Math.max(width, ctx.measureText(button.formatNumber(i * step)).width);
       }
-      plot.left = wide + plot.font;
-      plot.width = full.width - plot.left - plot.font;
+      plot.left = width + plot.font;
+      plot.width = size.width - plot.left - plot.font;
     };
 
-    // Lines and numbers at these distances; `y(value)` is where one is.
-    plot.values = function (low, high, step, y, look) {
-      var i, last = Math.floor(high / step + 1e-6);
+    // Draws the value axis with its grid; y(value) is the position of a value.
+    plot.valueAxis = function (low, high, step, y, theme) {
+      var i, last = Math.floor(high / step + 1e-6), left = plot.left, at;
       for (i = Math.ceil(low / step - 1e-6); i <= last; i += 1) {
-        plot.rule(plot.left, y(i * step), plot.left + plot.width, y(i * step), i === 0 ? look.line : look.grid, 1);
-        plot.text(button.figure(i * step), plot.left - plot.font * 0.5, y(i * step), 'right', look.text);
+        at = y(i * step);
+        plot.line(left, at, left + plot.width, at, i === 0 ? theme.axis : theme.grid, 1);
+        plot.text(button.formatNumber(i * step), left - plot.font * 0.5, at, 'right', theme.text);
       }
     };
 
-    // Times beneath, from `from` to `to` (ms since 1970); `x(time)` is where one is.
-    plot.times = function (from, to, x, look) {
-      var seconds = (to - from) / 1000, most = Math.max(2, plot.width / (plot.font * 7)), step, i = 0, shift, at;
-      while (i < STEPS.length - 1 && seconds / STEPS[i] > most) { i += 1; }
-      step = STEPS[i] * Math.max(1, Math.ceil(seconds / STEPS[i] / most));
-      shift = step >= 3600 ? new Date(from).getTimezoneOffset() * 60000 : 0; // midnight here, not in Greenwich
-      for (at = Math.ceil((from - shift) / step / 1000) * step * 1000 + shift; at <= to; at += step * 1000) {
-        plot.rule(x(at), plot.top, x(at), plot.top + plot.height, look.grid, 1);
-        if (x(at) > plot.left + plot.width - plot.font * 1.3) { continue; } // it would be cut
-        plot.text(button.moment(at, step), x(at), plot.top + plot.height + plot.font * 1.1, 'center', look.text);
+    // Draws the time axis from `from` to `to` (ms since 1970); x(time) is the position of a time.
+    plot.timeAxis = function (from, to, x, theme) {
+      var seconds = (to - from) / 1000, maxLabels = Math.max(2, plot.width / (plot.font * 7));
+      var bottom = plot.top + plot.height, step, i = 0, offset, at;
+      while (i < STEPS.length - 1 && seconds / STEPS[i] > maxLabels) { i += 1; }
+      step = STEPS[i] * Math.max(1, Math.ceil(seconds / STEPS[i] / maxLabels));
+      offset = step >= 3600 ? new Date(from).getTimezoneOffset() * 60000 : 0; // local midnight, not UTC
+      at = Math.ceil((from - offset) / step / 1000) * step * 1000 + offset;
+      for (; at <= to; at += step * 1000) {
+        plot.line(x(at), plot.top, x(at), bottom, theme.grid, 1);
+        if (x(at) > plot.left + plot.width - plot.font * 1.3) { continue; } // the label would be cut off
+        plot.text(button.formatTime(at, step), x(at), bottom + plot.font * 1.1, 'center', theme.text);
       }
     };
 

@@ -1,4 +1,4 @@
-"""The first version of The Button, as it was before WebSocket: a page asks for the count once a second."""
+"""The first version of The Button, whose pages poll the count once a second."""
 
 from gevent import monkey
 

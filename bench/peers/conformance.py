@@ -1,4 +1,4 @@
-"""The servers that the official protocol suites test, on this project's engine.
+"""Servers on this project's engine, for the official protocol test suites.
 
     python -m bench.peers.conformance engineio|socketio PORT
 
@@ -16,12 +16,12 @@ import gevent
 
 from realtime import create_socketio, serve
 
-#: Both suites expect pings after 300 ms, to be answered in 200 ms, and payloads of up to 1 MB.
+#: Both suites expect a ping interval of 300 ms, a ping timeout of 200 ms, and payloads of up to 1 MB.
 HEARTBEAT = {"ping_interval": 0.3, "ping_timeout": 0.2, "max_http_buffer_size": 1_000_000}
 
 
 def engineio(app):
-    """Echo messages, without Socket.IO: the suite connects to no namespace."""
+    """Echo messages without Socket.IO, since the suite connects to no namespace."""
     socketio = create_socketio(app, path="engine.io", connect_timeout=None, **HEARTBEAT)
     eio = socketio.server.eio
     eio.on("connect", lambda sid, environ: None)

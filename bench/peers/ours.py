@@ -1,4 +1,4 @@
-"""This project's fan-out, in the smallest program that uses it."""
+"""This project's engine in a minimal program."""
 
 from gevent import monkey
 

@@ -1,4 +1,4 @@
-"""Flask-SocketIO as its documentation has it, on gevent."""
+"""Stock Flask-SocketIO on gevent, as in its documentation."""
 
 from gevent import monkey
 

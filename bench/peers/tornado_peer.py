@@ -1,4 +1,4 @@
-"""A WebSocket handler of Tornado's that keeps its clients in a set: the design this project goes back to."""
+"""A Tornado WebSocket handler that keeps its clients in a set."""
 
 import asyncio
 import json
