@@ -47,7 +47,7 @@ from storage import (
     import_database,
     newest_copy,
     open_database,
-    sqlite_files,
+    sqlite_backup,
     sqlite_path,
 )
 from web import (
@@ -455,10 +455,10 @@ def _command(options: argparse.Namespace, settings: Settings) -> None:
     elif options.command == "button":
         run_button(settings, options.server)
     elif options.command == "backup":
-        sqlite_files.backup(database_path(settings), options.path)
+        sqlite_backup.backup(database_path(settings), options.path)
         log_output.write_line(f"{options.path}: written")
     elif options.command == "restore":
-        former = sqlite_files.restore(options.path, database_path(settings))
+        former = sqlite_backup.restore(options.path, database_path(settings))
         previous = f"; the previous database is {former}" if former else ""
         log_output.write_line(f"{database_path(settings)}: restored{previous}")
     elif options.command == "import":

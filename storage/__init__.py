@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from . import sqlite_files
+from . import sqlite_backup, sqlite_files
 from .accounts import Accounts
 from .backups import Backups, newest_copy
 from .database import PROGRAM, Damaged, Database, DatabaseError, KeyValue, Tally, Unavailable
@@ -34,6 +34,7 @@ __all__ = [
     "import_database",
     "newest_copy",
     "open_database",
+    "sqlite_backup",
     "sqlite_files",
     "sqlite_path",
 ]

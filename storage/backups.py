@@ -11,7 +11,7 @@ from typing import Any
 
 import gevent
 
-from . import sqlite_files
+from . import sqlite_backup, sqlite_files
 from .database import DatabaseError
 from .threads import Worker
 
@@ -74,7 +74,7 @@ class Backups:
         if not target.exists():
             beside = self._folder / "copy.new"
             beside.unlink(missing_ok=True)
-            sqlite_files.backup(self._path, beside)
+            sqlite_backup.backup(self._path, beside)
             beside.rename(target)
             sqlite_files.sync(self._folder)
             log.info("Backup %s", target)

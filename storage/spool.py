@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from .database import DatabaseError, Unavailable
 from .rules import Change
-from .sqlite_files import connect, transact
+from .sqlite_files import connect, in_transaction
 from .threads import Worker
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class Spool:
                 db.execute(f"INSERT INTO {table} VALUES (?)", (value,))  # noqa: S608
             return True
 
-        return self._run(lambda db: transact(db, work))
+        return self._run(lambda db: in_transaction(db, work))
 
     def waiting(self) -> list[Change]:
         """Return the presses in it, oldest first."""
@@ -92,7 +92,7 @@ class Spool:
         self._change("DELETE FROM press WHERE key = ?", [(key,) for key in keys])
 
     def _change(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        self._run(lambda db: transact(db, lambda db: db.executemany(sql, rows)))
+        self._run(lambda db: in_transaction(db, lambda db: db.executemany(sql, rows)))
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:

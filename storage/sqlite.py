@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import gevent
 from gevent.lock import RLock
 
-from . import sqlite_files
+from . import sqlite_backup, sqlite_files, sqlite_migration
 from .database import COLUMNS, SELECT, Database, DatabaseError, Outcome, Unavailable, row
 from .rules import Change, Event, follow_all, origin
 from .threads import Worker
@@ -52,9 +52,9 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path, goal: int | None) -> None:
         path = sqlite_files.resolve(path)
         if goal is None:
-            sqlite_files.check_not_restoring(path)
+            sqlite_backup.check_not_restoring(path)
             sqlite_files.check(path)
-        self._locks = [] if goal is None else sqlite_files.open_or_create(path, goal)
+        self._locks = [] if goal is None else sqlite_migration.open_or_create(path, goal)
         self.path = path
         self._log_path = path.with_name(path.name + "-wal")
         self._inode = path.stat().st_ino
@@ -101,7 +101,7 @@ class SqliteDatabase(Database):
             for sql, values in statements:
                 db.execute(sql, values)
 
-        self._run("write", lambda db: sqlite_files.transact(db, write))
+        self._run("write", lambda db: sqlite_files.in_transaction(db, write))
 
     def load(self, goal: int, at: float, rows: Iterable[tuple[Any, ...]], secrets: dict[str, str]) -> int:
         def write(db: sqlite3.Connection) -> int:
@@ -113,7 +113,7 @@ class SqliteDatabase(Database):
             db.executemany("INSERT OR REPLACE INTO secret VALUES (?, ?)", secrets.items())
             return int(db.execute("SELECT count(*) FROM event").fetchone()[0])
 
-        return self._run("write", lambda db: sqlite_files.transact(db, write))
+        return self._run("write", lambda db: sqlite_files.in_transaction(db, write))
 
     def probe(self) -> None:
         self.change(("UPDATE probe SET at = :now", {"now": time.time()}))
@@ -242,7 +242,7 @@ class SqliteDatabase(Database):
                 keep=lambda event: db.execute(_INSERT, row(event)),
             )
 
-        return sqlite_files.transact(db, write)
+        return sqlite_files.in_transaction(db, write)
 
     def _newest(self, db: sqlite3.Connection) -> Event:
         found = db.execute(_NEWEST).fetchone()

@@ -1,4 +1,4 @@
-"""Create, check, lock, migrate, back up and restore the SQLite file."""
+"""Create, check and lock the SQLite file."""
 
 import fcntl
 import logging
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from .database import PROGRAM, Damaged, DatabaseError, pending
+from .database import Damaged, DatabaseError, pending
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ def connect(path: Path, wait: float = 1.0) -> sqlite3.Connection:
     return db
 
 
-def transact(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+def in_transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
     """Run `work` in one transaction: all of it is on disk when this returns, or none."""
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -107,17 +107,18 @@ def lock(path: Path) -> list[int]:
     Raises:
         DatabaseError: Another process holds a lock, or a file cannot be opened.
     """
-    held = [_lock_file(path.with_name(path.name + ".lock"), path, os.O_CREAT)]
+    held = [lock_file(path.with_name(path.name + ".lock"), path, os.O_CREAT)]
     if path.exists():
         try:
-            held.append(_lock_file(path, path))
+            held.append(lock_file(path, path))
         except DatabaseError:
             unlock(held)
             raise
     return held
 
 
-def _lock_file(file: Path, path: Path, flags: int = 0) -> int:
+def lock_file(file: Path, path: Path, flags: int = 0) -> int:
+    """Lock `file` for the database at `path` and return the descriptor. Raises `DatabaseError`."""
     try:
         fd = os.open(file, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
     except OSError as error:
@@ -143,7 +144,7 @@ def create(path: Path, goal: int) -> None:
     an empty one, which opens as a new database without any error.
     """
     beside = path.with_name(path.name + ".new")
-    _remove(beside)
+    remove(beside)
     os.close(os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     db = connect(beside)
     db.execute("PRAGMA journal_mode = WAL")
@@ -154,7 +155,7 @@ def create(path: Path, goal: int) -> None:
     for statement in pending(1, ""):
         db.execute(statement)
     db.execute("COMMIT")
-    _settle(db, beside)
+    checkpoint_and_close(db, beside)
     beside.rename(path)
     sync(path.parent)
     log.warning("New database %s: the count begins at %d", path, goal)
@@ -208,181 +209,14 @@ def schema_version(db: sqlite3.Connection) -> tuple[int, str]:
     return version, lowest
 
 
-def migrate(path: Path) -> None:
-    """Bring the schema of the database at `path` up to date, in one transaction, after a copy beside it.
-
-    Raises `DatabaseError`.
-    """
-    db = connect(path)
-    try:
-        version, lowest = schema_version(db)
-        statements = pending(version, lowest)
-        if not statements:
-            return
-        copy = path.with_name(f"{path.name}.before-{PROGRAM}")
-        if copy.exists():  # of a database that was restored since
-            copy = path.with_name(f"{copy.name}-{int(time.time())}")
-        new = path.with_name(f"{path.name}.copy.new")
-        _remove(new)
-        backup(path, new)
-        new.rename(copy)
-        sync(path.parent)
-
-        def work(db: sqlite3.Connection) -> None:
-            for statement in statements:
-                db.execute(statement)
-
-        transact(db, work)
-        log.warning("Database migrated to schema %d; the copy before is %s", schema_version(db)[0], copy)
-    except sqlite3.Error as error:
-        raise DatabaseError(f"{path}: cannot be migrated: {error}") from error
-    finally:
-        db.close()
-
-
-def open_or_create(path: Path, goal: int) -> list[int]:
-    """Lock the database at `path`, check and migrate it, or create it; return the locks.
-
-    Raises `DatabaseError`.
-    """
-    held = lock(path)
-    try:
-        complete_restore(path)
-        if path.exists():
-            check(path)
-            migrate(path)
-        elif path.with_name(path.name + "-wal").exists():
-            raise DatabaseError(f"{path}: is missing while its log {path.name}-wal is there; restore both")
-        else:
-            create(path, goal)
-        if not os.path.samestat(os.fstat(held[-1]), path.stat()):  # it was created or replaced
-            held.append(_lock_file(path, path))
-    except OSError as error:
-        unlock(held)
-        raise DatabaseError(f"{path}: cannot be created: {error.strerror}") from error
-    except BaseException:
-        unlock(held)
-        raise
-    return held
-
-
-def backup(path: Path, to: Path) -> None:
-    """Copy the database at `path`, as of one moment, to the new file `to`, also while in use.
-
-    Raises `DatabaseError`, also if `to` exists. The copy is checked: damage would have been copied.
-    """
-    try:
-        path.stat()  # SQLite would create a missing file
-        check_not_restoring(path)
-    except OSError as error:
-        raise DatabaseError(f"{path}: cannot be opened: {error.strerror}") from error
-    try:
-        os.close(os.open(to, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        raise DatabaseError(f"{to}: exists; name another file") from None
-    except OSError as error:
-        raise DatabaseError(f"{to}: cannot be made: {error.strerror}") from error
-    try:
-        _copy(path, to)
-        check(to)
-        sync(to.absolute().parent)
-    except (sqlite3.Error, OSError, DatabaseError) as error:
-        _remove(to)
-        raise DatabaseError(f"{to}: cannot be written: {error}") from error
-
-
-def restore(copy: Path, path: Path) -> Path | None:
-    """Put the backup `copy` in place of the database at `path`, while no server runs; end all sessions.
-
-    Once the copy is complete beside it, the restore is decided: if it is interrupted, the next start
-    completes it.
-
-    Returns:
-        The path of the previous database, which is kept; None: there was none.
-
-    Raises:
-        DatabaseError: Nothing was changed.
-    """
-    if not copy.exists():
-        raise DatabaseError(f"{copy}: no such file")
-    check(copy)
-    path = resolve(path)
-    held = lock(path)
-    new = path.with_name(path.name + ".new")
-    try:
-        complete_restore(path)
-        _remove(new)
-        os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        _copy(copy, new)
-        db = connect(new)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("DELETE FROM session")
-        _settle(db, new)
-        new.replace(_restoring(path))
-        sync(path.absolute().parent)
-        return complete_restore(path)
-    except (sqlite3.Error, OSError) as error:
-        decided = "; the next start tries again" if _restoring(path).exists() else ""
-        raise DatabaseError(f"{path}: cannot be replaced: {error}{decided}") from error
-    finally:
-        unlock(held)
-
-
-def complete_restore(path: Path) -> Path | None:
-    """Complete a restore that was decided; return the path of the previous database, None if there is none.
-
-    May be interrupted and repeated at any point. The previous log must not stay: SQLite would replay it into
-    the file that takes the old one's place.
-    """
-    ready = _restoring(path)
-    if not ready.exists():
-        return None
-    previous = None
-    if path.exists():
-        previous = path.with_name(f"{path.name}.before-restore-{int(ready.stat().st_mtime)}")
-        if not previous.exists():
-            try:
-                previous.hardlink_to(path)
-            except OSError:  # a file system without hard links
-                path.rename(previous)
-        wal = path.with_name(path.name + "-wal")
-        if wal.exists():
-            wal.rename(previous.with_name(previous.name + "-wal"))
-        path.with_name(path.name + "-shm").unlink(missing_ok=True)
-        sync(path.absolute().parent)
-    ready.replace(path)
-    sync(path.absolute().parent)
-    return previous
-
-
-def check_not_restoring(path: Path) -> None:
-    """Raise `DatabaseError` if the database at `path` is about to be replaced."""
-    if _restoring(path).exists():
-        raise DatabaseError(f"{path}: a restore is not complete; start the server once")
-
-
-def _restoring(path: Path) -> Path:
-    return path.with_name(path.name + ".restoring")
-
-
-def _copy(path: Path, to: Path) -> None:
-    source, target = connect(path), connect(to)
-    try:
-        source.backup(target)
-        target.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
-    finally:
-        target.close()
-        source.close()
-    sync(to)
-
-
-def _settle(db: sqlite3.Connection, path: Path) -> None:
+def checkpoint_and_close(db: sqlite3.Connection, path: Path) -> None:
     """Move the whole log into the file, close it and sync it."""
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     sync(path)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Delete a database file and the files of SQLite beside it."""
     for end in ("", "-wal", "-shm", "-journal"):
         path.with_name(path.name + end).unlink(missing_ok=True)

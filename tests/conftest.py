@@ -1,4 +1,4 @@
-"""Fixtures: a server for one test, one that many tests share, screens and browsers that watch them."""
+"""Fixtures for servers, databases, Socket.IO clients and browsers."""
 
 import signal
 import subprocess
@@ -20,14 +20,14 @@ from visitor import Visitor
 #: The last commit of version 1.1.0.
 OLD_COMMIT = "19cf5ffb67b4d8636965e6a1fcef4c620d16dcf0"
 
-# The same examples each time: a test that fails here fails everywhere.
+# The same examples in each run, so that failures are reproducible.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts servers, with settings; they end with the test, without a stop that takes its time."""
+    """Starts servers with settings, which are killed after the test."""
     servers = []
 
     def start(**settings):
@@ -41,13 +41,13 @@ def start(tmp_path):
 
 @pytest.fixture
 def server(start):
-    """A server of this test's own."""
+    """A server for one test."""
     return start()
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """A server that the tests of a module share: for what changes nothing, or does not mind."""
+    """A server shared by the tests of a module that do not depend on its state."""
     server = Server(tmp_path_factory.mktemp("shared"))
     yield server
     server.stop()
@@ -55,7 +55,7 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def watch():
-    """Opens screens by the name of their transport; they close with the test."""
+    """Opens screens by the name of a transport, which are closed after the test."""
     screens = []
 
     def watch(server, name="websocket", **arguments):
@@ -75,7 +75,7 @@ def playwright():
 
 @pytest.fixture(scope="session")
 def chromium(playwright):
-    """Chromium as a kiosk starts it: sound without a click."""
+    """Chromium as started on a kiosk, with sound before any click."""
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, PLAY])
     yield browser
     browser.close()
@@ -83,7 +83,7 @@ def chromium(playwright):
 
 @pytest.fixture
 def open_page(chromium):
-    """Opens pages, each in a browser profile of its own; a script error fails the test."""
+    """Opens pages, each in a new browser profile. A script error fails the test."""
     contexts, errors = [], []
 
     def open_page(server, path="/", init=None, **options):
@@ -104,7 +104,7 @@ def open_page(chromium):
 
 @pytest.fixture(scope="session")
 def postgres():
-    """A PostgreSQL that the tests share, each with a database of its own."""
+    """A PostgreSQL server shared by the tests, which each use a new database."""
     postgres = Postgres()
     yield postgres
     postgres.close()
@@ -112,11 +112,11 @@ def postgres():
 
 @pytest.fixture
 def publish():
-    """Publishers of plain pyzmq; they end with the test."""
+    """Connects pyzmq publishers to the feed, which are closed after the test."""
     context, publishers = zmq.Context(), []
 
     def publish(server):
-        publisher = context.socket(zmq.XPUB)  # a PUB that hears of its subscribers
+        publisher = context.socket(zmq.XPUB)  # a PUB that receives subscriptions
         publisher.setsockopt(zmq.LINGER, 0)
         publisher.setsockopt(zmq.IPV6, "[" in endpoint_of(server))
         publisher.connect(endpoint_of(server))
@@ -178,7 +178,7 @@ def remote(tmp_path):
 
 @pytest.fixture(scope="session")
 def old_program(tmp_path_factory):
-    """app.py of version 1.1.0, from the repository's history."""
+    """Path of app.py of version 1.1.0, from the repository's history."""
     folder = tmp_path_factory.mktemp("old")
     archive = subprocess.run(["git", "archive", OLD_COMMIT], cwd=ROOT, check=True, capture_output=True).stdout
     subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
@@ -187,7 +187,7 @@ def old_program(tmp_path_factory):
 
 @pytest.fixture
 def wire(shared):
-    """A connection to a server that survives it."""
+    """A connection to the shared server, which must still work after the test."""
     with Wire(shared) as wire:
         yield wire
     assert shared.count()

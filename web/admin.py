@@ -15,7 +15,7 @@ import flask
 import gevent
 
 from settings import MAX_GOAL
-from storage import Change, DatabaseError, Rejected, Unavailable, sqlite_files, sqlite_path
+from storage import Change, DatabaseError, Rejected, Unavailable, sqlite_backup, sqlite_files, sqlite_path
 
 from .context import context
 from .security import cookie, cookie_name, is_key, network, session_cookie
@@ -210,7 +210,7 @@ def download_backup() -> Any:
     try:
         with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=".backup-") as folder:
             copy = Path(folder) / "button.db"
-            gevent.get_hub().threadpool.apply(sqlite_files.backup, (sqlite_files.resolve(path), copy))
+            gevent.get_hub().threadpool.apply(sqlite_backup.backup, (sqlite_files.resolve(path), copy))
             file = copy.open("rb")  # it is deleted, but stays readable
     except (DatabaseError, OSError):
         raise Unavailable("the backup failed; the disk may be full") from None

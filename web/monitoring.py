@@ -1,8 +1,8 @@
-"""Health and metrics: `/healthz` and `/metrics`."""
+"""`/healthz` and `/metrics`."""
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import flask
 import prometheus_client as prometheus
@@ -13,96 +13,98 @@ from .context import Context, context
 monitoring = flask.Blueprint("monitoring", __name__)
 
 
+class _Row(NamedTuple):
+    """A metric, and where its value is in the health report.
+
+    A mapping has one sample for each of its entries, whose name is the label. None counts as 0.
+    """
+
+    name: str
+    kind: type[GaugeMetricFamily | CounterMetricFamily]
+    help: str
+    #: The service and the key in its status.
+    service: str
+    key: str
+    label: str = ""
+
+
+_GAUGE, _COUNTER = GaugeMetricFamily, CounterMetricFamily
+METRICS = (
+    _Row("connections", _GAUGE, "Open connections, which are descriptors", "connections", "", "kind"),
+    _Row("waiting_presses", _GAUGE, "Presses that wait for the disk", "database", "waiting"),
+    _Row("refused_presses", _COUNTER, "Rejected presses of the pin", "database", "refused_presses"),
+    _Row(
+        "sampler_long_gaps", _COUNTER,
+        "Gaps between samples of the pin in which a press could go unseen", "hardware", "long_gaps",
+    ),
+    _Row(
+        "sampler_last_long_gap_seconds", _GAUGE, "Duration of the last such gap", "hardware", "last_gap"
+    ),
+    _Row(
+        "sampler_last_long_gap_timestamp_seconds", _GAUGE,
+        "Unix time of the last such gap, 0 for none", "hardware", "last_gap_at",
+    ),
+    _Row("sampler_worst_gap_seconds", _GAUGE, "Duration of the longest gap", "hardware", "worst_gap"),
+    _Row("pin_presses", _COUNTER, "Presses of the pins", "hardware", "presses"),
+    _Row(
+        "pin_last_press_timestamp_seconds", _GAUGE,
+        "Unix time of the last press of a pin since the start, 0 for none", "hardware", "pressed_at",
+    ),
+    _Row("bounces", _COUNTER, "Bounces and glitches of the pins", "hardware", "bounces"),
+    _Row("stuck", _GAUGE, "Buttons held for over 10 s", "hardware", "stuck"),
+    _Row("feed_messages", _COUNTER, "Messages of the feed", "feed", "messages"),
+    _Row("feed_series", _GAUGE, "Series of the graph", "feed", "series"),
+    _Row("feed_dropped", _COUNTER, "Malformed messages of the feed", "feed", "dropped", "reason"),
+    _Row(
+        "webhook_sent", _COUNTER, "Changes that the receiver of the webhook has accepted",
+        "webhook", "sent",
+    ),
+)  # fmt: skip
+
+
 class Collector:
-    """The state of the parts, as Prometheus wants it."""
+    """The state of the services as Prometheus metrics."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def collect(self) -> Iterator[Metric]:
-        """Ask each part."""
-        state = self._context.store.current
-        status = self._context.health.report()
-        clients, database = status["clients"], status["database"]
-        build = GaugeMetricFamily("button_build_info", "The version that runs", labels=["version"])
-        build.add_metric([self._context.version], 1)
-        yield build
-        recording = not any(part.get("trouble") for part in status.values())
-        yield GaugeMetricFamily("button_recording", "1: a press can be recorded now, else 0", int(recording))
-        yield GaugeMetricFamily("button_count", "Presses to go", state.count)
-        yield GaugeMetricFamily("button_goal", "The goal", state.goal)
-        yield CounterMetricFamily("button_seq", "Changes recorded, ever", state.seq)
-        changes = CounterMetricFamily(
-            "button_changes", "Changes recorded by this server since it started", labels=["kind", "source"]
+        """Yield all metrics, those of the count first."""
+        store, state = self._context.store, self._context.store.current
+        report = self._context.health.report()
+        recording = not any(status.get("trouble") for status in report.values())
+        version = {self._context.version: 1}
+        uptime = round(time.monotonic() - self._context.started, 1)
+        yield _family(_GAUGE, "build_info", "The running version", version, "version")
+        yield _family(
+            GaugeMetricFamily, "recording", "1 if a press can be recorded now, else 0", int(recording)
         )
-        for (kind, source), number in self._context.store.recorded.items():
+        yield _family(_GAUGE, "count", "Presses to go", state.count)
+        yield _family(_GAUGE, "goal", "The goal", state.goal)
+        yield _family(_COUNTER, "seq", "Changes ever recorded", state.seq)
+        yield _family(_GAUGE, "uptime_seconds", "Seconds since the start", uptime)
+        clients = {name: report["clients"][name] for name in ("websocket", "polling")}
+        yield _family(_GAUGE, "clients", "Socket.IO clients", clients, "transport")
+        changes = CounterMetricFamily(
+            "button_changes", "Changes recorded by this server since its start", labels=["kind", "source"]
+        )
+        for (kind, source), number in store.recorded.items():
             changes.add_metric([kind, source], number)
         yield changes
-        transports = GaugeMetricFamily("button_clients", "Socket.IO clients of now", labels=["transport"])
-        for transport in ("websocket", "polling"):
-            transports.add_metric([transport], clients[transport])
-        yield transports
-        if "connections" in status:
-            connections = GaugeMetricFamily(
-                "button_connections", "Connections of now, which are descriptors", labels=["kind"]
-            )
-            for kind, number in status["connections"].items():
-                connections.add_metric([kind], number)
-            yield connections
-        yield GaugeMetricFamily(
-            "button_waiting_presses", "Presses that wait for the disk", database["waiting"]
-        )
-        yield CounterMetricFamily(
-            "button_refused_presses", "Rejected presses of the pin", database["refused_presses"]
-        )
-        if "hardware" in status:
-            hardware = status["hardware"]
-            yield CounterMetricFamily(
-                "button_sampler_long_gaps",
-                "Gaps between samples of the pin into which a press could fall unseen",
-                hardware["long_gaps"],
-            )
-            yield GaugeMetricFamily(
-                "button_sampler_last_long_gap_seconds", "The last of these gaps", hardware["last_gap"] or 0
-            )
-            yield CounterMetricFamily(
-                "button_pin_presses", "Presses that the pins have seen", hardware["presses"]
-            )
-            yield GaugeMetricFamily(
-                "button_sampler_last_long_gap_timestamp_seconds",
-                "When that was, in Unix seconds; 0: never",
-                hardware["last_gap_at"] or 0,
-            )
-            yield GaugeMetricFamily(
-                "button_pin_last_press_timestamp_seconds",
-                "When a pin was pressed last, in Unix seconds; 0: not since the start",
-                hardware["pressed_at"] or 0,
-            )
-            yield GaugeMetricFamily(
-                "button_sampler_worst_gap_seconds", "The longest gap so far", hardware["worst_gap"]
-            )
-            yield CounterMetricFamily(
-                "button_bounces", "Bounces and glitches of the pins", hardware["bounces"]
-            )
-            yield GaugeMetricFamily("button_stuck", "Buttons held for over 10 s", len(hardware["stuck"]))
-        if "feed" in status:
-            feed = status["feed"]
-            yield CounterMetricFamily("button_feed_messages", "Messages of the feed", feed["messages"])
-            yield GaugeMetricFamily("button_feed_series", "Series that the graph shows", feed["series"])
-            dropped = CounterMetricFamily(
-                "button_feed_dropped", "Messages of the feed that were malformed", labels=["reason"]
-            )
-            for reason, number in feed["dropped"].items():
-                dropped.add_metric([reason], number)
-            yield dropped
-        if "webhook" in status:
-            yield CounterMetricFamily(
-                "button_webhook_sent",
-                "Changes that the receiver of the webhook has accepted",
-                status["webhook"]["sent"],
-            )
-        up = time.monotonic() - self._context.started
-        yield GaugeMetricFamily("button_uptime_seconds", "Seconds since the start", round(up, 1))
+        for row in METRICS:
+            if (status := report.get(row.service)) is not None:
+                value = status[row.key] if row.key else status
+                yield _family(row.kind, row.name, row.help, value, row.label)
+
+
+def _family(kind: Any, name: str, help: str, value: Any, label: str = "") -> Metric:
+    if isinstance(value, list):
+        value = len(value)
+    family = kind(f"button_{name}", help, labels=[label] if label else None)
+    for labels, number in [([each], value[each]) for each in value] if label else [([], value or 0)]:
+        family.add_metric(labels, number)
+    metric: Metric = family
+    return metric
 
 
 @monitoring.get("/healthz")

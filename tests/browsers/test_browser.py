@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: number, ring, horn, words, and what they do when the road is lost."""
+"""The pages in a real Chromium."""
 
 import contextlib
 import re
@@ -20,7 +20,7 @@ FROZEN = """
 
 
 def colour(page, wedge, goal=20):
-    """The colour in the middle of a wedge of the ring, once it has come to rest."""
+    """Return the colour at the middle of a wedge of the ring."""
     script = """([wedge, goal]) => {
       const canvas = document.getElementById('ring'), middle = canvas.width / 2;
       const angle = -Math.PI / 2 + (wedge + 0.5) * 2 * Math.PI / goal, radius = canvas.width * 0.46 * 0.8;
@@ -39,14 +39,14 @@ def greens(page, goal=20):
     return [is_green(colour(page, wedge, goal)) for wedge in range(goal)]
 
 
-def test_before_the_first_count_there_is_a_frown(open_page, server):
+def test_page_shows_a_frown_before_the_first_count(open_page, server):
     page = open_page(server, init=FROZEN)
     assert page.text_content("#count") == ":("
     expect(page.locator("#status")).to_have_attribute("data-state", "connecting")
     expect(page.locator("#status")).to_have_attribute("data-transport", "")
 
 
-def test_a_press_changes_number_ring_and_words_on_both_transports(open_page, server):
+def test_press_updates_the_page_on_both_transports(open_page, server):
     modern = connected(open_page(server))
     old = connected(open_page(server, init="window.WebSocket = undefined;"))
     expect(modern.locator("#status")).to_have_attribute("data-transport", "websocket")
@@ -64,7 +64,7 @@ def test_a_press_changes_number_ring_and_words_on_both_transports(open_page, ser
         assert page.title().startswith("17 · ")
 
 
-def test_the_round_ends_at_nothing_and_the_next_begins(open_page, start):
+def test_press_at_0_opens_the_next_round(open_page, start):
     server = start(goal=3)
     page = connected(open_page(server))
     for left in (2, 1, 0):
@@ -77,7 +77,7 @@ def test_the_round_ends_at_nothing_and_the_next_begins(open_page, start):
     until(lambda: greens(page, 3) == [False] * 3, "the empty ring", deadline=5)
 
 
-def test_the_horn_sounds_for_presses_alone(open_page, server):
+def test_horn_sounds_for_presses_only(open_page, server):
     server.press()
     page = connected(open_page(server))
     shows(page, 19)
@@ -91,7 +91,7 @@ def test_the_horn_sounds_for_presses_alone(open_page, server):
     assert page.evaluate("theButton.horns") == 1
 
 
-def test_the_heading_follows_the_goal(open_page, server):
+def test_heading_follows_the_goal(open_page, server):
     page = connected(open_page(server))
     expect(page.locator("#title")).to_have_text("Deals till 20 deal goal")
     server.api("goal", "PUT", json={"goal": 100})
@@ -99,7 +99,7 @@ def test_the_heading_follows_the_goal(open_page, server):
     shows(page, 100)
 
 
-def test_a_muted_screen_stays_muted_over_a_reload(open_page, server):
+def test_mute_survives_a_reload(open_page, server):
     page = connected(open_page(server))
     sound = page.locator("#sound")
     expect(sound).to_have_attribute("aria-pressed", "true")
@@ -120,12 +120,12 @@ def test_a_muted_screen_stays_muted_over_a_reload(open_page, server):
 
 
 @pytest.mark.parametrize(("query", "text"), [("sound=off", "OFF"), ("sound=on", "ON")])
-def test_a_kiosk_can_set_the_sound_by_its_address(open_page, shared, query, text):
+def test_query_parameter_sets_the_sound(open_page, shared, query, text):
     expect(open_page(shared, f"/?{query}").locator("#sound")).to_have_text(text)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_a_kiosk_can_set_the_theme_by_its_address(open_page, shared, theme):
+def test_query_parameter_sets_the_theme(open_page, shared, theme):
     other = "light" if theme == "dark" else "dark"
     page = connected(open_page(shared, f"/?theme={theme}", color_scheme=other))
     luminance = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
@@ -133,19 +133,19 @@ def test_a_kiosk_can_set_the_theme_by_its_address(open_page, shared, theme):
     assert dark == (theme == "dark")
 
 
-def test_a_browser_that_refuses_sound_says_so_and_the_toggle_mends_it(playwright, server):
+def test_blocked_sound_is_shown_and_the_toggle_unblocks_it(playwright, server):
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
     page = browser.new_page()
     page.goto(server.url)
-    note = page.get_by_text("Turn on sound", exact=True)
-    expect(note).to_be_visible()
+    prompt = page.get_by_text("Turn on sound", exact=True)
+    expect(prompt).to_be_visible()
     page.locator("#sound").click()
-    expect(note).not_to_be_visible()
+    expect(prompt).not_to_be_visible()
     expect(page.locator("#sound")).to_have_text("ON")
     browser.close()
 
 
-def test_a_lost_server_leaves_the_last_number_dimmed_with_its_time(open_page, server):
+def test_lost_connection_dims_the_last_count_and_shows_its_time(open_page, server):
     page = connected(open_page(server))
     old = connected(open_page(server, init="window.WebSocket = undefined;"))
     server.push()
@@ -164,14 +164,14 @@ def test_a_lost_server_leaves_the_last_number_dimmed_with_its_time(open_page, se
         expect(each.locator("#status")).to_have_attribute("data-transport", transport, timeout=15_000)
         expect(each.locator(".stale #count")).to_have_count(0)
         shows(each, 19)
-        assert each.evaluate("theButton.horns") == 1, "a reconnect sounds nothing"
+        assert each.evaluate("theButton.horns") == 1, "no horn on a reconnect"
     server.press()
     for each in (page, old):
         shows(each, 18)
         assert each.evaluate("theButton.horns") == 2
 
 
-def test_a_restored_database_is_shown_though_its_seq_is_lower(open_page, server):
+def test_restored_database_with_a_lower_seq_is_shown(open_page, server):
     server.stop()
     fresh = server.database.read_bytes()
     server.environ["BUTTON_PORT"] = str(server.port)
@@ -187,7 +187,7 @@ def test_a_restored_database_is_shown_though_its_seq_is_lower(open_page, server)
     shows(page, 20)
 
 
-def test_reduced_motion_is_kept(open_page, server):
+def test_reduced_motion_is_respected(open_page, server):
     page = connected(open_page(server, reduced_motion="reduce"))
     server.push()
     shows(page, 19)
@@ -195,7 +195,7 @@ def test_reduced_motion_is_kept(open_page, server):
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (844, 390), (1280, 720), (1920, 1080), (320, 568)])
-def test_the_ring_fills_the_screen_and_nothing_overlaps(open_page, shared, width, height):
+def test_ring_fills_the_screen_without_overlap(open_page, shared, width, height):
     page = connected(open_page(shared, viewport={"width": width, "height": height}))
     boxes = {name: page.locator(name).bounding_box() for name in ("#head", "#stage", "#foot")}
     head, stage, foot = boxes["#head"], boxes["#stage"], boxes["#foot"]
@@ -208,7 +208,7 @@ def test_the_ring_fills_the_screen_and_nothing_overlaps(open_page, shared, width
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_admin_flow_in_a_browser(open_page, server):
+def test_admin_page_makes_and_shows_changes(open_page, server):
     page = open_page(server, "/admin")
     page.fill("#password", PASSWORD)
     page.click("text=Sign in >> nth=-1")
@@ -236,7 +236,7 @@ def test_the_admin_flow_in_a_browser(open_page, server):
     expect(page).to_have_url(server.url + "/admin/login")
 
 
-def test_the_admin_page_keeps_focus_and_typing_and_says_when_it_is_stale(open_page, server):
+def test_admin_page_keeps_focus_and_input_and_shows_when_it_is_stale(open_page, server):
     page = open_page(server, "/admin")
     page.fill("#password", PASSWORD)
     page.keyboard.press("Enter")
@@ -259,7 +259,7 @@ def test_the_admin_page_keeps_focus_and_typing_and_says_when_it_is_stale(open_pa
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(open_page, server, scheme):
+def test_axe_finds_no_violation(open_page, server, scheme):
     axe = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
     for _ in range(3):
         server.press()
@@ -278,7 +278,7 @@ def test_axe_finds_nothing(open_page, server, scheme):
         assert [(path, each["id"], each["nodes"][0]["html"]) for each in found] == []
 
 
-def test_the_goal_is_celebrated_and_the_party_ends_by_itself(open_page, start):
+def test_celebration_at_the_goal_ends_automatically(open_page, start):
     server = start(goal=2)
     played = """
       window.played = [];
@@ -299,7 +299,7 @@ def test_the_goal_is_celebrated_and_the_party_ends_by_itself(open_page, start):
     expect(page.locator("#party")).to_have_count(0, timeout=20_000)
 
 
-def test_who_wants_no_motion_gets_no_party(open_page, start):
+def test_reduced_motion_disables_the_celebration(open_page, start):
     server = start(goal=1)
     page = connected(open_page(server, reduced_motion="reduce"))
     server.push()
@@ -307,7 +307,7 @@ def test_who_wants_no_motion_gets_no_party(open_page, start):
     assert page.locator("#party").count() == 0
 
 
-def test_the_pointer_hides_while_nobody_moves_it(open_page, shared):
+def test_idle_pointer_is_hidden(open_page, shared):
     page = connected(open_page(shared))
     page.mouse.move(100, 100)
     expect(page.locator("#sound")).to_have_css("cursor", "none")
@@ -315,7 +315,7 @@ def test_the_pointer_hides_while_nobody_moves_it(open_page, shared):
     expect(page.locator("#sound")).to_have_css("cursor", "pointer")
 
 
-def test_the_tab_shows_the_number(open_page, server):
+def test_tab_shows_the_count(open_page, server):
     page = connected(open_page(server))
     first = page.get_attribute("#icon", "href")
     assert first.startswith("data:image/png")
@@ -325,8 +325,8 @@ def test_the_tab_shows_the_number(open_page, server):
     assert page.title().startswith("19 · ")
 
 
-def test_a_proxy_that_swallows_frames_costs_the_page_nothing(open_page, server):
-    """It is right from the first moment on, and gives WebSocket up by itself."""
+def test_page_stays_live_behind_a_proxy_that_drops_frames(open_page, server):
+    """The page is live from the start and cancels the upgrade automatically."""
     states = """
       window.states = [];
       document.addEventListener('DOMContentLoaded', () => new MutationObserver(() => {
@@ -337,7 +337,7 @@ def test_a_proxy_that_swallows_frames_costs_the_page_nothing(open_page, server):
         page = connected(open_page(proxy, init=states))
         server.push()
         shows(page, 19)
-        until(lambda: proxy.given_up, "the watchdog")
+        until(lambda: proxy.given_up, "the upgrade to be cancelled")
         server.push()
         shows(page, 18)
         assert set(page.evaluate("states")) <= {"connecting", "connected"}
@@ -345,16 +345,16 @@ def test_a_proxy_that_swallows_frames_costs_the_page_nothing(open_page, server):
         expect(page.locator("#status")).to_have_attribute("title", "Connected: polling")
 
 
-def test_the_screen_stays_on_where_the_browser_lets_a_page_say_so(open_page, server):
-    count = """
-      window.asked = 0;
-      navigator.wakeLock.request = () => { window.asked += 1; return Promise.reject(new Error('no')); };
+def test_page_requests_a_wake_lock(open_page, server):
+    counting = """
+      window.requested = 0;
+      navigator.wakeLock.request = () => { window.requested += 1; return Promise.reject(new Error('no')); };
     """
-    page = connected(open_page(server, init=count))
-    assert page.evaluate("asked") == 1
+    page = connected(open_page(server, init=counting))
+    assert page.evaluate("requested") == 1
 
 
-def test_the_horn_is_muted_by_keyboard(open_page, server):
+def test_horn_can_be_muted_by_keyboard(open_page, server):
     page = connected(open_page(server))
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
@@ -364,12 +364,12 @@ def test_the_horn_is_muted_by_keyboard(open_page, server):
 
 
 @pytest.mark.parametrize("path", ["/?theme=%", "/?sound=%E0%A4"])
-def test_a_query_that_cannot_be_read_harms_nothing(open_page, server, path):
+def test_malformed_query_is_ignored(open_page, server, path):
     page = connected(open_page(server, path))
     shows(page, 20)
 
 
-def test_an_engine_too_old_for_the_page_shows_the_number_and_looks_again(chromium, server):
+def test_unsupported_browser_shows_the_count_and_reloads(chromium, server):
     server.press()
     page = chromium.new_context().new_page()
     page.add_init_script("window.XMLHttpRequest = undefined")
@@ -397,20 +397,20 @@ UNDER_THE_NUMBER = """() => {
 
 
 def luminance(red, green, blue):
-    """Relative luminance (WCAG 2.2)."""
-    parts = [
+    """Return the relative luminance (WCAG 2.2)."""
+    linear = [
         value / 255 / 12.92 if value <= 10 else ((value / 255 + 0.055) / 1.055) ** 2.4
         for value in (red, green, blue)
     ]
-    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize(
     ("path", "scheme", "goal"),
     [("/", "light", 20), ("/graph", "dark", 20), ("/", "dark", 1), ("/graph", "light", 1)],
 )
-def test_the_number_stands_out_by_seven_to_one_wherever_it_lies(open_page, start, path, scheme, goal):
-    """AAA of WCAG 2.2, even that of small text; on the blue cap, and on the gold one at the goal."""
+def test_count_has_a_contrast_ratio_of_at_least_7_to_1(open_page, start, path, scheme, goal):
+    """WCAG 2.2 level AAA for small text, on the blue cap and the gold one."""
     server = start(goal=goal)
     if goal == 1:
         server.press()
@@ -425,8 +425,8 @@ def test_the_number_stands_out_by_seven_to_one_wherever_it_lies(open_page, start
         assert (high + 0.05) / (low + 0.05) >= 7, hex(pixel)
 
 
-def test_a_press_is_among_the_facts_at_once(open_page, server):
-    """`info` comes every ten seconds at most."""
+def test_press_updates_the_facts_immediately(open_page, server):
+    """`info` is sent at most every ten seconds."""
     server.press()
     page = connected(open_page(server))
     facts = page.locator("#facts")
@@ -436,9 +436,9 @@ def test_a_press_is_among_the_facts_at_once(open_page, server):
     assert "2 today · 2 this week · last " in facts.text_content()
 
 
-def test_a_newer_server_has_the_page_loaded_anew_once(open_page, server):
+def test_newer_server_reloads_the_page_once(open_page, server):
     loads = "sessionStorage.loads = Number(sessionStorage.loads || 0) + 1;"
-    other = """
+    newer = """
       const parse = JSON.parse;
       JSON.parse = (text, ...more) => {
         const data = parse(text, ...more);
@@ -446,7 +446,7 @@ def test_a_newer_server_has_the_page_loaded_anew_once(open_page, server):
         return data;
       };
     """
-    page = connected(open_page(server, init=loads + other))
+    page = connected(open_page(server, init=loads + newer))
     expect(page.locator("#facts")).to_contain_text("today")
     page.evaluate("window.later = true")
     with page.expect_event("load"):
@@ -456,25 +456,28 @@ def test_a_newer_server_has_the_page_loaded_anew_once(open_page, server):
     assert page.evaluate("sessionStorage.loads") == "2"
 
 
-def test_debug_shows_the_delays(open_page, server):
+def test_debug_parameter_shows_the_delays(open_page, server):
     page = connected(open_page(server, "/?debug"))
     server.push()
     shows(page, 19)
     expect(page.locator(".debug")).to_have_text(re.compile(r"round trip \d+ ms · count after \d+ ms"))
 
 
-@pytest.mark.parametrize(("path", "most"), [("/", 22_000), ("/graph", 26_000)])
-def test_the_pages_are_light(shared, path, most):
-    """The first paint takes 14 kB at most; of the scripts, three, Socket.IO's own is 14.8 kB."""
+@pytest.mark.parametrize(("path", "max_scripts"), [("/", 22_000), ("/graph", 26_000)])
+def test_pages_keep_their_size_limits(shared, path, max_scripts):
+    """The first paint takes at most 14 kB.
+
+    Of the three scripts, Socket.IO's is 14.8 kB.
+    """
     sizes = {}
     html = requests.get(shared.url + path, stream=True, timeout=DEADLINE)
     sizes["html"] = len(html.raw.read(decode_content=False))
     text = requests.get(shared.url + path, timeout=DEADLINE).text
-    for found in re.findall(r'(?:src|href)="(/static/[^"]+\.(?:js|css)\?[^"]+)"', text):
-        answer = requests.get(shared.url + found, stream=True, timeout=DEADLINE)
-        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-        sizes[found] = len(answer.raw.read(decode_content=False))
+    for link in re.findall(r'(?:src|href)="(/static/[^"]+\.(?:js|css)\?[^"]+)"', text):
+        response = requests.get(shared.url + link, stream=True, timeout=DEADLINE)
+        assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        sizes[link] = len(response.raw.read(decode_content=False))
     scripts = sum(size for name, size in sizes.items() if ".js" in name)
-    assert scripts <= most
+    assert scripts <= max_scripts
     assert len([name for name in sizes if ".js" in name]) == 3
     assert sum(sizes.values()) - scripts <= 14_000

@@ -1,6 +1,7 @@
-"""Every engine behind every proxy: five presses in order, the transport expected, the ring, no script error.
+"""Every browser engine behind every proxy.
 
-The whole table takes some minutes and is written to docs/browsers.md; `make test` looks at a few cells.
+Each cell checks five presses in order, the expected transport, the ring, and that no script fails. The whole
+table takes some minutes and is written to docs/browsers.md; `make test` checks two cells.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from proxy import MODES, Proxy
 from server import ROOT, Server, until
 
 NO_WEBSOCKET = "window.WebSocket = undefined;"
-#: Takes down every number that the page shows, and every error.
+#: Records each number that the page shows, and each error.
 WATCH = """
   window.shown = []; window.failed = [];
   window.addEventListener('error', function (event) { failed.push(event.message); });
@@ -58,7 +59,10 @@ class ChromiumPage:
 
 
 class FirefoxPage:
-    """Marionette has no script that runs before the page's, so the watch begins once the page is there."""
+    """A page in Firefox.
+
+    Recording starts after loading, since Marionette cannot run a script before the page's.
+    """
 
     def __init__(self, url, firefox):
         self._firefox = firefox
@@ -104,7 +108,7 @@ def firefox():
 
 @pytest.fixture(scope="module")
 def opened(chromium, request):
-    """Opens a page in an engine, by its name."""
+    """Opens a page in an engine by its name."""
 
     def opened(engine, url):
         if engine == "Firefox ESR":
@@ -120,56 +124,56 @@ def opened(chromium, request):
 
 
 ENGINES = ["Chromium", "Chromium without WebSocket", "Firefox ESR", "PhantomJS 2.1.1", "PhantomJS 1.9.8"]
-ROADS = ["none", *MODES]
+PROXIES = ["none", *MODES]
 
 
-def watch_five_presses(server, opened, engine, road):
-    """What a page shows of five presses; returns its transport and the seconds until all was right."""
-    with contextlib.closing(Proxy(server, road)) if road != "none" else contextlib.nullcontext() as proxy:
+def watch_five_presses(server, opened, engine, mode):
+    """Check five presses, and return the transport and the seconds until ready."""
+    with contextlib.closing(Proxy(server, mode)) if mode != "none" else contextlib.nullcontext() as proxy:
         url = proxy.url if proxy else server.url
         modern = "without" not in engine and "1.9.8" not in engine
-        transport = "websocket" if modern and road == "none" else "polling"
-        begun = time.monotonic()
+        transport = "websocket" if modern and mode == "none" else "polling"
+        started = time.monotonic()
         with contextlib.closing(opened(engine, url + "/")) as page:
 
-            def is_right(left):
-                now = page.look()
-                return now.get("state") == "connected" and now["count"] == str(left)
+            def shows(left):
+                state = page.look()
+                return state.get("state") == "connected" and state["count"] == str(left)
 
-            until(lambda: is_right(20), f"{engine}, {road}: the first count", deadline=10)
-            if road == "blackhole" and modern:
-                until(lambda: proxy.given_up, "the watchdog", deadline=10)
+            until(lambda: shows(20), f"{engine}, {mode}: the first count", deadline=10)
+            if mode == "blackhole" and modern:
+                until(lambda: proxy.given_up, "the upgrade to be cancelled", deadline=10)
             until(lambda: page.look().get("transport") == transport, "the transport", deadline=10)
-            until(lambda: is_right(20), "the count after it", deadline=10)
-            seconds = time.monotonic() - begun
+            until(lambda: shows(20), "the count on that transport", deadline=10)
+            seconds = time.monotonic() - started
             for left in (19, 18, 17, 16, 15):
                 server.press()
-                until(lambda left=left: is_right(left), f"{engine}, {road}: {left}", deadline=10)
+                until(lambda left=left: shows(left), f"{engine}, {mode}: {left}", deadline=10)
             until(lambda: page.look()["green"] > 1000, "the ring", deadline=5)
             numbers = [number for number, _ in itertools.groupby(page.numbers()) if number.isdecimal()]
             assert numbers[-5:] == ["19", "18", "17", "16", "15"]
             assert page.errors() == []
             assert page.look()["horns"] == 5
         if proxy:
-            assert most_polls(proxy) <= 5, "polls a second"
+            assert peak_polls(proxy) <= 5, "polls a second"
         return transport, seconds
 
 
-def most_polls(proxy):
-    """Most requests for Socket.IO in a second once the page is there, those of connects and presses aside."""
+def peak_polls(proxy):
+    """Return the peak rate of requests of a session, per second, over 5 s."""
     times = [at for at, path in proxy.requests if "sid=" in path]
     return max((sum(at <= other < at + 5 for other in times) / 5 for at in times), default=0)
 
 
 @pytest.mark.parametrize(
-    ("engine", "road"),
+    ("engine", "mode"),
     [
         ("PhantomJS 2.1.1", "none"),
         ("PhantomJS 1.9.8", "http/1.0"),
     ],
 )
-def test_a_smoke_of_old_engines_and_bad_roads(server, opened, engine, road):
-    _, seconds = watch_five_presses(server, opened, engine, road)
+def test_old_engines_show_five_presses(server, opened, engine, mode):
+    _, seconds = watch_five_presses(server, opened, engine, mode)
     assert seconds < 10
 
 
@@ -178,27 +182,27 @@ def versions():
     firefox = subprocess.run(["firefox-esr", "--version"], capture_output=True, text=True, check=True).stdout
     return {
         "Chromium": f"Debian's {chromium.split(' built')[0].strip()}",
-        "Chromium without WebSocket": "the same, with `window.WebSocket` taken away",
+        "Chromium without WebSocket": "the same, with `window.WebSocket` removed",
         "Firefox ESR": f"Debian's {firefox.strip()}",
-        "PhantomJS 2.1.1": "QtWebKit of 2015",
-        "PhantomJS 1.9.8": "QtWebKit of 2011, whose WebSocket is that of a draft (hixie-76)",
+        "PhantomJS 2.1.1": "QtWebKit from 2015",
+        "PhantomJS 1.9.8": "QtWebKit from 2011, whose WebSocket is a draft (hixie-76)",
     }
 
 
 @pytest.mark.slow
-def test_every_engine_is_right_behind_every_proxy(tmp_path, opened):
+def test_every_engine_works_behind_every_proxy(tmp_path, opened):
     cells, wrong = {}, []
     for engine in ENGINES:
-        for road in ROADS:
+        for mode in PROXIES:
             folder = tmp_path / f"{len(cells)}"
             folder.mkdir()
             server = Server(folder, feed="off")
             try:
-                transport, seconds = watch_five_presses(server, opened, engine, road)
-                cells[engine, road] = f"{transport}, {seconds:.0f} s"
+                transport, seconds = watch_five_presses(server, opened, engine, mode)
+                cells[engine, mode] = f"{transport}, {seconds:.0f} s"
             except AssertionError as error:
-                cells[engine, road] = "WRONG"
-                wrong.append(f"{engine}, {road}: {error}")
+                cells[engine, mode] = "WRONG"
+                wrong.append(f"{engine}, {mode}: {error}")
             finally:
                 server.stop()
     assert wrong == []
@@ -206,17 +210,19 @@ def test_every_engine_is_right_behind_every_proxy(tmp_path, opened):
 
 
 def write(cells):
-    """docs/browsers.md, from the cells that were just seen to be right."""
-    known = versions()
-    rows = [f"| {engine} | " + " | ".join(cells[engine, road] for road in ROADS) + " |" for engine in ENGINES]
+    """Write the table of `cells` to docs/browsers.md."""
+    descriptions = versions()
+    rows = [
+        f"| {engine} | " + " | ".join(cells[engine, mode] for mode in PROXIES) + " |" for engine in ENGINES
+    ]
     table = "\n".join([
-        "| | " + " | ".join("no proxy" if road == "none" else road for road in ROADS) + " |",
-        "| --- " * (len(ROADS) + 1) + "|",
+        "| | " + " | ".join("no proxy" if mode == "none" else mode for mode in PROXIES) + " |",
+        "| --- " * (len(PROXIES) + 1) + "|",
         *rows,
     ])  # fmt: skip
     before = (ROOT / "docs/browsers.md").read_text().split("<!-- table -->")[0]
     text = [before + "<!-- table -->", "", table, "", "| engine | |", "| --- | --- |"]
-    text += [f"| {engine} | {known[engine]} |" for engine in ENGINES]
+    text += [f"| {engine} | {descriptions[engine]} |" for engine in ENGINES]
     text += ["", "| proxy | |", "| --- | --- |"]
-    text += [f"| {mode} | {what} |" for mode, what in MODES.items()]
+    text += [f"| {mode} | {description} |" for mode, description in MODES.items()]
     (ROOT / "docs/browsers.md").write_text("\n".join(text) + "\n")

@@ -1,4 +1,4 @@
-"""The graph page: the original's producer drives it, in every browser; the presses of the day beneath."""
+"""The graph page, with the original's producer, and its charts of presses."""
 
 import json
 import re
@@ -29,7 +29,7 @@ BLUE, GREEN = (0x1D, 0x55, 0xDD), (0x12, 0x80, 0x3C)
 
 @pytest.fixture
 def produce():
-    """Starts the original's producer, a process of its own; it ends with the test."""
+    """Starts the original's producer in a process, which is killed after the test."""
     running = []
 
     def produce(server):
@@ -51,7 +51,7 @@ def legend(page):
 
 
 @pytest.mark.parametrize(("transport", "init"), [("websocket", ""), ("polling", POLLING)])
-def test_the_originals_producer_drives_the_page(open_page, produce, server, transport, init):
+def test_original_producer_drives_the_page(open_page, produce, server, transport, init):
     page = connected(open_page(server, "/graph", init=init))
     expect(page.locator("#status")).to_have_attribute("data-transport", transport)
     expect(page.locator("#status")).to_have_text(f"Connected: {transport}")
@@ -64,7 +64,7 @@ def test_the_originals_producer_drives_the_page(open_page, produce, server, tran
     until(lambda: "Live values: Value" in page.get_attribute("#graph", "aria-label"), "the label")
 
 
-def test_the_engine_of_2011_draws_it_too(produce, server):
+def test_engine_from_2011_draws_the_graph(produce, server):
     produce(server)
     server.press()
     phantom = Phantom(server.url + "/graph")
@@ -77,7 +77,7 @@ def test_the_engine_of_2011_draws_it_too(produce, server):
         phantom.close()
 
 
-def test_names_are_drawn_as_text_and_values_as_they_are(open_page, publish, server):
+def test_series_names_are_drawn_as_text_and_values_unchanged(open_page, publish, server):
     publisher, page = publish(server), connected(open_page(server, "/graph"))
     for name in ("<img src=x onerror=alert(1)>", "__proto__", "constructor", "b\u202e"):
         publisher.send_json({"y": 1e308, "series": name})
@@ -89,16 +89,16 @@ def test_names_are_drawn_as_text_and_values_as_they_are(open_page, publish, serv
     assert page.locator("#legend img").count() == 0
 
 
-def test_of_many_series_those_of_the_server_are_shown(open_page, publish, server):
+def test_page_shows_the_series_that_the_server_keeps(open_page, publish, server):
     publisher, page = publish(server), connected(open_page(server, "/graph"))
     for number in range(40):
         publisher.send_json({"y": number, "series": f"S{number}"})
-    until(lambda: any("S39" in text for text in legend(page)), "the last")
+    until(lambda: any("S39" in text for text in legend(page)), "the last series")
     assert len(legend(page)) == 16
     page.reload()
-    until(lambda: len(legend(page)) == 16, "them again")
+    until(lambda: len(legend(page)) == 16, "the series after the reload")
     marks = [text[0] + colour for text, colour in zip(legend(page), colours(page), strict=True)]
-    assert len(set(marks)) == 16, "no two look the same"
+    assert len(set(marks)) == 16, "no two series look the same"
 
 
 def colours(page):
@@ -106,19 +106,19 @@ def colours(page):
     return page.locator("#legend i").evaluate_all("all => all.map(each => each.style.color)")
 
 
-def test_the_value_under_the_mouse_is_told(open_page, publish, server):
+def test_legend_shows_the_value_under_the_mouse(open_page, publish, server):
     publisher, page = publish(server), connected(open_page(server, "/graph"))
     for second in range(11):
         publisher.send_json({"x": 1763760000000 + second * 1000, "y": second % 5})
-    until(lambda: legend(page) == ["●Value0"], "the newest")
+    until(lambda: legend(page) == ["●Value0"], "the newest value")
     box = page.locator("#graph").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    until(lambda: legend(page) != ["●Value0"], "an older one")
+    until(lambda: legend(page) != ["●Value0"], "an older value")
     page.mouse.move(1, 1)
-    until(lambda: legend(page) == ["●Value0"], "the newest again")
+    until(lambda: legend(page) == ["●Value0"], "the newest value again")
 
 
-def test_nothing_is_drawn_while_nobody_looks(open_page, produce, server):
+def test_hidden_page_draws_nothing(open_page, produce, server):
     page = connected(open_page(server, "/graph"))
     produce(server)
     until(lambda: drawn(page, BLUE) > 1000, "the line")
@@ -127,15 +127,15 @@ def test_nothing_is_drawn_while_nobody_looks(open_page, produce, server):
       window.away = true;
       document.dispatchEvent(new Event('visibilitychange'));
     }""")
-    page.wait_for_timeout(150)  # a drawing that was under way
+    page.wait_for_timeout(150)  # a pending redraw
     before = legend(page)
     page.wait_for_timeout(400)
     assert legend(page) == before
     page.evaluate("() => { window.away = false; document.dispatchEvent(new Event('visibilitychange')); }")
-    until(lambda: legend(page) != before, "a drawing")
+    until(lambda: legend(page) != before, "a redraw")
 
 
-def test_it_is_redrawn_every_fifty_milliseconds_at_most(open_page, produce, server):
+def test_graph_is_redrawn_at_most_every_50_ms(open_page, produce, server):
     counting = """
       const clear = CanvasRenderingContext2D.prototype.clearRect;
       window.drawings = [];
@@ -156,11 +156,11 @@ def sums(page):
 
 
 @pytest.mark.parametrize("init", ["", pytest.param(POLLING, marks=pytest.mark.slow)])
-def test_the_presses_of_the_round_and_the_day_are_live_and_durable(open_page, server, init):
+def test_charts_of_presses_are_live_and_survive_a_restart(open_page, server, init):
     for _ in range(3):
         server.press()
     page = connected(open_page(server, "/graph", init=init))
-    until(lambda: sums(page) == ("3 of 20", "3 deals"), "those before")
+    until(lambda: sums(page) == ("3 of 20", "3 deals"), "the presses before")
     until(lambda: drawn(page, GREEN, "round") > 100, "the line")
     server.press()
     until(lambda: sums(page) == ("4 of 20", "4 deals"), "the press")
@@ -175,7 +175,7 @@ def test_the_presses_of_the_round_and_the_day_are_live_and_durable(open_page, se
     assert "Today: 4; 4 from " in page.get_attribute("#today", "aria-label")
 
 
-def test_a_round_begins_with_its_opening_press_and_a_reset_begins_one(open_page, start):
+def test_opening_press_and_reset_start_a_round(open_page, start):
     server = start(goal=3)
     page = connected(open_page(server, "/graph"))
     for _ in range(5):
@@ -187,16 +187,16 @@ def test_a_round_begins_with_its_opening_press_and_a_reset_begins_one(open_page,
 
 
 @pytest.mark.slow
-def test_a_long_history_is_read_in_pages(open_page, start):
+def test_long_history_is_read_in_pages(open_page, start):
     server = start(goal=1000)
     for _ in range(1100):
         server.press()
     page = connected(open_page(server, "/graph"))
-    until(lambda: sums(page) == ("99 of 1000", "1099 deals"), "all of them")
+    until(lambda: sums(page) == ("99 of 1000", "1099 deals"), "all presses")
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 720), (1920, 1080), (320, 568)])
-def test_the_charts_fit_the_screen(open_page, produce, server, width, height):
+def test_charts_fit_the_screen(open_page, produce, server, width, height):
     produce(server)
     page = connected(open_page(server, "/graph", viewport={"width": width, "height": height}))
     until(lambda: drawn(page, BLUE) > 300, "the line")
@@ -205,7 +205,7 @@ def test_the_charts_fit_the_screen(open_page, produce, server, width, height):
         assert page.evaluate("document.documentElement.scrollHeight") <= height
 
 
-def test_without_javascript_there_is_a_table(chromium, publish, server):
+def test_page_without_javascript_shows_a_table(chromium, publish, server):
     publish(server).send_json({"y": 2.5, "series": "<i>Tea</i>"})
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -219,19 +219,19 @@ def test_without_javascript_there_is_a_table(chromium, publish, server):
     context.close()
 
 
-def test_the_page_is_drawn_with_what_the_server_sent_before(open_page, publish, server):
+def test_new_page_draws_earlier_samples(open_page, publish, server):
     publisher = publish(server)
     for number in range(150):
         publisher.send(json.dumps({"x": 1763760000000 + number, "y": number}).encode())
     page = connected(open_page(server, "/graph"))
     until(lambda: legend(page) == ["●Value149"], "the newest value")
     page.wait_for_timeout(2500)
-    assert drawn(page, BLUE) > 300, "a short line stays in view when nothing more comes"
+    assert drawn(page, BLUE) > 300, "a short line stays in view if no sample follows"
 
 
 @pytest.mark.parametrize("away", [15, -1e6])
-def test_a_publisher_whose_clock_is_wrong_hides_no_other(open_page, publish, produce, server, away):
-    """`x` is never compared with our clock; two publishers' clocks may be anywhere."""
+def test_publisher_with_a_wrong_clock_hides_no_other_series(open_page, publish, produce, server, away):
+    """`x` is never compared with the clock of the page or the server."""
     page = connected(open_page(server, "/graph"))
     produce(server)
     until(lambda: drawn(page, BLUE) > 1000, "the line")
@@ -245,7 +245,7 @@ def test_a_publisher_whose_clock_is_wrong_hides_no_other(open_page, publish, pro
     until(both, "both lines")
 
 
-def test_a_long_legend_leaves_the_page_on_the_screen(open_page, publish, server):
+def test_long_legend_keeps_the_page_on_the_screen(open_page, publish, server):
     page = connected(open_page(server, "/graph", viewport={"width": 1100, "height": 700}))
     publisher = publish(server)
     for number in range(16):
@@ -260,18 +260,20 @@ def test_a_long_legend_leaves_the_page_on_the_screen(open_page, publish, server)
     for number in range(16):
         publisher.send_json({"y": number - 1000.123456, "series": f"A series of some length {number}"})
     until(lambda: all("-" in row for row in legend(page)), "the new values")
-    until(lambda: page.evaluate(fits), "the layout after it")
+    until(lambda: page.evaluate(fits), "the layout after the resize")
 
 
-def test_after_a_reconnect_only_what_is_new_is_read(open_page, server):
+def test_reconnect_reads_only_new_events(open_page, server):
     for _ in range(30):
         server.press()
     page = connected(open_page(server, "/graph"))
     until(lambda: "deals" in page.text_content("#today-sum"), "the presses")
     before = page.text_content("#today-sum")
-    asked = []
-    page.on("response", lambda answer: asked.append(answer.json()) if "/api/history" in answer.url else None)
+    pages = []
+    page.on(
+        "response", lambda response: pages.append(response.json()) if "/api/history" in response.url else None
+    )
     server.restart()
     server.press()
     until(lambda: page.text_content("#today-sum") not in ("", before), "the new press")
-    assert sum(len(body["events"]) for body in asked) <= 3
+    assert sum(len(body["events"]) for body in pages) <= 3

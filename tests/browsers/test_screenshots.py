@@ -1,4 +1,4 @@
-"""Takes the pictures in docs/screenshots, of the real pages in the real browser, so that they never lie."""
+"""The screenshots in docs/screenshots, taken of the real pages."""
 
 import base64
 import io
@@ -45,7 +45,7 @@ def shoot(page, name, **options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SIZES)
-def test_the_countdown(browser, server, kind):
+def test_countdown_screenshots(browser, server, kind):
     for _ in range(7):
         server.push()
     page = view(browser, kind)
@@ -59,7 +59,7 @@ def test_the_countdown(browser, server, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("path", "name"), [("/", "countdown"), ("/graph", "graph")])
-def test_the_goal_and_a_lost_server(browser, server, path, name):
+def test_goal_and_offline_screenshots(browser, server, path, name):
     for _ in range(20):
         server.press()
     page = view(browser, "")
@@ -74,7 +74,7 @@ def test_the_goal_and_a_lost_server(browser, server, path, name):
 
 
 @pytest.mark.slow
-def test_the_party(browser, start):
+def test_celebration_screenshot(browser, start):
     server = start()
     for _ in range(19):
         server.press()
@@ -94,7 +94,7 @@ def test_the_party(browser, start):
     ("path", "name"),
     [("/", "countdown"), ("/graph", "graph"), ("/admin/login", "login"), ("/admin", "admin")],
 )
-def test_without_javascript(browser, server, publish, path, name):
+def test_noscript_screenshots(browser, server, publish, path, name):
     server.press()
     publisher = publish(server)
     publisher.send_json({"y": 2.5, "series": "Coffee"})
@@ -107,14 +107,14 @@ def test_without_javascript(browser, server, publish, path, name):
         page.fill("#password", PASSWORD)
         page.click("button.main")
         expect(page.locator("h1")).to_have_text("19 of 20 deals to go")
-        expect(page.locator("#status")).to_be_hidden()  # it would say "Connecting" for ever
+        expect(page.locator("#status")).to_be_hidden()  # it would show "Connecting" forever
     shoot(page, f"{name}-noscript")
     context.close()
 
 
 @pytest.fixture
 def sine(server):
-    """The original's producer, at work for the server."""
+    """Runs the original's producer for the server."""
     process = subprocess.Popen([sys.executable, SUPPORT / "producer.py", endpoint_of(server)])
     yield
     process.kill()
@@ -124,17 +124,17 @@ def sine(server):
 def press_and_wait_for_a_full_graph(server):
     for _ in range(7):
         server.press()
-    until(lambda: server.health().json()["feed"]["messages"] > 105, "the sine")
+    until(lambda: server.health().json()["feed"]["messages"] > 105, "the samples")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SIZES)
-def test_the_graph(browser, server, sine, kind):
+def test_graph_screenshots(browser, server, sine, kind):
     press_and_wait_for_a_full_graph(server)
     page = view(browser, kind)
     page.goto(server.url + "/graph")
     until(lambda: page.text_content("#today-sum") == "7 deals", "the presses")
-    until(lambda: page.locator("#legend li").count() == 1, "the sine")
+    until(lambda: page.locator("#legend li").count() == 1, "the samples")
     expect(page.locator("#status")).to_have_attribute("data-transport", "websocket")
     shoot(page, "graph" + kind, full_page=kind == "-phone")
     page.context.close()
@@ -142,20 +142,20 @@ def test_the_graph(browser, server, sine, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("path", "name"), [("/", "countdown-2011"), ("/graph", "graph-2011")])
-def test_the_engine_of_2011(server, sine, path, name):
+def test_screenshots_of_the_engine_from_2011(server, sine, path, name):
     press_and_wait_for_a_full_graph(server)
     phantom = Phantom(server.url + path)
     phantom.shows(count="13", state="connected", green=lambda number: number > 500)
     if path == "/graph":
         phantom.shows(blue=lambda number: number > 1000)
     else:
-        told = []  # how many states there were at each look: none is new for a second, so the ring is at rest
-        until(lambda: told.append(len(phantom.states)) or told[-200:-199] == told[-1:], "the ring at rest")
-    keep(phantom, name)
+        sizes = []  # number of states at each poll; if none is new for a second, the ring is at rest
+        until(lambda: sizes.append(len(phantom.states)) or sizes[-200:-199] == sizes[-1:], "the ring at rest")
+    save_picture(phantom, name)
 
 
 @pytest.mark.slow
-def test_the_admin_page_in_the_engine_of_2011(server):
+def test_admin_screenshots_of_the_engine_from_2011(server):
     server.press()
     form = requests.Session()
     token = re.search(r'csrf_token" value="([^"]+)"', form.get(server.url + "/admin/login").text)[1]
@@ -167,19 +167,19 @@ def test_the_admin_page_in_the_engine_of_2011(server):
         until(lambda phantom=phantom: phantom.states, "the page")
         if path == "/admin":
             phantom.shows(count="19")
-        keep(phantom, name)
+        save_picture(phantom, name)
         assert phantom.errors == []
 
 
-def keep(phantom, name):
-    """Keep the picture that PhantomJS takes."""
+def save_picture(phantom, name):
+    """Save the screenshot that PhantomJS takes."""
     with Image.open(phantom.picture()) as picture:
         picture.convert("RGB").save(PICTURES / f"{name}.jpg", quality=88)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SIZES)
-def test_the_admin_page(browser, tmp_path, kind):
+def test_admin_screenshots(browser, tmp_path, kind):
     server = Server(tmp_path, admin_password=None)
     password = next(line.split()[-1] for line in server.log if "Admin password:" in line)
     try:
@@ -207,8 +207,8 @@ def test_the_admin_page(browser, tmp_path, kind):
 
 
 @pytest.mark.slow
-def test_a_press_in_motion(browser, server):
-    """The moving picture of the README: what Chromium painted, each frame for as long as it was there."""
+def test_animation_of_two_presses(browser, server):
+    """The README's animation, of the frames that Chromium painted."""
     for _ in range(6):
         server.press()
     page = browser.new_context(viewport={"width": 960, "height": 540}).new_page()
@@ -231,11 +231,11 @@ def test_a_press_in_motion(browser, server):
         page.wait_for_timeout(1800)
     screen.send("Page.stopScreencast")
     page.context.close()
-    pictures = dict(sorted(frames))  # by their times, in seconds
+    pictures = dict(sorted(frames))  # by time, in seconds
     assert len(pictures) > 10
     times = [round(1000 * at) for at in pictures]
-    lasts = [max(1, after - at) for at, after in itertools.pairwise(times)] + [1000]
+    durations = [max(1, after - at) for at, after in itertools.pairwise(times)] + [1000]
     first, *rest = [Image.open(io.BytesIO(data)).convert("RGB") for data in pictures.values()]
     file = PICTURES / "press.webp"
-    first.save(file, save_all=True, append_images=rest, duration=lasts, loop=0, quality=75, method=4)
+    first.save(file, save_all=True, append_images=rest, duration=durations, loop=0, quality=75, method=4)
     assert file.stat().st_size < 1_500_000

@@ -1,4 +1,4 @@
-"""From the pin to the greenlet: a native thread samples, whatever the hub is doing."""
+"""Pins, the sampler thread, holds and LEDs."""
 
 import os
 import stat
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.alone
 
 
 def play(finger, path, done):
-    """Move the FIFO's level as the finger moves the contact; from a native thread."""
+    """Write the finger's edges to the FIFO, from a native thread."""
     fd = os.open(path, os.O_WRONLY)
-    begun = time.monotonic()
+    started = time.monotonic()
     for at, level in finger.edges:
-        if (wait := begun + at - time.monotonic()) > 0.0003:
+        if (wait := started + at - time.monotonic()) > 0.0003:
             threading.Event().wait(wait)
         os.write(fd, b"01"[level : level + 1])
     threading.Event().wait(0.1)
@@ -31,13 +31,17 @@ def play(finger, path, done):
 
 
 def start(button):
-    """Start a button; returns its greenlets."""
+    """Start a button and return its greenlets."""
     button.start()
     return [gevent.spawn(task) for task in button.tasks()]
 
 
 def watch(pins, hub_stall=0.0, until_done=None):
-    """Run a button in this thread's hub until `until_done`; returns what it counted, and itself."""
+    """Run a button in this thread's hub until `until_done` is set.
+
+    Returns:
+        The presses, and the button.
+    """
     pressed = []
     button = Button(pins, pressed.append)
     start(button)
@@ -51,8 +55,8 @@ def watch(pins, hub_stall=0.0, until_done=None):
 
 
 @pytest.mark.parametrize("hub_stall", [0.0, 0.25])
-def test_bouncing_presses_count_once_each_also_while_the_hub_is_blocked(tmp_path, hub_stall):
-    """A run in which the machine held the sampler up for over 20 ms proves nothing, and is repeated."""
+def test_bouncing_presses_count_once_even_while_the_hub_is_blocked(tmp_path, hub_stall):
+    """A run in which the sampler was blocked for over 20 ms is repeated."""
     for attempt in range(5):
         path = tmp_path / f"pin{attempt}"
         done = threading.Event()
@@ -66,7 +70,7 @@ def test_bouncing_presses_count_once_each_also_while_the_hub_is_blocked(tmp_path
     assert pressed == ["button"] * 20
 
 
-def test_several_pins_count_under_their_own_names():
+def test_each_pin_counts_under_its_name():
     pins = {"button-11": SimulatedInput(), "button-13": SimulatedInput()}
     pressed = []
     button = Button(pins, pressed.append)
@@ -81,7 +85,7 @@ def test_several_pins_count_under_their_own_names():
     assert sorted(pressed) == ["button-11", "button-13", "button-13"]
 
 
-def test_a_pin_that_cannot_be_read_ends_the_greenlet():
+def test_unreadable_pin_ends_the_greenlet():
     class Broken:
         driver = "broken"
 
@@ -101,7 +105,7 @@ def test_a_pin_that_cannot_be_read_ends_the_greenlet():
     assert isinstance(greenlet.exception.__cause__, OSError)
 
 
-def test_the_fifo_is_made_private_and_read_over_writers_that_come_and_go(tmp_path):
+def test_fifo_is_private_and_stays_open_between_writers(tmp_path):
     path = tmp_path / "pin"
     pin = SimulatedInput(str(path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -113,13 +117,13 @@ def test_the_fifo_is_made_private_and_read_over_writers_that_come_and_go(tmp_pat
     assert SimulatedInput(str(path)).read() == 1
 
 
-def test_a_path_that_is_no_fifo_is_refused(tmp_path):
+def test_path_that_is_not_a_fifo_is_rejected(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(HardwareError, match=r"BUTTON_SIMULATED_PIN.*no FIFO"):
+    with pytest.raises(HardwareError, match=r"BUTTON_SIMULATED_PIN.*not a FIFO"):
         open_inputs("simulated", (11,), str(tmp_path / "file"))
 
 
-def test_gpio_that_cannot_start_is_an_error_and_no_fall_back():
+def test_unavailable_gpio_is_an_error_without_fallback():
     with pytest.raises(HardwareError, match="BUTTON_HARDWARE=simulated"):
         open_inputs("gpio", (11,), None)
 
@@ -135,7 +139,7 @@ def cleanup(pin): pass
 
 
 @pytest.mark.parametrize(
-    ("start", "setmode", "setup", "says"),
+    ("start", "setmode", "setup", "message"),
     [
         ("raise Exception('GPIO busy')", "pass", "pass", "does not run here: GPIO busy"),
         (
@@ -152,10 +156,8 @@ def cleanup(pin): pass
         ("", "pass", "raise Exception('bad flags')", "Pin 11: bad flags"),
     ],
 )
-def test_what_a_library_says_becomes_a_sentence_with_its_mend(
-    monkeypatch, tmp_path, start, setmode, setup, says
-):
-    """The words are those of RPi.GPIO 0.7.1, rpi-lgpio 0.6 and lgpio 0.2.2."""
+def test_library_error_becomes_a_message_with_a_fix(monkeypatch, tmp_path, start, setmode, setup, message):
+    """The errors are those of RPi.GPIO 0.7.1, rpi-lgpio 0.6 and lgpio 0.2.2."""
     (tmp_path / "RPi").mkdir()
     text = LIBRARY.format(setmode=setmode, setup=setup) + start
     (tmp_path / "RPi/__init__.py").write_text("")
@@ -163,15 +165,15 @@ def test_what_a_library_says_becomes_a_sentence_with_its_mend(
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("RPi", "RPi.GPIO"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    with pytest.raises(HardwareError, match=says):
+    with pytest.raises(HardwareError, match=message):
         open_inputs("gpio", (11,), None)
 
 
-def test_none_has_no_pins():
+def test_hardware_none_has_no_pins():
     assert open_inputs("none", (11,), None) == []
 
 
-def test_a_tap_is_a_press_and_a_release():
+def test_tap_is_a_press_and_a_release():
     pin = SimulatedInput()
     assert pin.read() == 1
     pin.tap()
@@ -179,7 +181,7 @@ def test_a_tap_is_a_press_and_a_release():
     until(lambda: pin.read() == 1, "the release")
 
 
-def test_a_press_that_is_held_is_taken_back(start, watch):
+def test_held_press_is_undone(start, watch):
     server = start(hold=0.5)
     screen = watch(server)
     server.push()
@@ -190,26 +192,26 @@ def test_a_press_that_is_held_is_taken_back(start, watch):
     ]  # fmt: skip
 
 
-def test_a_press_that_is_held_stays_if_the_count_has_changed_since(start):
+def test_held_press_is_not_undone_if_the_count_has_changed(start):
     server = start(hold=1)
     server.set_level("0")
     until(lambda: server.count()["seq"] == 1, "the press")
     server.api("press")
     server.api("undo")
-    until(lambda: any("is held, but the count" in line for line in server.log), "the log line about it")
+    until(lambda: any("is held, but the count" in line for line in server.log), "the log line")
     server.set_level("1")
     assert [event["source"] for event in server.history()] == ["button", "api", "api"]
 
 
 @pytest.mark.parametrize("setting", [{"led_pin": 11}, {"led_pin": "12,13"}, {"hold": "-1"}, {"hold": "61"}])
-def test_a_bad_light_or_hold_is_a_clear_error(start, setting):
+def test_invalid_led_pin_or_hold_is_an_error(start, setting):
     (name,) = setting
     with pytest.raises(AssertionError, match=f"BUTTON_{name.upper()}: expected "):
         start(**setting)
 
 
-class Paper:
-    """An output pin that writes down what it was set to."""
+class RecordingOutput:
+    """An output pin that records its levels."""
 
     def __init__(self):
         self.levels = []
@@ -221,37 +223,37 @@ class Paper:
         self.levels.append("closed")
 
 
-def test_the_light_is_on_at_rest_and_blinks_as_often_as_told():
-    paper = Paper()
-    led = Led(paper, lambda: "rest")
+def test_led_is_on_at_rest_and_blinks_the_given_number_of_times():
+    output = RecordingOutput()
+    led = Led(output, lambda: "rest")
     greenlet = gevent.spawn(led.tasks()[0])
     gevent.sleep(0)
     led.blink(1)
     led.blink(2)
     with gevent.Timeout(10):
-        while paper.levels.count(0) < 3 or paper.levels[-1] == 0:
+        while output.levels.count(0) < 3 or output.levels[-1] == 0:
             gevent.sleep(0.01)
     led.stop()
     greenlet.join(10)
-    assert paper.levels[:7] == [1, 0, 1, 0, 1, 0, 1]
-    assert paper.levels[-1] == "closed"
+    assert output.levels[:7] == [1, 0, 1, 0, 1, 0, 1]
+    assert output.levels[-1] == "closed"
 
 
 @pytest.mark.parametrize("state", ["slow", "fast"])
-def test_the_light_flashes_while_something_is_the_matter(state):
-    paper = Paper()
-    led = Led(paper, lambda: state)
+def test_led_flashes_while_there_is_a_problem(state):
+    output = RecordingOutput()
+    led = Led(output, lambda: state)
     greenlet = gevent.spawn(led.tasks()[0])
     with gevent.Timeout(20):
-        while paper.levels != [0, 1, 0, 1]:
+        while output.levels != [0, 1, 0, 1]:
             gevent.sleep(0.01)
     assert led.status() == {"shows": state}
     led.stop()
     greenlet.join(10)
 
 
-def test_the_server_goes_before_other_programs_if_it_may_and_nobody_chose_otherwise(server):
-    ours = os.getpriority(os.PRIO_PROCESS, 0)
-    niceness = -10 if os.geteuid() == 0 and ours == 0 else ours
+def test_server_raises_its_priority_if_permitted_and_not_yet_set(server):
+    inherited = os.getpriority(os.PRIO_PROCESS, 0)
+    niceness = -10 if os.geteuid() == 0 and inherited == 0 else inherited
     tasks = Path(f"/proc/{server.process.pid}/task").iterdir()
     assert {(task / "stat").read_text().rsplit(")")[1].split()[16] for task in tasks} == {str(niceness)}

@@ -1,25 +1,26 @@
-"""Under attack a press reaches the disk and every screen, memory is bounded, and SIGTERM ends the server."""
+"""Presses, memory and shutdown under attack."""
 
 import pytest
 from attacks import ATTACKS
 from siege import Siege
 
-#: One of each kind, in `make test`; the others, for longer, in `make test-slow`.
+#: One attack of each kind, for `make test`. The others run longer, in `make test-slow`.
 SHORT = (
     "pipelining /api/count",
     "pipelining without reading",
     "600 readers of the history",
-    "chunked: trailers without end",
-    "150 unfinished heads",
+    "chunked: endless trailers",
+    "150 unfinished requests, 16 kB of headers",
     "260 sessions with large headers",
     "8 clients that leave and rejoin",
     "20 clients that flood with events",
-    "200 peers that read nothing",
+    "200 HTTP clients that read nothing",
     "12 guessers with changing addresses",
-    "a feed message without end",
+    "an endless feed message",
 )
-#: Ten times the figures of docs/security.md for what takes time; memory is not a matter of speed.
+#: Seconds, ten times the figures in docs/security.md.
 MAX_PRESS, MAX_SCREENS, MAX_STOP = 3.0, 5.0, 5.0
+#: Bytes. Memory does not depend on the speed of the machine.
 MAX_MEMORY, MAX_MEMORY_AFTER = 64 * 2**20, 16 * 2**20
 
 
@@ -33,11 +34,11 @@ def check(tmp_path, name, seconds):
 
 
 @pytest.mark.parametrize("name", SHORT)
-def test_presses_count_under_attack(tmp_path, name):
+def test_presses_are_recorded_under_attack(tmp_path, name):
     check(tmp_path, name, seconds=2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ATTACKS if name not in SHORT])
-def test_presses_count_under_a_long_attack(tmp_path, name):
+def test_presses_are_recorded_under_a_longer_attack(tmp_path, name):
     check(tmp_path, name, seconds=4)

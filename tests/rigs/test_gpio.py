@@ -1,4 +1,7 @@
-"""The whole server on the real C RPi.GPIO, with a finger outside of it: needs root, and in CI is a must."""
+"""The whole server on the real C RPi.GPIO with a simulated switch.
+
+Needs root, which CI must have.
+"""
 
 import os
 import threading
@@ -15,13 +18,13 @@ ATTEMPTS = 5
 pytestmark = [
     pytest.mark.alone,
     pytest.mark.skipif(
-        os.geteuid() != 0 and not os.environ.get("CI"), reason="a fake Pi needs root, for its mounts"
+        os.geteuid() != 0 and not os.environ.get("CI"), reason="the fake Pi needs root for its mounts"
     ),
 ]
 
 
 def repeat_until_conclusive(folder, play, settings):
-    """Serve, play, and do it again if the machine was too busy; returns the sources that were counted."""
+    """Serve and play until the machine was not too busy. Return the result of `play`."""
     for attempt in range(ATTEMPTS):
         pi = FakePi(folder / str(attempt))
         server = pi.start(**settings)
@@ -34,7 +37,7 @@ def repeat_until_conclusive(folder, play, settings):
     raise AssertionError(f"inconclusive, {ATTEMPTS} times: an edge was late, or a sample over 20 ms")
 
 
-def fingers(seed, presses, **more):
+def switch_presses(seed, presses, **more):
     def play(pi):
         pi.play(Finger(seed, presses, **more).edges_with_glitches())
         return [event["source"] for event in pi.server.history()]
@@ -43,7 +46,7 @@ def fingers(seed, presses, **more):
 
 
 def long_holds(pi):
-    """Held for nine seconds, let go with a bounce of 12 ms; then held until it counts as stuck."""
+    """Hold for 9 s, release with a bounce of 12 ms, then hold until stuck."""
     bounce = [(9 + at / 1000, level) for at, level in ((0, 1), (2, 0), (3, 1), (7, 0), (11, 0), (12, 1))]
     pi.play([(0, 0), *bounce])
     once = len(pi.server.history())
@@ -54,28 +57,28 @@ def long_holds(pi):
     return once, stuck_at_nine, stuck_at_ten, len(pi.server.history())
 
 
-SCENES = {
-    "plain": (fingers(5, 100), {}),
-    "blocked": (fingers(6, 100), {"program": VARIANT, "variant": "blocked"}),
-    "storm": (fingers(7, 60, glitches_a_second=20, longest_glitch=0.004), {}),
-    "broken": (fingers(8, 40), {"program": VARIANT, "variant": "broken"}),
+SCENARIOS = {
+    "plain": (switch_presses(5, 100), {}),
+    "blocked": (switch_presses(6, 100), {"program": VARIANT, "variant": "blocked"}),
+    "storm": (switch_presses(7, 60, glitches_a_second=20, longest_glitch=0.004), {}),
+    "broken": (switch_presses(8, 40), {"program": VARIANT, "variant": "broken"}),
     "holds": (long_holds, {}),
 }
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """The scenes take half a minute each, so they are played side by side."""
-    folders = {name: tmp_path_factory.mktemp(name) for name in SCENES}
-    with ThreadPoolExecutor(len(SCENES)) as pool:
+    """Results of the scenarios, run in parallel because each takes half a minute."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in SCENARIOS}
+    with ThreadPoolExecutor(len(SCENARIOS)) as pool:
         yield {
-            name: pool.submit(repeat_until_conclusive, folders[name], *scene)
-            for name, scene in SCENES.items()
+            name: pool.submit(repeat_until_conclusive, folders[name], *scenario)
+            for name, scenario in SCENARIOS.items()
         }
 
 
-def lights(pi, seconds):
-    """What the LED did, as it changed, with the number of looks that each state lasted."""
+def led_levels(pi, seconds):
+    """Return the levels that the LED had within `seconds`, without repetitions."""
     seen, pause = [], threading.Event()
     for _ in range(int(seconds / 0.01)):
         written = pi.light()
@@ -87,19 +90,19 @@ def lights(pi, seconds):
     return [level for level, _ in seen]
 
 
-def test_the_light_tells_what_became_of_the_press(tmp_path, watch):
+def test_led_shows_the_result_of_a_press(tmp_path, watch):
     pi = FakePi(tmp_path / "pi")
     server = pi.start(led_pin=12, hold=1)
     try:
-        slow = lights(pi, 4)
-        assert slow[:4] in ([1, 0, 1, 0], [0, 1, 0, 1]), "slow: nobody watches"
+        slow = led_levels(pi, 4)
+        assert slow[:4] in ([1, 0, 1, 0], [0, 1, 0, 1]), "slow blinking while no screen is connected"
         screen = watch(server)
-        until(lambda: server.health().json()["led"]["shows"] == "rest", "the light at rest")
-        until(lambda: pi.light() == 1, "the light")
+        until(lambda: server.health().json()["led"]["shows"] == "rest", "the LED at rest")
+        until(lambda: pi.light() == 1, "the LED to light")
         threading.Thread(target=pi.play, args=([(0.1, 0), (0.2, 1)],)).start()
-        assert lights(pi, 1.5) in ([0, 1], [1, 0, 1]), "one blink"
+        assert led_levels(pi, 1.5) in ([0, 1], [1, 0, 1]), "one blink"
         threading.Thread(target=pi.play, args=([(0.1, 0), (1.6, 1)],)).start()
-        assert lights(pi, 3) in ([0, 1] * 3, [1, *[0, 1] * 3]), "one blink, then two"
+        assert led_levels(pi, 3) in ([0, 1] * 3, [1, *[0, 1] * 3]), "one blink, then two"
         assert [event["source"] for event in server.history()] == ["button", "button", "hold"]
         assert screen.wait_for(3)["count"] == 19
     finally:
@@ -107,14 +110,14 @@ def test_the_light_tells_what_became_of_the_press(tmp_path, watch):
     assert pi.light() in (None, 0, 1)
 
 
-def test_the_light_is_out_where_the_server_cannot_start(tmp_path, shared):
+def test_led_is_off_when_the_server_fails_to_start(tmp_path, shared):
     pi = FakePi(tmp_path / "pi")
     with pytest.raises(AssertionError, match="cannot listen"):
         pi.start(led_pin=12, port=shared.port)
     assert not pi.light()
 
 
-def test_two_buttons_count_under_their_own_names(tmp_path):
+def test_two_buttons_have_separate_sources(tmp_path):
     pi = FakePi(tmp_path / "pi")
     server = pi.start(pin="11,13")
     try:
@@ -126,29 +129,29 @@ def test_two_buttons_count_under_their_own_names(tmp_path):
         server.stop()
 
 
-def test_a_raspberry_pi_is_found_by_itself(tmp_path):
+def test_raspberry_pi_is_detected_automatically(tmp_path):
     pi = FakePi(tmp_path / "pi")
     server = pi.start(hardware="auto")
     assert server.health().json()["hardware"]["driver"].startswith("RPi.GPIO 0.7")
     server.stop()
 
 
-def test_a_pin_that_no_board_has_is_a_clear_error(tmp_path):
+def test_pin_that_is_not_gpio_is_rejected(tmp_path):
     with pytest.raises(AssertionError, match="BUTTON_PIN: expected physical pin numbers that are GPIO"):
         FakePi(tmp_path / "pi").start(pin=9)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("scene", "presses"), [("plain", 100), ("blocked", 100), ("storm", 60)])
-def test_each_bouncing_press_counts_once(results, scene, presses):
-    assert results[scene].result() == ["button"] * presses
+@pytest.mark.parametrize(("scenario", "presses"), [("plain", 100), ("blocked", 100), ("storm", 60)])
+def test_each_bouncing_press_counts_once(results, scenario, presses):
+    assert results[scenario].result() == ["button"] * presses
 
 
 @pytest.mark.slow
-def test_without_the_debouncer_the_rig_sees_too_many(results):
+def test_rig_counts_extra_presses_without_the_debouncer(results):
     assert len(results["broken"].result()) > 40
 
 
 @pytest.mark.slow
-def test_a_long_hold_counts_once_however_it_ends_and_then_is_stuck(results):
+def test_long_hold_counts_once_and_a_longer_one_is_stuck(results):
     assert results["holds"].result() == (1, [], ["button"], 3)

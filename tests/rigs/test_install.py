@@ -1,4 +1,4 @@
-"""From a clean Debian to a served page by the README's commands, and to a service by deploy/install.sh."""
+"""Installation on a clean Debian by the README and by deploy/install.sh."""
 
 import contextlib
 import re
@@ -15,8 +15,7 @@ from server import DEADLINE, ROOT, SUPPORT, Server, until
 
 README = (ROOT / "README.md").read_text()
 UNIT = (ROOT / "deploy/the-button.service").read_text()
-#: What the README asks for, and systemd, as every Debian that boots has it; ca-certificates so that pip
-#: trusts its index.
+#: What the README requires, systemd as on every booted Debian, and ca-certificates for pip's index.
 PACKAGES = "git,make,python3,ca-certificates,systemd-sysv"
 
 
@@ -28,7 +27,7 @@ GET = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=20)
 
 
 class Debian:
-    """A clean root, made with the machine's own sources of packages, and the repository to clone."""
+    """A clean Debian root from this machine's package sources, with the repository."""
 
     def __init__(self, folder):
         self.root = folder / "root"
@@ -42,17 +41,17 @@ class Debian:
         subprocess.run([*command, self.root, sources], check=True, capture_output=True)
         clone = ["git", "clone", "--quiet", "--bare", ROOT, self.root / "repository"]
         subprocess.run(clone, check=True)
-        self._give_pip_its_packages()
+        self._download_wheels()
 
-    def _give_pip_its_packages(self):
-        """Whatever index this machine's pip is set to, it is asked here, by this machine's pip."""
+    def _download_wheels(self):
+        """Download the wheels with this machine's pip, from the index it is set to."""
         version = self.run("python3 -c 'import sys; print(*sys.version_info[:2], sep=\".\")'").strip()
-        wanted = [
+        requirements = [
             line
             for line in (ROOT / "requirements.txt").read_text().splitlines()
             if not line.startswith("RPi.GPIO")
         ]
-        (self.root / "wanted.txt").write_text("\n".join(wanted))
+        (self.root / "wanted.txt").write_text("\n".join(requirements))
         command = [
             sys.executable, "-m", "pip", "download", "--quiet", "-r", self.root / "wanted.txt", "-d",
             self.root / "wheels", "--only-binary", ":all:", "--python-version", version,
@@ -60,12 +59,12 @@ class Debian:
         subprocess.run(command, check=True)
 
     def command(self, script):
-        """The command that runs a script of sh in the root, as its root."""
+        """Return the command that runs a shell script as root in the Debian root."""
         mount = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
         return ["unshare", "--mount", "sh", "-euc", mount, self.root, *ENVIRONMENT, "sh", "-euc", script]
 
     def run(self, script):
-        """What a script prints."""
+        """Run a script and return its output."""
         done = subprocess.run(self.command(script), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -75,7 +74,7 @@ class Debian:
 
 
 class Booted(Debian):
-    """The same root with its systemd as process 1, in namespaces of its own, the network's among them."""
+    """The same root, booted with systemd in separate namespaces, network included."""
 
     def __init__(self, debian):
         self.root = debian.root
@@ -85,14 +84,14 @@ class Booted(Debian):
             stdout=subprocess.DEVNULL,
         )
         try:
-            self.systemd = until(self._systemd, "the first process")
+            self.systemd = until(self._systemd, "process 1")
             until(lambda: "running" in self.run("systemctl is-system-running 2>&1 || true"), "systemd", 60)
         except BaseException:
             self.close()
             raise
 
     def _systemd(self):
-        """The pid of the root's process 1, or None while the script before it still starts programs."""
+        """Return the PID of systemd in the root, or None until the script has started it."""
         for child in psutil.Process(self.process.pid).children():
             with contextlib.suppress(psutil.NoSuchProcess):
                 if child.name() == "systemd":
@@ -104,7 +103,7 @@ class Booted(Debian):
         return [*enter, *ENVIRONMENT, "sh", "-euc", script]
 
     def get(self, path, port=80):
-        """What the server answers; asked within, where its network is."""
+        """Return a response body, requested within the network namespace."""
         return self.run(f"python3 -c '{GET}' http://127.0.0.1:{port}{path}")
 
     def main_pid(self, unit="the-button"):
@@ -116,7 +115,7 @@ class Booted(Debian):
 
 
 class Served:
-    """A script that ends in a server in the foreground, and its log."""
+    """A script that runs a server in the foreground, with its log."""
 
     def __init__(self, debian, script):
         self.process = subprocess.Popen(
@@ -125,7 +124,7 @@ class Served:
         self.log = []
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
-        until(lambda: self.url or self.process.poll() is not None, "the server", deadline=300)
+        until(lambda: self.url or self.process.poll() is not None, "the server to start", deadline=300)
         assert self.url, "\n".join(self.log)
 
     def _read(self):
@@ -139,7 +138,7 @@ class Served:
         return next((f"http://127.0.0.1:{one[1]}" for one in found if one), None)
 
     def stop(self):
-        """As Ctrl-C does, end all that run in the foreground: make passes no signal on."""
+        """Terminate every foreground process as Ctrl-C does. make forwards no signal."""
         for child in psutil.Process(self.process.pid).children(recursive=True):
             child.terminate()
         self.process.terminate()
@@ -157,7 +156,7 @@ def debian(tmp_path_factory):
     shutil.rmtree(debian.root, ignore_errors=True)
 
 
-def test_the_two_commands_of_the_readme_serve_a_page(debian):
+def test_readme_commands_serve_a_page(debian):
     script = re.search(r"```sh\n(.*?)```", README, re.S)[1]
     clone, cd, make = re.fullmatch(
         r"(git clone <this repository> \S+) && (cd \S+)\n(make run)\nmake test\n", script
@@ -187,7 +186,7 @@ def booted(debian):
 
 @contextlib.contextmanager
 def disk_at(folder, image):
-    """A file system of its own at `folder`. What is in the file `image` is what a power cut would leave."""
+    """Mount a separate file system. Its file `image` has what a power cut would leave."""
     with image.open("wb") as file:
         file.truncate(2**30)
     subprocess.run(["mkfs.ext4", "-q", image], check=True)
@@ -200,25 +199,25 @@ def disk_at(folder, image):
 
 
 def assert_release_survives_power_cut(booted, tmp_path):
-    """The link leads to a release whose files are all on the disk."""
+    """Check that every file of the current release is complete on the disk."""
     snapshot, mounted = tmp_path / "snapshot.img", tmp_path / "snapshot"
     subprocess.run(["cp", "--sparse=always", booted.root / "disk.img", snapshot], check=True)
     mounted.mkdir(exist_ok=True)
     subprocess.run(["mount", "-o", "loop", snapshot, mounted], check=True)
     try:
         current = mounted / "the-button" / (mounted / "the-button/current").readlink().name
-        there = booted.path("/opt/the-button") / current.name
-        files = [path.relative_to(there) for path in there.rglob("*") if path.is_file()]
+        release = booted.path("/opt/the-button") / current.name
+        files = [path.relative_to(release) for path in release.rglob("*") if path.is_file()]
         assert len(files) > 500
         assert [
-            path for path in files if (current / path).stat().st_size != (there / path).stat().st_size
+            path for path in files if (current / path).stat().st_size != (release / path).stat().st_size
         ] == []
     finally:
         subprocess.run(["umount", mounted], check=True)
         snapshot.unlink()
 
 
-def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(booted, tmp_path):
+def test_service_is_installed_restarted_upgraded_and_uninstalled(booted, tmp_path):
     printed = booted.run("git clone --quiet /repository /source && cd /source && deploy/install.sh")
     assert_release_survives_power_cut(booted, tmp_path)
     assert "The Button is at:\n" in printed
@@ -226,11 +225,11 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
     assert f"Admin password: {password}\n" in booted.run("journalctl -u the-button -o cat")
     assert "<canvas" in booted.get("/")
     for unit in ("the-button.service", "the-button@.service"):
-        assert_sound_and_hardened(booted.path(f"/etc/systemd/system/{unit}").read_text(), unit, tmp_path)
+        assert_valid_and_hardened(booted.path(f"/etc/systemd/system/{unit}").read_text(), unit, tmp_path)
     assert booted.run(f"stat -c %U:%a /proc/{booted.main_pid()} /var/lib/the-button").split() == [
         "the-button:555", "the-button:700"
     ]  # fmt: skip
-    assert booted.run(f"cut -d ' ' -f 19 /proc/{booted.main_pid()}/stat") == "-10\n", "its niceness"
+    assert booted.run(f"cut -d ' ' -f 19 /proc/{booted.main_pid()}/stat") == "-10\n", "the niceness"
     assert booted.run("stat -c %U:%G:%a /etc/the-button.env") == "root:the-button:640\n"
     until(lambda: list(booted.path("/var/lib/the-button/backups").glob("*.db")), "a backup")
 
@@ -238,7 +237,7 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
     text = environment.read_text()
     for name in re.findall(r"^\| `(BUTTON_\w+)`", README, re.M):
         assert re.search(rf"^#?{name}=", text, re.M), name
-    # As an editor of Windows leaves it.
+    # Line endings as an editor on Windows writes them.
     environment.write_bytes(
         (text + "BUTTON_API_TOKEN='a-token'\nBUTTON_TITLE=\"Till lunch\"\n").replace("\n", "\r\n").encode()
     )
@@ -251,10 +250,10 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
     press = press.replace("sys.argv[1]", 'r.Request(u, b"", {"Authorization": "Bearer a-token"})')
     booted.run(f"python3 -c 'u = \"http://127.0.0.1/api/press\"; {press}'")
     for how in ("KILL", "STOP"):
-        former = booted.main_pid()
-        booted.run(f"kill -{how} {former}")
-        until(lambda former=former: booted.main_pid() not in (former, "0"), "a new start", deadline=60)
-        until(lambda: booted.run("systemctl is-active the-button || true") == "active\n", "the service")
+        previous = booted.main_pid()
+        booted.run(f"kill -{how} {previous}")
+        until(lambda previous=previous: booted.main_pid() not in (previous, "0"), "a restart", deadline=60)
+        until(lambda: booted.run("systemctl is-active the-button || true") == "active\n", "an active service")
         assert '"count":19' in booted.get("/api/count")
 
     booted.run("echo 'a new password' | the-button set-password")
@@ -267,12 +266,12 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
     assert booted.run("readlink /etc/the-button.env") == "real.env\n"
     environment = booted.path("/etc/real.env")
     assert "The admin password is as before" in again
-    assert environment.read_text().count("BUTTON_API_TOKEN") == 2, "the comment of the first time, and ours"
-    assert len(list(booted.path("/opt/the-button").glob("2*"))) == 2, "this release and the former"
+    assert environment.read_text().count("BUTTON_API_TOKEN") == 2, "the comment and the value set above"
+    assert len(list(booted.path("/opt/the-button").glob("2*"))) == 2, "this release and the previous one"
     assert '"count":19' in booted.get("/api/count")
 
     current = booted.run("readlink /opt/the-button/current").strip()
-    booted.path(current + "/app.py").write_bytes(b"")  # as a power cut left it
+    booted.path(current + "/app.py").write_bytes(b"")  # as after a power cut
     booted.run("systemctl restart the-button")
     assert booted.run("readlink /opt/the-button/current").strip() != current
     assert "Files are missing" in booted.run("journalctl -u the-button -o cat")
@@ -281,7 +280,7 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
     good = environment.read_bytes()
     environment.write_bytes(good + b"BUTTON_GOAL=twenty\n")
     booted.run("systemctl restart the-button || true")
-    until(lambda: booted.run("systemctl is-failed the-button || true") == "failed\n", "the end")
+    until(lambda: booted.run("systemctl is-failed the-button || true") == "failed\n", "the service to fail")
     assert booted.run("the-button backup /tmp/x.db 2>&1 || echo $?").endswith("got 'twenty'\n2\n")
     environment.write_bytes(good)
     booted.run("systemctl reset-failed the-button && systemctl start the-button")
@@ -299,8 +298,8 @@ def test_it_is_installed_as_a_service_that_lives_on_is_upgraded_and_taken_off(bo
     assert "the-button" not in booted.path("/etc/passwd").read_text()
 
 
-def assert_sound_and_hardened(text, name, folder):
-    """systemd knows every line, and puts the exposure at 2.0 of 10 at most."""
+def assert_valid_and_hardened(text, name, folder):
+    """Check that systemd accepts the unit, with an exposure of at most 2.0 of 10."""
     unit = folder / name.replace("@", "@8001")
     unit.write_text(re.sub(r"(?m)^(ExecStart|ExecStartPre)=.*", r"\1=/bin/true", text))
     verified = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
@@ -311,15 +310,15 @@ def assert_sound_and_hardened(text, name, folder):
 
 
 @pytest.mark.parametrize("script", ["install.sh", "uninstall.sh"])
-def test_who_is_not_root_is_told_so(script):
+def test_script_requires_root(script):
     command = ["setpriv", "--reuid=nobody", "--clear-groups", "sh", f"deploy/{script}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == f"{script}: must be run as root: sudo deploy/{script}\n"
 
 
-def test_it_runs_where_no_memory_may_be_written_and_executed(tmp_path):
-    """MemoryDenyWriteExecute= of the unit, as the kernel itself has it since 6.3 (PR_SET_MDWE)."""
+def test_server_runs_with_memory_deny_write_execute(tmp_path):
+    """PR_SET_MDWE of Linux 6.3 has the effect of the unit's MemoryDenyWriteExecute=."""
     deny = "assert not ctypes.CDLL(None).prctl(65, 1, 0, 0, 0); os.execvp(sys.argv[1], sys.argv[1:])"
     server = Server(tmp_path, prefix=[sys.executable, "-c", f"import ctypes, os, sys; {deny}"])
     assert server.press()["count"] == 19

@@ -1,4 +1,4 @@
-"""The whole server with rpi-lgpio on a line of a true kernel, which a finger pulls: User-Mode Linux."""
+"""The whole server with rpi-lgpio on a GPIO line of a User-Mode Linux kernel."""
 
 import json
 import os
@@ -17,7 +17,7 @@ LIBRARIES = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "th
 
 @pytest.fixture(scope="module")
 def kernel():
-    """The kernel's path, built if need be, and the library that no Pi before the fifth has by itself."""
+    """Path of the kernel. Builds it and installs rpi-lgpio if they are missing."""
     if not LIBRARIES.exists():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", LIBRARIES, "rpi-lgpio==0.6"]
         subprocess.run(pip, check=True)
@@ -26,7 +26,7 @@ def kernel():
 
 
 def boot(kernel, *arguments):
-    """Boot, let guest.py play, and return what it found."""
+    """Boot the kernel, run guest.py in it and return its result."""
     guest = ",".join([sys.executable, str(SUPPORT / "uml/guest.py"), str(LIBRARIES), *arguments])
     command = [
         kernel, "mem=512M", "rootfstype=hostfs", "rootflags=/", "root=/dev/root", "ro", "quiet",
@@ -52,12 +52,12 @@ def boot_until_conclusive(kernel, *arguments):
 
 
 @pytest.mark.slow
-def test_a_hundred_bouncing_presses_of_a_kernel_line_count_once_each(kernel):
+def test_100_bouncing_presses_on_a_kernel_line_count_once_each(kernel):
     result = boot_until_conclusive(kernel, str(PRESSES), "11")
     assert "0.7.2" in result["driver"] or "lgpio" in result["driver"], "not the C library"
     assert (result["counted"], result["told"], result["in_order"]) == (PRESSES, PRESSES, True)
 
 
 @pytest.mark.slow
-def test_without_the_debouncer_the_kernel_line_counts_too_many(kernel):
+def test_kernel_line_counts_extra_presses_without_the_debouncer(kernel):
     assert boot(kernel, "15", "12", "broken")["counted"] > 15

@@ -1,4 +1,4 @@
-"""Four servers on one PostgreSQL behind the real nginx and HAProxy, as deploy/ has them: one truth."""
+"""Four servers on one PostgreSQL behind nginx and HAProxy as in deploy/."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def servers(tmp_path, postgres):
 
 @pytest.fixture
 def proxies(tmp_path, servers):
-    """The ports of the two."""
+    """Ports of nginx and HAProxy."""
     running = [Deployed(name, tmp_path, servers) for name in ("nginx", "haproxy")]
     yield [proxy.port for proxy in running]
     for proxy in running:
@@ -50,50 +50,50 @@ def crowds(proxies):
         crowd.close()
 
 
-def test_a_thousand_screens_of_four_servers_see_the_same(servers, crowds):
+def test_1000_screens_on_four_servers_show_the_same_count(servers, crowds):
     screens = [server.health().json()["clients"]["screens"] for server in servers]
     assert sum(screens) == SCREENS * len(crowds)
-    assert min(screens) > SCREENS // 10, "one net's screens spread over the servers"
+    assert min(screens) > SCREENS // 10, "the servers share the screens of one network"
     with ThreadPoolExecutor(len(servers)) as pool:
         for pressed in [pool.submit(press, server, PRESSES) for server in servers]:
             pressed.result()
-    assert_all_see(crowds, servers, len(servers) * PRESSES)
+    assert_all_show(crowds, servers, len(servers) * PRESSES)
     assert [crowd.ask().returned for crowd in crowds] == [0, 0]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_the_screens_of_a_server_that_ends_are_soon_on_another(servers, crowds, how):
+def test_screens_of_a_stopped_server_reconnect_to_another(servers, crowds, how):
     press(servers[0], 3)
-    had = servers[3].health().json()["clients"]["screens"]
+    screens = servers[3].health().json()["clients"]["screens"]
     servers[3].stop(how)
-    until(lambda: sum(crowd.ask().returned for crowd in crowds) >= had, "all that were parted with")
+    until(lambda: sum(crowd.ask().returned for crowd in crowds) >= screens, "the disconnected screens")
     press(servers[0], 1)
-    assert_all_see(crowds, servers[:3], 4)
+    assert_all_show(crowds, servers[:3], 4)
     assert max(crowd.ask().longest for crowd in crowds) < DEADLINE
 
 
-def test_servers_are_replaced_one_after_the_other_under_load(servers, crowds):
+def test_rolling_restart_under_load_loses_no_press(servers, crowds):
     stop, pressed = threading.Event(), []
 
-    def go_on():
+    def keep_pressing():
         while not stop.wait(0.02):
             pressed.append(servers[0].press()["seq"])
 
     with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(go_on)
+        done = pool.submit(keep_pressing)
         try:
             for server in servers[1:]:
                 server.restart()
         finally:
             stop.set()
         done.result()
-    assert_all_see(crowds, servers, len(pressed))
+    assert_all_show(crowds, servers, len(pressed))
     assert sum(crowd.ask().returned for crowd in crowds) > SCREENS
 
 
-def test_the_procfile_serves_four_with_honcho(tmp_path, postgres):
-    """As docs/scaling.md says; in a folder of its own, where the spools go."""
-    # Below those that the kernel gives to outgoing connections, any of which may be in use.
+def test_procfile_runs_four_servers_with_honcho(tmp_path, postgres):
+    """Start the servers as in docs/scaling.md, in a separate folder for the spools."""
+    # Below the ephemeral ports, any of which may be in use.
     port = next(port for port in range(18001, 30000, 10) if not any(listens(port + n) for n in range(4)))
     for name in ("app.py", "Procfile"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -122,8 +122,8 @@ def press(server, times):
         server.press()
 
 
-def assert_all_see(crowds, servers, seq):
-    """Every screen shows `seq` and was never shown anything older than before; the history is whole."""
+def assert_all_show(crowds, servers, seq):
+    """Check that all screens show `seq`, none went backwards and no event is missing."""
     for crowd in crowds:
         until(lambda crowd=crowd: crowd.all_at(seq), f"all screens to show {seq}")
         assert crowd.ask().wrong == []

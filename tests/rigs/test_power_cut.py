@@ -1,4 +1,4 @@
-"""Power can fail at any moment: nothing that anybody saw is lost."""
+"""Simulated power cuts that must lose no published change."""
 
 import random
 import sys
@@ -13,14 +13,14 @@ PROGRAM = SUPPORT / "power_workload.py"
 PRESSES = 120
 
 
-def told(log, at):
-    """How many changes had been announced before the cut: one byte each in the file `told`."""
+def published(log, at):
+    """Return the number of changes published before the cut, one byte each in a file."""
     (file,) = {file for kind, file, _, name in log.records if kind == "n" and name == b"told"} or {None}
     return sum(kind == "w" and which == file for kind, which, _, _ in log.records[:at])
 
 
 def losses(log, cuts, folder, seed=1):
-    """Cut the power `cuts` times at random; how often something announced was lost."""
+    """Cut the power `cuts` times at random. Return the number of cuts with a loss."""
     chance = random.Random(seed)
     lost = 0
     for number in range(cuts):
@@ -29,14 +29,14 @@ def losses(log, cuts, folder, seed=1):
         place.mkdir()
         for name, data in log.cut(at, chance).items():
             (place / name).write_bytes(data)
-        seen = told(log, at)
+        count = published(log, at)
         try:
             database = SqliteDatabase(place / "button.db", goal=20)
         except sqlite_files.DatabaseError:
             lost += 1
             continue
         events = database.events_after(0, 10_000)
-        lost += len(events) < seen or [event.seq for event in events] != list(range(1, len(events) + 1))
+        lost += len(events) < count or [event.seq for event in events] != list(range(1, len(events) + 1))
         database.close()
     return lost
 
@@ -48,14 +48,14 @@ def folder(tmp_path):
     return place
 
 
-def test_three_hundred_power_cuts_lose_nothing_that_was_announced(folder, tmp_path):
+def test_300_power_cuts_lose_no_published_change(folder, tmp_path):
     log = record(folder, [sys.executable, PROGRAM, folder, str(PRESSES)])
     assert log.syncs > PRESSES / 4
-    assert told(log, len(log.records)) >= PRESSES
+    assert published(log, len(log.records)) >= PRESSES
     assert losses(log, 300, tmp_path) == 0
 
 
-def test_without_syncs_the_same_cuts_do_lose(folder, tmp_path):
-    """Else the test above would be blind."""
+def test_power_cuts_without_syncs_lose_changes(folder, tmp_path):
+    """Otherwise the test above could not detect a loss."""
     log = record(folder, [sys.executable, PROGRAM, folder, str(PRESSES)], no_sync=True)
     assert losses(log, 60, tmp_path) > 0

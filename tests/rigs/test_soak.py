@@ -1,4 +1,4 @@
-"""A short soak; the long one is `make soak`."""
+"""Short version of the soak test that `make soak` runs."""
 
 import pytest
 
@@ -6,5 +6,5 @@ from bench import soak
 
 
 @pytest.mark.slow
-def test_it_lasts():
+def test_short_soak_finds_no_faults():
     assert soak.run(1.5) == []

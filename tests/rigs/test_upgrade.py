@@ -1,4 +1,4 @@
-"""Upgrade and rollback with the real 1.1.0 from the history of the repository."""
+"""Upgrade and rollback with the real 1.1.0 from the Git history."""
 
 import contextlib
 import sqlite3
@@ -9,7 +9,7 @@ from remote_button import RemoteButton
 from server import Server, until
 
 
-def test_1_1_0_and_this_version_take_turns_on_one_file(tmp_path, old_program):
+def test_1_1_0_and_this_version_alternate_on_one_file(tmp_path, old_program):
     expected = []
     for turn, program in enumerate([old_program, None, old_program, None]):
         server = Server(tmp_path, program=program)
@@ -21,8 +21,8 @@ def test_1_1_0_and_this_version_take_turns_on_one_file(tmp_path, old_program):
         server.api("undo")
         events = server.history()
         assert [event["seq"] for event in events[: len(expected)]] == [event["seq"] for event in expected]
-        known = [(event["at"], event["count"], event["goal"]) for event in events]
-        assert known[: len(expected)] == [(event["at"], event["count"], event["goal"]) for event in expected]
+        states = [(event["at"], event["count"], event["goal"]) for event in events]
+        assert states[: len(expected)] == [(event["at"], event["count"], event["goal"]) for event in expected]
         expected = events
         assert server.stop() == 0
     assert [event["seq"] for event in expected] == list(range(1, 4 * 4 + 2 + 1))
@@ -55,7 +55,7 @@ def test_servers_of_two_versions_share_one_postgresql(tmp_path, old_program, pos
         assert server.stop() == 0
 
 
-def test_a_database_of_a_later_version_that_excludes_this_one_is_refused(tmp_path):
+def test_incompatible_newer_database_is_rejected(tmp_path):
     Server(tmp_path).stop()
     with contextlib.closing(sqlite3.connect(tmp_path / "button.db")) as db, db:
         db.execute("UPDATE schema_version SET version = 9, lowest = '1.1.0'")
@@ -66,23 +66,23 @@ def test_a_database_of_a_later_version_that_excludes_this_one_is_refused(tmp_pat
         Server(tmp_path)
 
 
-def test_1_1_0_delivers_the_presses_that_this_version_has_queued(tmp_path, server, old_program):
+def test_1_1_0_delivers_the_presses_queued_by_this_version(tmp_path, server, old_program):
     port, url = server.port, server.url
     button = RemoteButton(tmp_path / "remote", url)
     button.push()
     until(lambda: server.count()["seq"] == 1 and button.waiting() == 0, "the first press")
     server.stop()
     button.push()
-    until(lambda: button.waiting() == 1, "the spool")
+    until(lambda: button.waiting() == 1, "one queued press")
     button.stop()
     server.environ["BUTTON_PORT"] = str(port)
     server.start()
-    former = RemoteButton(tmp_path / "remote", url, program=old_program)
-    until(lambda: server.count()["seq"] == 2 and former.waiting() == 0, "the press")
-    former.stop()
+    old_button = RemoteButton(tmp_path / "remote", url, program=old_program)
+    until(lambda: server.count()["seq"] == 2 and old_button.waiting() == 0, "the press")
+    old_button.stop()
 
 
-def test_migration_replaces_the_half_copy_of_an_interrupted_one(tmp_path, old_program):
+def test_migration_replaces_the_partial_copy_of_an_interrupted_one(tmp_path, old_program):
     server = Server(tmp_path, program=old_program)
     server.press()
     server.stop()

@@ -1,4 +1,4 @@
-"""What every database must do: one contract for SQLite and PostgreSQL."""
+"""The contract of a database, for SQLite and PostgreSQL."""
 
 import sqlite3
 
@@ -29,15 +29,15 @@ def press(**more):
 
 
 def states(outcomes):
-    return [(event.seq, event.count, again) for event, again in outcomes]
+    return [(event.seq, event.count, replayed) for event, replayed in outcomes]
 
 
-def test_an_empty_database_shows_the_goal(database):
+def test_empty_database_shows_the_goal(database):
     newest = database.newest()
     assert (newest.seq, newest.count, newest.goal, newest.kind) == (0, 20, 20, "connect")
 
 
-def test_a_batch_is_recorded_in_order_and_read_back_as_it_was_recorded(database):
+def test_batch_is_recorded_in_order_and_read_back_unchanged(database):
     outcomes = database.record([press(), press(), Change("goal", "admin", goal=5), Change("undo", "api")])
     assert states(outcomes) == [(1, 19, False), (2, 18, False), (3, 3, False), (4, 18, False)]
     assert database.events_after(0, 100) == [event for event, _ in outcomes]
@@ -46,12 +46,12 @@ def test_a_batch_is_recorded_in_order_and_read_back_as_it_was_recorded(database)
     assert database.newest() == outcomes[3][0]
 
 
-def test_the_same_key_is_recorded_once_also_within_one_batch(database):
+def test_key_is_recorded_once_even_within_a_batch(database):
     assert states(database.record([press(key="a"), press(key="a")])) == [(1, 19, False), (1, 19, True)]
     assert states(database.record([press(key="a"), press(key="b")])) == [(1, 19, True), (2, 18, False)]
 
 
-def test_a_refused_change_fails_alone(database):
+def test_rejected_change_does_not_affect_its_batch(database):
     outcomes = database.record(
         [press(key="a"), Change("undo", "api", seq=7), Change("reset", "api", key="a")]
     )
@@ -59,7 +59,7 @@ def test_a_refused_change_fails_alone(database):
     assert database.newest().seq == 1
 
 
-def test_presses_taken_back_are_left_out_of_the_tally(database):
+def test_tally_excludes_undone_presses(database):
     ever, later = (0.0, 2.0**40), (2.0**39, 2.0**40)
     assert database.tally([ever, ever]) == (None, None, [0, 0])
     database.record([press(), press(), Change("undo", "api"), press()])
@@ -68,62 +68,62 @@ def test_presses_taken_back_are_left_out_of_the_tally(database):
     assert len(database.deals(*ever)) == 2
 
 
-def test_a_press_that_opens_a_round_is_no_deal(database):
+def test_press_that_opens_a_round_is_not_a_deal(database):
     database.record([press() for _ in range(22)])
     assert database.tally([(0.0, 2.0**40)]).deals == [21]
 
 
-def test_an_older_program_sees_a_kind_that_it_knows(database):
+def test_set_is_stored_as_a_kind_that_older_versions_support(database):
     database.record([Change("set", "api", count=7)])
     assert (database.newest().kind, database.newest().count) == ("set", 7)
     assert database.query("SELECT kind FROM event") == [("goal",)]
     assert database.events_after(0, 10)[0].kind == "set"
 
 
-def test_statements_are_carried_out_all_or_none(database):
-    keep = "INSERT INTO secret VALUES (:name, 'x')"
+def test_statements_are_executed_atomically(database):
+    insert = "INSERT INTO secret VALUES (:name, 'x')"
     with pytest.raises(INTEGRITY):
-        database.change((keep, {"name": "a"}), (keep, {"name": "a"}))
+        database.change((insert, {"name": "a"}), (insert, {"name": "a"}))
     assert database.query("SELECT * FROM secret") == []
-    database.change((keep, {"name": "b"}))
+    database.change((insert, {"name": "b"}))
     assert database.query("SELECT name FROM secret WHERE value = :value", value="x") == [("b",)]
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM event", "UPDATE event SET count = 7"])
-def test_events_stay_as_they_are(database, statement):
+def test_events_cannot_be_changed_or_deleted(database, statement):
     database.record([press()])
     with pytest.raises(INTEGRITY, match="events stay"):
         database.change((statement, {}))
     assert database.newest().count == 19
 
 
-def test_the_count_is_there_after_opening_again(database, url):
-    made = database.newest()
+def test_count_survives_reopening(database, url):
+    initial = database.newest()
     ((event, _),) = database.record([press(key="a")])
     database.close()
-    again = open_database(url, goal=7)
-    assert again.newest() == event
-    assert again.newest().goal == made.goal == 20
-    again.probe()
-    again.close()
+    reopened = open_database(url, goal=7)
+    assert reopened.newest() == event
+    assert reopened.newest().goal == initial.goal == 20
+    reopened.probe()
+    reopened.close()
 
 
-def test_seq_has_no_gaps_after_what_was_rolled_back(database):
+def test_rollback_leaves_no_gap_in_seq(database):
     with pytest.raises(ValueError, match="unknown kind"):
         database.record([press(), Change("dance", "api")])
     assert states(database.record([press()])) == [(1, 19, False)]
 
 
-def test_undo_goes_back_through_batches(database):
+def test_undo_works_across_batches(database):
     database.record([press(), press()])
     database.record([Change("undo", "api")])
     assert states(database.record([Change("undo", "api"), press()])) == [(4, 20, False), (5, 19, False)]
 
 
-def test_passwords_and_sessions(database):
+def test_accounts_persist_and_a_new_password_ends_sessions(database):
     accounts = Accounts(database)
-    made = accounts.ensure_password(None)
-    assert accounts.check_password(made)
+    password = accounts.ensure_password(None)
+    assert accounts.check_password(password)
     assert Accounts(database).ensure_password(None) is None
     token = accounts.begin_session()
     assert accounts.is_session(token)

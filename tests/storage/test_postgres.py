@@ -1,4 +1,4 @@
-"""One PostgreSQL, several servers: one truth on every screen, whatever becomes of the database."""
+"""Several servers on one PostgreSQL, including outages of the database."""
 
 import contextlib
 import re
@@ -17,7 +17,7 @@ from server import DEADLINE, PASSWORD, ROOT, SUPPORT, Server, until
 
 @pytest.fixture
 def start_on(tmp_path):
-    """Starts servers on a database, each in a folder of its own."""
+    """Starts servers on a database, each in a separate folder."""
     servers = []
 
     def start_on(url, **settings):
@@ -33,13 +33,13 @@ def start_on(tmp_path):
 
 @pytest.fixture
 def own_postgres():
-    """A PostgreSQL of this test's own, to be stopped and cut off."""
+    """A PostgreSQL server for one test, which may stop it or close its connections."""
     postgres = Postgres()
     yield postgres
     postgres.close()
 
 
-def test_a_press_on_one_server_is_on_the_screens_of_all(postgres, start_on, watch):
+def test_press_on_one_server_reaches_the_screens_of_all_servers(postgres, start_on, watch):
     url = postgres.new()
     one, other = start_on(url), start_on(url)
     screens = [watch(server, name) for server in (one, other) for name in ("websocket", "polling")]
@@ -55,16 +55,16 @@ def test_a_press_on_one_server_is_on_the_screens_of_all(postgres, start_on, watc
     assert other.count() == one.count()
 
 
-def test_a_key_counts_once_on_whichever_server_it_is_asked(postgres, start_on):
+def test_idempotency_key_counts_once_across_servers(postgres, start_on):
     url = postgres.new()
     one, other = start_on(url), start_on(url)
     first = one.api("press", key="deal")
-    again = other.api("press", key="deal")
-    assert (first.status_code, again.status_code) == (201, 200)
-    assert first.json() == again.json()
+    repeated = other.api("press", key="deal")
+    assert (first.status_code, repeated.status_code) == (201, 200)
+    assert first.json() == repeated.json()
 
 
-def test_a_session_is_good_on_every_server_until_it_ends_on_one(postgres, start_on):
+def test_session_is_valid_on_all_servers_until_logout_on_one(postgres, start_on):
     url = postgres.new()
     one, other = start_on(url), start_on(url)
     browser = signed_in(one)
@@ -77,7 +77,7 @@ def test_a_session_is_good_on_every_server_until_it_ends_on_one(postgres, start_
 
 
 def signed_in(server):
-    """A browser in which the admin has signed in."""
+    """Return a browser session in which the admin has signed in."""
     browser = requests.Session()
     page = browser.get(server.url + "/admin/login", timeout=DEADLINE).text
     data = {"password": PASSWORD, "csrf_token": token_of(page)}
@@ -90,14 +90,14 @@ def token_of(page):
 
 
 @pytest.mark.slow
-def test_two_offices_whose_clocks_are_a_year_apart_agree(postgres, start_on, watch, tmp_path):
+def test_servers_with_clocks_a_year_apart_agree(postgres, start_on, watch, tmp_path):
     library = tmp_path / "clock.so"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, SUPPORT / "clock.c"], check=True)
     ahead = {"LD_PRELOAD": str(library), "CLOCK_AHEAD": str(365 * 86400)}
     url = postgres.new()
     one, other = start_on(url), start_on(url, environ=ahead)
     next_year = f"{time.localtime().tm_year + 1}-"
-    assert any(line.startswith(next_year) for line in other.log), "its clock is ahead"
+    assert any(line.startswith(next_year) for line in other.log), "the second server's clock is ahead"
     screens = [watch(one), watch(other)]
     browser = signed_in(one)
     session = browser.cookies[f"button_session_{one.port}"]
@@ -107,8 +107,8 @@ def test_two_offices_whose_clocks_are_a_year_apart_agree(postgres, start_on, wat
     signed_in(other)
     for screen in screens:
         assert screen.wait_for(3)["count"] == 17
-        assert abs(screen.counts[-1]["at"] - time.time()) < 60, "the database's clock"
-        until(lambda screen=screen: screen.infos[-1]["today"] == 3, "the presses of today")
+        assert abs(screen.counts[-1]["at"] - time.time()) < 60, "the time is the database's"
+        until(lambda screen=screen: screen.infos[-1]["today"] == 3, "today's presses")
     events = one.history()
     assert [event["at"] for event in events] == sorted(event["at"] for event in events)
     for server in (one, other):
@@ -116,7 +116,7 @@ def test_two_offices_whose_clocks_are_a_year_apart_agree(postgres, start_on, wat
 
 
 @pytest.mark.slow
-def test_a_role_needs_no_more_rights_than_the_document_says(postgres, start_on):
+def test_documented_privileges_are_sufficient(postgres, start_on):
     url = postgres.new()
     start_on(url).stop()
     name = url.rsplit("/", 1)[1]
@@ -136,7 +136,7 @@ def test_a_role_needs_no_more_rights_than_the_document_says(postgres, start_on):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["stopped", "killed", "frozen", "cut off"])
-def test_whatever_becomes_of_the_database_each_press_counts_once(own_postgres, start_on, watch, fault):
+def test_each_press_counts_once_through_a_database_outage(own_postgres, start_on, watch, fault):
     url = own_postgres.new()
     one, other = start_on(url), start_on(url)
     screens = [watch(server) for server in (one, other)]
@@ -158,19 +158,19 @@ def test_whatever_becomes_of_the_database_each_press_counts_once(own_postgres, s
     other.push()
     if fault != "cut off":
         until(lambda: one.health().status_code == 503, "the health report", deadline=3 * 2)
-        assert other.count()["count"] == 19, "reads answer from memory"
-        refused = other.api("press")
-        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+        assert other.count()["count"] == 19, "reads are served from memory"
+        rejected = other.api("press")
+        assert (rejected.status_code, rejected.json()["error"]["code"]) == (503, "unavailable")
         if fault in ("stopped", "killed"):
             own_postgres.start()
         else:
             for pid in own_postgres.all_processes():
                 pid.send_signal(signal.SIGCONT)
-    back = time.monotonic()
+    recovered = time.monotonic()
     for screen in screens:
         until(lambda screen=screen: screen.counts[-1]["count"] <= 16, "the presses")
-    assert time.monotonic() - back < 20
-    until(lambda: one.health().status_code == other.health().status_code == 200, "health")
+    assert time.monotonic() - recovered < 20
+    until(lambda: one.health().status_code == other.health().status_code == 200, "the health report")
     sources = [event["source"] for event in one.history() if event["source"] == "button"]
     assert sources == ["button"] * 3
     assert one.count()["count"] == other.count()["count"]
@@ -178,28 +178,28 @@ def test_whatever_becomes_of_the_database_each_press_counts_once(own_postgres, s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_presses_that_wait_for_the_database_survive_the_server(own_postgres, start_on, how):
+def test_spooled_presses_survive_a_restart_of_the_server(own_postgres, start_on, how):
     server = start_on(own_postgres.new())
     own_postgres.stop()
     server.push()
     server.push()
-    until(lambda: len(spooled(server)) == 2, "the spool")
+    until(lambda: len(spooled(server)) == 2, "the presses to be spooled")
     assert stat.S_IMODE(spool_of(server).stat().st_mode) == 0o600
     server.stop(how)
     own_postgres.start()
     server.environ["BUTTON_PORT"] = str(server.port)
     server.start()
-    until(lambda: server.count()["seq"] == 2, "the presses")
+    until(lambda: server.count()["seq"] == 2, "the spooled presses")
     assert [event["source"] for event in server.history()] == ["button", "button"]
-    until(lambda: spooled(server) == [], "an empty spool")
+    until(lambda: spooled(server) == [], "the spool to be empty")
 
 
 @pytest.mark.slow
-def test_a_spool_is_never_replayed_into_another_database(own_postgres, start_on):
+def test_spool_is_never_replayed_into_another_database(own_postgres, start_on):
     server = start_on(own_postgres.new())
     own_postgres.stop()
     server.push()
-    until(lambda: len(spooled(server)) == 1, "the spool")
+    until(lambda: len(spooled(server)) == 1, "the presses to be spooled")
     server.stop(signal.SIGKILL)
     own_postgres.start()
     with pytest.raises(AssertionError, match="holds 1 presses for another database"):
@@ -224,7 +224,7 @@ def spooled(server):
         "postgresql://button:x@geheim@127.0.0.1:1/none",
     ],
 )
-def test_a_database_that_is_not_there_is_one_line_without_the_password(start_on, url):
+def test_unusable_database_url_is_one_line_without_the_password(start_on, url):
     with pytest.raises(AssertionError) as error:
         start_on(url)
     last = str(error.value).splitlines()[-1]
@@ -233,27 +233,25 @@ def test_a_database_that_is_not_there_is_one_line_without_the_password(start_on,
 
 
 @pytest.mark.slow
-def test_a_server_that_freezes_within_a_transaction_holds_the_others_up_for_seconds_alone(
-    own_postgres, start_on
-):
+def test_server_frozen_in_a_transaction_blocks_others_only_briefly(own_postgres, start_on):
     url = own_postgres.new()
     one, other = start_on(url), start_on(url)
     other.press()
-    held = psycopg.connect(url)
-    held.execute("SELECT version FROM turn FOR UPDATE")  # as one that vanished would hold it
-    held.execute("SET idle_in_transaction_session_timeout = '5s'")
-    until(lambda: one.api("press").status_code == 201, "the others", deadline=30)
-    held.close()
+    frozen = psycopg.connect(url)
+    frozen.execute("SELECT version FROM turn FOR UPDATE")  # as a server that vanished would
+    frozen.execute("SET idle_in_transaction_session_timeout = '5s'")
+    until(lambda: one.api("press").status_code == 201, "a press on the other server", deadline=30)
+    frozen.close()
 
 
 @pytest.mark.slow
-def test_an_outage_names_no_address_and_a_stop_in_it_takes_less_than_five_seconds(own_postgres, start_on):
+def test_outage_reveals_no_address_and_shutdown_takes_under_5_s(own_postgres, start_on):
     server = start_on(own_postgres.new())
     for process in own_postgres.all_processes():
         process.send_signal(signal.SIGSTOP)
     server.push()
     until(lambda: server.health().status_code == 503, "the health report")
     assert "127.0.0.1" not in server.health().text
-    begun = time.monotonic()
+    started = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - started < 5

@@ -1,4 +1,4 @@
-"""What SQLite must do, and what the store makes of it: commit, then tell."""
+"""The SQLite database, the store, accounts, backup and restore."""
 
 import os
 import sqlite3
@@ -18,6 +18,7 @@ from storage import (
     SqliteDatabase,
     Store,
     Unavailable,
+    sqlite_backup,
     sqlite_files,
 )
 
@@ -48,7 +49,7 @@ def store(database, announced):
 
 
 def run(database, announced):
-    """A store at work, which adds what it announces to `announced`."""
+    """Run a store that appends each announced event to `announced`."""
     store = Store(database)
     store.subscribe(announced.append)
     for task in store.tasks():
@@ -63,14 +64,14 @@ def press(**more):
 # --- SQLite ------------------------------------------------------------------------------------
 
 
-def test_the_file_is_private_and_whole(database, path):
+def test_database_file_is_private_and_valid(database, path):
     database.record([press()])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not path.with_name("button.db.new").exists()
     sqlite_files.check(path)
 
 
-def test_the_count_is_there_after_opening_again(path):
+def test_count_survives_reopening(path):
     first = SqliteDatabase(path, goal=20)
     first.record([press(), press()])
     first.close()
@@ -79,16 +80,16 @@ def test_the_count_is_there_after_opening_again(path):
     second.close()
 
 
-def test_a_second_server_is_kept_off(database, path):
+def test_second_server_is_rejected(database, path):
     program = (
         "import pathlib, sys; from storage import *\n"
         "try: SqliteDatabase(pathlib.Path(sys.argv[1]), 20)\n"
         "except DatabaseError as error: print(error)"
     )
-    got = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", program, path], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert got.stdout == f"{path}: another server uses it; stop that one first\n"
+    assert done.stdout == f"{path}: another server uses it; stop that one first\n"
 
 
 def spoil_empty(path):
@@ -121,7 +122,7 @@ def spoil_wal(path):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("spoil", "message"),
     [
         (spoil_empty, "is empty"),
         (spoil_text, "is no SQLite database"),
@@ -131,13 +132,13 @@ def spoil_wal(path):
         (spoil_wal, "is missing while its log"),
     ],
 )
-def test_a_file_that_is_not_ours_whole_is_an_error_and_stays_as_it_is(path, spoil, says):
+def test_invalid_file_is_an_error_and_stays_unchanged(path, spoil, message):
     database = SqliteDatabase(path, goal=20)
     database.record([press(key=str(number)) for number in range(50)])
     database.close()
     spoil(path)
     before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
-    with pytest.raises(DatabaseError, match=says) as caught:
+    with pytest.raises(DatabaseError, match=message) as caught:
         SqliteDatabase(path, goal=20)
     assert "\n" not in str(caught.value)
     after = {file.name: file.read_bytes() for file in path.parent.iterdir()}
@@ -145,14 +146,14 @@ def test_a_file_that_is_not_ours_whole_is_an_error_and_stays_as_it_is(path, spoi
     assert path.exists() == (spoil is not spoil_wal)
 
 
-def test_what_a_power_cut_left_of_a_new_database_is_made_anew(path):
+def test_half_created_database_is_created_again(path):
     path.with_name("button.db.new").write_bytes(b"half a database")
     path.with_name("button.db.new-wal").write_bytes(b"and half its log")
     SqliteDatabase(path, goal=20).close()
     sqlite_files.check(path)
 
 
-def test_a_folder_that_is_not_there_is_one_line(tmp_path):
+def test_missing_folder_is_an_error(tmp_path):
     with pytest.raises(DatabaseError, match="cannot be opened: No such file"):
         SqliteDatabase(tmp_path / "missing" / "button.db", goal=20)
 
@@ -160,40 +161,40 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path):
 # --- the store ---------------------------------------------------------------------------------
 
 
-def test_a_change_is_announced_before_it_is_answered(store, announced):
-    answer = store.submit(press())
+def test_change_is_announced_before_submit_returns(store, announced):
+    result = store.submit(press())
     assert [event.seq for event in announced] == [1]
-    assert (answer.event, answer.replayed) == (announced[0], False)
-    assert store.current == answer.event
+    assert (result.event, result.replayed) == (announced[0], False)
+    assert store.current == result.event
 
 
-def test_many_at_once_are_announced_each_once_in_order(store, announced):
+def test_concurrent_changes_are_announced_once_and_in_order(store, announced):
     jobs = [gevent.spawn(store.submit, press()) for _ in range(60)]
     gevent.joinall(jobs, raise_error=True)
     assert [event.seq for event in announced] == list(range(1, 61))
     assert sorted(job.value.event.seq for job in jobs) == list(range(1, 61))
 
 
-def test_the_answer_to_a_key_used_before_is_the_first_one(store, announced):
+def test_reused_key_returns_the_first_result(store, announced):
     first = store.submit(press(key="k"))
     store.submit(press())
     assert store.submit(press(key="k")) == (first.event, True)
     assert len(announced) == 2
 
 
-def test_a_refusal_reaches_the_one_who_asked(store):
+def test_rejection_is_raised_in_the_caller(store):
     with pytest.raises(Rejected, match="nothing is left"):
         store.submit(Change("undo", "api"))
 
 
 def lock_out(path):
-    """Hold the database's write lock, as a stray sqlite3 shell would."""
+    """Take the database's write lock, as a forgotten sqlite3 shell would."""
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     return other
 
 
-def test_presses_of_the_pin_wait_while_the_database_cannot_take_them(store, path, announced):
+def test_pin_presses_wait_while_the_database_is_locked(store, path, announced):
     other = lock_out(path)
     for _ in range(3):
         assert store.press("button")
@@ -209,7 +210,7 @@ def test_presses_of_the_pin_wait_while_the_database_cannot_take_them(store, path
     assert store.status()["trouble"] is None
 
 
-def test_trouble_is_over_without_a_press_once_the_database_is_back(store, path):
+def test_trouble_clears_without_a_press_once_the_lock_is_released(store, path):
     other = lock_out(path)
     with pytest.raises(Unavailable):
         store.submit(press())
@@ -221,17 +222,17 @@ def test_trouble_is_over_without_a_press_once_the_database_is_back(store, path):
     assert store.submit(press()).event.seq == 1
 
 
-def test_no_more_than_a_thousand_presses_wait(store, path):
+def test_at_most_a_thousand_presses_wait(store, path):
     other = lock_out(path)
     store.press("button")
     gevent.sleep(0.05)
-    taken = sum(store.press("button") is not None for _ in range(1100))
-    assert 1 + taken == 1000, "the first waits, too"
+    accepted = sum(store.press("button") is not None for _ in range(1100))
+    assert 1 + accepted == 1000, "including the first"
     assert store.status()["refused_presses"] == 101
     other.close()
 
 
-def test_stopping_writes_what_was_accepted(database, announced):
+def test_stop_writes_accepted_presses(database, announced):
     store = run(database, announced)
     for _ in range(10):
         store.press("button")
@@ -242,7 +243,7 @@ def test_stopping_writes_what_was_accepted(database, announced):
         store.submit(press())
 
 
-def test_after_a_long_silence_only_the_newest_is_announced(database, announced):
+def test_only_the_newest_of_many_missed_events_is_announced(database, announced):
     store = run(database, announced)
     database.record([press() for _ in range(150)])
     store.submit(press())
@@ -254,16 +255,16 @@ def test_after_a_long_silence_only_the_newest_is_announced(database, announced):
 # --- accounts ----------------------------------------------------------------------------------
 
 
-def test_a_password_is_made_once_and_kept_as_a_hash(database):
+def test_password_is_generated_once_and_stored_as_a_hash(database):
     accounts = Accounts(database)
-    made = accounts.ensure_password(None)
-    assert made and accounts.check_password(made)
+    password = accounts.ensure_password(None)
+    assert password and accounts.check_password(password)
     assert accounts.ensure_password(None) is None
-    assert not accounts.check_password(made + "x")
-    assert made not in str(database.query("SELECT * FROM secret"))
+    assert not accounts.check_password(password + "x")
+    assert password not in str(database.query("SELECT * FROM secret"))
 
 
-def test_the_password_of_the_settings_is_the_one_and_another_ends_the_sessions(database):
+def test_configured_password_is_valid_and_a_new_one_ends_sessions(database):
     accounts = Accounts(database)
     assert accounts.ensure_password("first") is None
     session = accounts.begin_session()
@@ -274,7 +275,7 @@ def test_the_password_of_the_settings_is_the_one_and_another_ends_the_sessions(d
     assert accounts.check_password("second")
 
 
-def test_a_session_is_kept_as_a_hash_and_really_ends(database):
+def test_session_is_stored_as_a_hash_and_can_be_ended(database):
     accounts = Accounts(database)
     session = accounts.begin_session()
     assert accounts.is_session(session)
@@ -283,7 +284,7 @@ def test_a_session_is_kept_as_a_hash_and_really_ends(database):
     assert not accounts.is_session(session)
 
 
-def test_a_session_ends_after_thirty_days(database):
+def test_session_expires_after_thirty_days(database):
     accounts = Accounts(database)
     session = accounts.begin_session()
     database.change(("UPDATE session SET began = began - 31 * 86400", {}))
@@ -293,38 +294,38 @@ def test_a_session_ends_after_thirty_days(database):
 # --- backup and restore ------------------------------------------------------------------------
 
 
-def test_a_backup_beside_a_server_is_sound_and_private(database, path, tmp_path):
+def test_backup_of_a_database_in_use_is_valid_and_private(database, path, tmp_path):
     database.record([press()])
     copy = tmp_path / "copy.db"
-    sqlite_files.backup(path, copy)
+    sqlite_backup.backup(path, copy)
     sqlite_files.check(copy)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert not copy.with_name("copy.db-wal").exists()
     with pytest.raises(DatabaseError, match="exists"):
-        sqlite_files.backup(path, copy)
+        sqlite_backup.backup(path, copy)
 
 
-def test_a_restore_brings_the_count_back_and_ends_sessions(path, tmp_path):
+def test_restore_recovers_the_count_and_ends_sessions(path, tmp_path):
     database = SqliteDatabase(path, goal=20)
     Accounts(database).begin_session()
     database.record([press()])
-    sqlite_files.backup(path, tmp_path / "copy.db")
+    sqlite_backup.backup(path, tmp_path / "copy.db")
     database.record([press()])
     with pytest.raises(DatabaseError, match="another server uses it"):
-        sqlite_files.restore(tmp_path / "copy.db", path)
+        sqlite_backup.restore(tmp_path / "copy.db", path)
     database.close()
-    former = sqlite_files.restore(tmp_path / "copy.db", path)
-    sqlite_files.check(former)
+    previous = sqlite_backup.restore(tmp_path / "copy.db", path)
+    sqlite_files.check(previous)
     database = SqliteDatabase(path, goal=20)
     assert database.newest().seq == 1
     assert Accounts(database).sessions() == set()
     database.close()
 
 
-def test_a_restore_refuses_what_is_no_backup(path, tmp_path):
+def test_restore_rejects_an_invalid_backup(path, tmp_path):
     SqliteDatabase(path, goal=20).close()
     before = path.read_bytes()
     (tmp_path / "copy.db").write_text("no backup")
     with pytest.raises(DatabaseError, match="no SQLite database"):
-        sqlite_files.restore(tmp_path / "copy.db", path)
+        sqlite_backup.restore(tmp_path / "copy.db", path)
     assert path.read_bytes() == before

@@ -1,8 +1,8 @@
-"""Hostile clients, each a program of its own: what one stranger can do who reaches the port.
+"""Hostile clients, as a program that attacks a server for some seconds.
 
     python tests/support/attacks.py NAME PORT SECONDS [FEED_PORT]
 
-It attacks for so many seconds and ends. `ATTACKS` is the table; test_hostile.py and bench/hostile.py read it.
+`ATTACKS` is the table of attacks by name; tests/rigs/test_attacks.py and bench/hostile.py run each of them.
 """
 
 if __name__ == "__main__":
@@ -27,7 +27,7 @@ ROUTES = (
 
 
 class Target:
-    """Where to attack, and until when."""
+    """The server to attack, and the end of the attack."""
 
     def __init__(self, port, seconds, feed_port=0):
         self.port, self.feed_port = port, feed_port
@@ -60,7 +60,7 @@ class Target:
 
 
 def crowd(number, attack, target, *arguments):
-    """Run an attack so many times at once, each again when it ends."""
+    """Run `number` attacks concurrently, and restart each one that ends."""
     import gevent
 
     def run(which):
@@ -73,7 +73,7 @@ def crowd(number, attack, target, *arguments):
 
 
 def drain(peer):
-    """Read and throw away, in the background."""
+    """Read and discard in a background greenlet."""
     import gevent
 
     def read():
@@ -97,7 +97,7 @@ def pipeline(target, _which, route):
 
 
 def pipeline_unread(target, _which):
-    """Ask for much, read nothing."""
+    """Pipeline requests for large responses and read nothing."""
     peer = target.connect(buffer=4096)
     with contextlib.suppress(OSError):
         while target.goes_on():
@@ -106,17 +106,17 @@ def pipeline_unread(target, _which):
 
 
 def ask(target, _which, route):
-    """Ask again and again, and take each answer."""
+    """Send the request repeatedly and read each response."""
     peer = target.connect()
     while target.goes_on():
         peer.sendall(GET.format(route).encode())
-        got = b""
-        while b"\r\n\r\n" not in got:
+        received = b""
+        while b"\r\n\r\n" not in received:
             more = peer.recv(65536)
             if not more:
                 return
-            got += more
-        head, _, body = got.partition(b"\r\n\r\n")
+            received += more
+        head, _, body = received.partition(b"\r\n\r\n")
         length = next(
             int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")
         )
@@ -134,7 +134,7 @@ def post_without_right(target, _which):
 
 
 def reconnect(target, _which):
-    """A new connection for each request."""
+    """Open a new connection for each request."""
     peer = target.connect()
     peer.sendall(GET.format("/api/count").encode())
     peer.recv(4096)
@@ -145,7 +145,7 @@ def reconnect(target, _which):
 
 
 def body(target, _which, piece):
-    """A chunked body that never ends."""
+    """Send a chunked body that never ends."""
     peer = target.connect()
     reader = drain(peer)
     peer.sendall(CHUNKED)
@@ -162,7 +162,7 @@ def slow_body(target, _which):
         time.sleep(0.1)
 
 
-# --- heads ---
+# --- headers ---
 
 
 def large_head(size, width=200):
@@ -172,7 +172,7 @@ def large_head(size, width=200):
 
 
 def kept_alive(target, _which, size):
-    """A request with a large head, then nothing."""
+    """Send a request with large headers, then nothing."""
     peer = target.connect()
     peer.sendall(large_head(size, 15_000 if size > 16_384 else 200).encode() + b"\r\n")
     peer.recv(4096)
@@ -180,7 +180,7 @@ def kept_alive(target, _which, size):
 
 
 def unfinished(target, _which, size):
-    """A head that never ends."""
+    """Send headers that never end."""
     peer = target.connect()
     peer.sendall(large_head(size, 15_000 if size > 16_384 else 200).encode())
     peer.recv(4096)
@@ -228,14 +228,14 @@ POLLING = "/socket.io/?EIO=4&transport=polling"
 
 
 def polling(target):
-    """A polling session: its connection and its sid."""
+    """Open a polling session and return its connection and its sid."""
     peer = target.connect()
     peer.sendall(GET.format(POLLING).encode())
     return peer, peer.recv(4096).decode().partition('"sid":"')[2].partition('"')[0]
 
 
 def open_with_long_heads(target, _which, size):
-    """Open sessions with heads of so many bytes, and leave."""
+    """Open a session with `size` bytes of headers, then disconnect."""
     more = "".join(f"X-{number}: {'y' * (size // 90)}\r\n" for number in range(90))
     peer = websocket(target, more)
     peer.sendall(frame("40"))
@@ -244,7 +244,7 @@ def open_with_long_heads(target, _which, size):
 
 
 def open_with_headers(target, _which):
-    """Open sessions whose headers are as large as may be, and leave."""
+    """Open a session with headers of nearly the maximum size, then disconnect."""
     more = "".join(f"X-{number}: {'y' * 500}\r\n" for number in range(20)) + f"Cookie: a={'z' * 4000}\r\n"
     peer = websocket(target, more)
     peer.sendall(frame("40"))
@@ -253,7 +253,7 @@ def open_with_headers(target, _which):
 
 
 def rejoin(target, _which):
-    """Leave and rejoin both namespaces, again and again."""
+    """Leave and rejoin both namespaces repeatedly."""
     peer = websocket(target)
     reader = drain(peer)
     while target.goes_on() and not reader.dead:
@@ -262,7 +262,7 @@ def rejoin(target, _which):
 
 
 def send_frames(target, _which, data, first=b""):
-    """Send frames as fast as they are taken, from a client that is connected."""
+    """Send frames from a connected client as fast as the server reads them."""
     peer = websocket(target)
     reader = drain(peer)
     peer.sendall(frame("40") + first)
@@ -272,7 +272,7 @@ def send_frames(target, _which, data, first=b""):
 
 
 def poll(target, _which):
-    """Pongs on a polling session, pipelined."""
+    """Pipeline POSTs of pongs on a polling session."""
     peer, sid = polling(target)
     request = f"POST {POLLING}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n3".encode()
     reader = drain(peer)
@@ -282,7 +282,7 @@ def poll(target, _which):
 
 
 def stalled_screen(target, _which):
-    """A screen that reads nothing."""
+    """Connect as a screen and read nothing."""
     peer = target.connect(buffer=4096)
     peer.sendall(UPGRADE.format("", "").encode() + frame("40"))
     target.rest()
@@ -290,7 +290,7 @@ def stalled_screen(target, _which):
 
 
 def probe(target, _which):
-    """Upgrades that never end."""
+    """Start an upgrade and never complete it."""
     peer, sid = polling(target)
     probing = websocket(target, sid=f"&sid={sid}")
     target.rest()
@@ -303,7 +303,7 @@ def large_frame(payload, opcode=1, fin=True):
 
 
 def hold_on(target, _which, data):
-    """Send something once, read nothing, and stay: answer the pings."""
+    """Send data once, read nothing, and stay connected by sending pongs."""
     peer = target.connect(buffer=4096)
     peer.sendall(UPGRADE.format("", "").encode() + frame("40"))
     with contextlib.suppress(OSError):
@@ -315,7 +315,7 @@ def hold_on(target, _which, data):
 
 
 def post_many(target, _which):
-    """A payload of thousands of packets."""
+    """POST a payload of thousands of packets."""
     peer, sid = polling(target)
     data = "\x1e".join(["41"] * 5461)
     peer.sendall(
@@ -333,11 +333,11 @@ def connect_and_reset(target, _which):
     peer.close()
 
 
-# --- the rest ---
+# --- other attacks ---
 
 
 def unread(target, _which):
-    """Ask for the largest file and read nothing."""
+    """Request the largest file and read nothing."""
     peer = target.connect(buffer=4096)
     peer.sendall(GET.format("/static/sound/long.wav").encode() * 4)
     target.rest()
@@ -345,7 +345,7 @@ def unread(target, _which):
 
 
 def sign_in(target, which):
-    """Wrong passwords, from an address that changes each time."""
+    """Try a wrong password, from another address each time."""
     source = f"127.{which + 1}.{time.monotonic_ns() // 10**6 % 200 + 1}.{time.monotonic_ns() % 200 + 1}"
     peer = target.connect(source)
     peer.sendall(GET.format("/admin/login").encode())
@@ -369,7 +369,7 @@ def sign_in(target, which):
 
 
 def endless_message(target, _which):
-    """A message of the feed of frames without end."""
+    """Send a feed message with an endless number of frames."""
     peer = socket.create_connection((HOST, target.feed_port))
     ready = b"\x05READY\x0bSocket-Type\0\0\0\x03PUB\x08Identity\0\0\0\0"
     peer.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48))
@@ -381,7 +381,7 @@ def endless_message(target, _which):
     peer.close()
 
 
-#: Name → (clients at once, attack, its arguments).
+#: Name → (number of concurrent clients, attack, arguments).
 ATTACKS = {
     **{f"pipelining {route}": (4, pipeline, route) for route in ROUTES},
     "pipelining without reading": (50, pipeline_unread),
@@ -390,32 +390,32 @@ ATTACKS = {
     "600 readers of the history": (600, ask, "/api/history?limit=1000"),
     "60 readers of metrics": (60, ask, "/metrics"),
     "a new connection for each request": (50, reconnect),
-    "chunked: trailers without end": (4, body, b"0\r\n" + b"a: b\r\n" * 1000),
-    "chunked: extensions without end": (4, body, b"1;" + b"a" * 8000),
-    "chunked: chunks of one byte": (4, body, b"1\r\nx\r\n" * 1000),
+    "chunked: endless trailers": (4, body, b"0\r\n" + b"a: b\r\n" * 1000),
+    "chunked: endless extensions": (4, body, b"1;" + b"a" * 8000),
+    "chunked: 1-byte chunks": (4, body, b"1\r\nx\r\n" * 1000),
     "chunked: one large chunk": (4, body, b"fffffff\r\n" + b"x" * 8000),
-    "bodies that drip": (200, slow_body),
-    "105 idle connections after large heads": (105, kept_alive, 16_000),
-    "150 unfinished heads": (150, unfinished, 16_000),
-    "heads of 1.5 MB, unfinished": (150, unfinished, 1_500_000),
-    "idle connections after heads of 1.5 MB": (105, kept_alive, 1_500_000),
-    "heads that drip": (300, dripping),
+    "200 slow request bodies": (200, slow_body),
+    "105 idle connections, 16 kB of headers": (105, kept_alive, 16_000),
+    "150 unfinished requests, 16 kB of headers": (150, unfinished, 16_000),
+    "150 unfinished requests, 1.5 MB of headers": (150, unfinished, 1_500_000),
+    "105 idle connections, 1.5 MB of headers": (105, kept_alive, 1_500_000),
+    "300 slow request headers": (300, dripping),
     "2,000 idle connections": (2000, idle),
     "260 sessions with large headers": (260, open_with_headers),
-    "260 sessions with heads of 1.3 MB": (260, open_with_long_heads, 1_300_000),
+    "260 sessions with 1.3 MB of headers": (260, open_with_long_heads, 1_300_000),
     "8 clients that leave and rejoin": (8, rejoin),
     "20 clients that flood with events": (20, send_frames, frame('42["press"]')),
     "20 clients that flood with pongs": (20, send_frames, frame("3")),
     "20 clients that flood with pings": (20, send_frames, b"\x89\x80" + bytes(4)),
-    "polls and pongs, pipelined": (8, poll),
+    "8 polling clients that pipeline pongs": (8, poll),
     "200 screens that read nothing": (200, stalled_screen),
-    "200 upgrades that never end": (200, probe),
-    "200 peers that read nothing": (200, unread),
+    "200 upgrades that never complete": (200, probe),
+    "200 HTTP clients that read nothing": (200, unread),
     "200 clients that flood with pings": (200, send_frames, b"\x89\x80" + bytes(4)),
     "2,000 clients that send 500 frames at once": (2000, hold_on, frame("41") * 500),
-    "fragments without content": (8, send_frames, b"\x00\x80" + bytes(4), b"\x02\x80" + bytes(4)),
-    "large namespaces, answers unread": (60, hold_on, large_frame(b"40/" + b"a" * 16_000 + b",") * 100),
-    "namespaces joined again, answers unread": (
+    "empty fragments": (8, send_frames, b"\x00\x80" + bytes(4), b"\x02\x80" + bytes(4)),
+    "large namespaces, responses unread": (60, hold_on, large_frame(b"40/" + b"a" * 16_000 + b",") * 100),
+    "namespaces rejoined, responses unread": (
         100,
         hold_on,
         (frame("40/graph,") + frame("41/graph,")) * 120,
@@ -425,7 +425,7 @@ ATTACKS = {
         hold_on,
         large_frame(b'451-["press",' + b"{}," * 5400 + b'{"_placeholder":true,"num":0}]'),
     ),
-    "messages that stay incomplete": (
+    "fragmented messages that never end": (
         1000,
         hold_on,
         large_frame("\U0001f389".encode() + b"a" * 16_000, fin=False) + b"\x80\xfe\x3e\x80" + b"a" * 15_000,
@@ -433,7 +433,7 @@ ATTACKS = {
     "polling clients that post thousands of packets": (300, post_many),
     "20 clients that connect and reset": (20, connect_and_reset),
     "12 guessers with changing addresses": (12, sign_in),
-    "a feed message without end": (2, endless_message),
+    "an endless feed message": (2, endless_message),
 }
 
 

@@ -1,4 +1,4 @@
-"""What tests with a real Chromium have in common."""
+"""Helpers for tests with a real Chromium."""
 
 from playwright.sync_api import expect
 

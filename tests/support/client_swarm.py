@@ -1,9 +1,10 @@
-"""Screens by the hundred in a process of their own, which come back as browsers do, and know what they saw.
+"""Hundreds of clients in a separate process that reconnect as browsers do.
 
-    python tests/support/client_swarm.py PORT CLIENTS [SECONDS]
+    python tests/support/client_swarm.py PORT CLIENTS SECONDS
 
-opens half of them as WebSockets, half as long polls; with SECONDS, one leaves so often, to come back. For
-each line on standard input it prints what they saw so far, as `Crowd` tells it.
+Half of the clients use WebSocket, half long polling. Every SECONDS a random one disconnects, and reconnects
+(0: never). For each line on standard input, the program prints what they have received so far, as JSON with
+the fields of `Crowd.ask`.
 """
 
 if __name__ == "__main__":
@@ -24,12 +25,12 @@ from types import SimpleNamespace
 from raw_client import Wire
 from server import DEADLINE, until
 
-#: Seconds until a screen that was parted with comes back, by chance, as static/connection.js has it.
+#: Minimum and maximum of the random delay until a client reconnects, in seconds, as in static/connection.js.
 BACK = (0.25, 4.75)
 
 
 class Crowd:
-    """`clients` screens of the server at `port`, whatever stands before it."""
+    """`clients` clients of the server, or of a proxy in front of it, at `port`."""
 
     def __init__(self, port, clients, leaves=0):
         self.clients = clients
@@ -39,18 +40,21 @@ class Crowd:
             stdout=subprocess.PIPE,
             text=True,
         )
-        until(lambda: self.ask().here == clients, "all screens", deadline=3 * DEADLINE)
+        until(lambda: self.ask().here == clients, "all clients", deadline=3 * DEADLINE)
 
     def ask(self):
-        """`here`: screens that are connected; `at`: how many of them show which seq; `shown`: the same of
-        all; `wrong`: what nobody should have seen; `returned`: how often one came back; `longest`: the
-        most seconds that took."""
+        """Return the state of the clients.
+
+        `here` is the number of connected clients, `at` the number of these at each seq, `shown` the same for
+        all clients, `wrong` the counts that were out of order, `returned` the number of reconnects, `longest`
+        the longest reconnect in seconds.
+        """
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return SimpleNamespace(**json.loads(self.process.stdout.readline()))
 
     def all_at(self, seq):
-        """Whether every screen is connected and shows `seq`."""
+        """Return whether every client is connected and shows `seq`."""
         return self.ask().at == {str(seq): self.clients}
 
     def close(self):
@@ -61,7 +65,7 @@ class Crowd:
 
 
 class Screen:
-    """One screen: connects, keeps what it was told, comes back."""
+    """A client that checks the order of its counts, and reconnects."""
 
     def __init__(self, port, polls, seen):
         self.port, self.polls, self.seen = port, polls, seen
@@ -69,7 +73,7 @@ class Screen:
         self.browser = None
 
     def run(self):
-        """Never returns."""
+        """Connect, receive and reconnect, without end."""
         lost = None
         while True:
             try:
@@ -88,15 +92,15 @@ class Screen:
                 time.sleep(random.uniform(*BACK))
 
     def told(self, count):
-        """A count must be newer than what is shown; after a new connect it may be the same."""
-        again = not self.here and count["cause"] == "connect"
-        if self.seq is not None and count["seq"] < self.seq + (not again):
+        """Check that a count is newer than the one shown, or, after a connect, not older."""
+        reconnected = not self.here and count["cause"] == "connect"
+        if self.seq is not None and count["seq"] < self.seq + (not reconnected):
             self.seen.wrong.append([self.seq, count["seq"], count["cause"]])
         self.seq, self.here = count["seq"], True
 
 
 class Browser(Wire):
-    """A connection that keeps cookies, by which a proxy knows a screen again."""
+    """A connection that keeps cookies, by which a proxy recognizes a client."""
 
     def __init__(self, screen):
         self._screen = screen
@@ -107,11 +111,11 @@ class Browser(Wire):
         super().request(method, path, body, [*headers, f"Cookie: {cookies}"] if cookies else headers, version)
 
     def answer(self):
-        answered = super().answer()
-        self._keep()
-        return answered
+        response = super().answer()
+        self._store_cookies()
+        return response
 
-    def _keep(self):
+    def _store_cookies(self):
         for line in self.head.split("\r\n"):
             name, _, value = line.partition(": ")
             if name.lower() == "set-cookie":
@@ -119,9 +123,9 @@ class Browser(Wire):
                 self._screen.cookies[name] = value
 
     def heard(self):
-        """The packets of a WebSocket."""
+        """Yield the packets of a WebSocket."""
         self.upgrade()
-        self._keep()
+        self._store_cookies()
         assert self.head.startswith("HTTP/1.1 101 "), self.head
         self.say("40")
         while True:
@@ -130,7 +134,7 @@ class Browser(Wire):
             yield payload.decode()
 
     def polled(self):
-        """The packets of long polls."""
+        """Yield the packets of long polls."""
         self.open_polling()
         assert self.post("40")[0] == 200
         while True:
@@ -144,7 +148,7 @@ class Browser(Wire):
 
 
 def come_and_go(screens, seconds):
-    """Never returns: now this screen is switched off, now that; its cookies stay."""
+    """Disconnect a random client every `seconds`, without end, keeping its cookies."""
     while True:
         time.sleep(seconds)
         with contextlib.suppress(OSError, AttributeError):
@@ -163,7 +167,7 @@ def main():
         gevent.spawn(come_and_go, screens, leaves)
     for _ in gevent.fileobject.FileObject(sys.stdin):
         here = [screen for screen in screens if screen.here]
-        at, shown = (Counter(screen.seq for screen in some) for some in (here, screens))
+        at, shown = (Counter(screen.seq for screen in group) for group in (here, screens))
         print(
             json.dumps({"here": len(here), "at": at, "shown": shown, **vars(seen), "wrong": seen.wrong[:5]}),
             flush=True,

@@ -1,4 +1,4 @@
-/* As a preloaded library, sets this process's wall clock $CLOCK_AHEAD seconds ahead; the monotonic one stays. */
+/* Preloaded library that sets the wall clock $CLOCK_AHEAD seconds ahead; the monotonic clock is unchanged. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>

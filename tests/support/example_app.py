@@ -1,6 +1,6 @@
-"""A Flask-SocketIO program that is not The Button: rooms, callbacks, binary, namespaces, on our `realtime`.
+"""A Flask-SocketIO app with rooms, callbacks, binary data and namespaces.
 
-It is told what to do by events: test_fanout.py drives it. Prints `port N`.
+It runs on `realtime`. tests/system/test_example_app.py drives it by events. It prints `port N`.
 """
 
 from gevent import monkey
@@ -25,7 +25,7 @@ from realtime import create_socketio, serve
 app = flask.Flask("chat")
 app.config["SECRET_KEY"] = "only a test"
 socketio = create_socketio(app, newest_only={"price": 1, "tick": 5})
-answers = []
+callback_results = []
 
 
 @app.post("/length")
@@ -81,17 +81,17 @@ def remember(value):
 
 @socketio.on("ask me")
 def ask_me():
-    emit("question", 7, callback=lambda *data: answers.append(data))
+    emit("question", 7, callback=lambda *data: callback_results.append(data))
 
 
 @socketio.on("fail my answer")
-def fail_my_answer():
+def fail_in_the_callback():
     emit("question", 7, callback=lambda *_: 1 / 0)
 
 
 @socketio.on("answers")
-def get_answers():
-    return answers
+def get_callback_results():
+    return callback_results
 
 
 @socketio.on("fail")
@@ -124,7 +124,7 @@ def mixed(times, seed):
 
 @socketio.on("ticks")
 def ticks(times):
-    """Broadcast so many ticks, a price after each."""
+    """Broadcast `times` ticks, with a price after each."""
     for number in range(times):
         socketio.emit("tick", number)
         socketio.emit("price", number)
@@ -132,7 +132,7 @@ def ticks(times):
 
 @socketio.on("tick on")
 def tick_on(times):
-    """Broadcast so many ticks, one each 50 ms."""
+    """Broadcast `times` ticks, one every 50 ms."""
     for number in range(times):
         socketio.emit("tick", number)
         gevent.sleep(0.05)
@@ -151,14 +151,14 @@ def hello(name):
 
 @socketio.on("connect", namespace="/greeting")
 def greet(auth=None):
-    """Emit in every way that Flask-SocketIO documents, before the connect is acknowledged."""
+    """Emit in every documented way, before the connect is acknowledged."""
     emit("mine", 1)
     join_room("guests")
     emit("room", 2, to="guests")
     socketio.emit("all", 3, namespace="/greeting")
     send("text", namespace="/greeting")
     emit("binary", b"\x00\xff")
-    emit("question", 7, callback=lambda *data: answers.append(data))
+    emit("question", 7, callback=lambda *data: callback_results.append(data))
     socketio.start_background_task(socketio.emit, "later", 4, namespace="/greeting")
     if auth == {"wait": True}:
         gevent.sleep(0.3)

@@ -1,6 +1,7 @@
-"""A Raspberry Pi without one: the real C RPi.GPIO on a file that it takes for the chip's registers.
+"""A simulated Raspberry Pi for the real C library RPi.GPIO.
 
-BCM2711 data sheet, chapter 5: GPSET0 at 0x1c, GPCLR0 at 0x28, GPLEV0 at 0x34, a bit for each line.
+A file takes the place of the chip's registers. BCM2711 data sheet, chapter 5: GPSET0 at 0x1c, GPCLR0 at 0x28,
+GPLEV0 at 0x34, one bit for each line.
 """
 
 import mmap
@@ -16,12 +17,15 @@ LINES = {11: 17, 13: 27, 12: 18}
 CPUINFO = (
     "Hardware\t: BCM2835\nRevision\t: c03111\nSerial\t\t: 0\nModel\t\t: Raspberry Pi 4 Model B Rev 1.1\n"
 )
-#: An edge that came later than this proves nothing about the sampler.
+#: Maximum delay of an edge, in seconds; a run with a later one is inconclusive for the sampler.
 LATE = 0.010
 
 
 class FakePi:
-    """The registers; `start` serves the Button on them. `late` is the worst delay of an edge, in seconds."""
+    """A simulated Pi, on which `start` serves the Button.
+
+    `late` is the maximum delay of an edge, in seconds.
+    """
 
     def __init__(self, folder):
         self.folder = folder
@@ -47,17 +51,17 @@ class FakePi:
         self._write(LEVEL, self._read(LEVEL) | bit if level else self._read(LEVEL) & ~bit)
 
     def play(self, edges, pin=11):
-        """Move the contact: pairs of seconds from now and a level."""
-        begun, pause = time.monotonic(), threading.Event()
+        """Move the contact at `edges`, which are pairs of seconds from now and a level."""
+        started, pause = time.monotonic(), threading.Event()
         for at, level in edges:
-            if (wait := begun + at - time.monotonic()) > 0.0003:
+            if (wait := started + at - time.monotonic()) > 0.0003:
                 pause.wait(wait)
-            self.late = max(self.late, time.monotonic() - begun - at)
+            self.late = max(self.late, time.monotonic() - started - at)
             self.set_level(level, pin)
         pause.wait(0.1)
 
     def light(self, pin=12):
-        """What was written to an output since the last look: 1, 0 or None for nothing."""
+        """Return the level written to an output since the last call, or None."""
         bit, written = 1 << LINES[pin], None
         for offset, level in ((SET, 1), (CLEAR, 0)):
             if self._read(offset) & bit:
@@ -66,7 +70,7 @@ class FakePi:
         return written
 
     def inconclusive(self):
-        """Whether the machine was too busy for the run to mean anything."""
+        """Return whether the machine was too busy for a meaningful run."""
         return self.late > LATE or self.server.health().json()["hardware"]["long_gaps"] > 0
 
     def _read(self, offset):

@@ -1,7 +1,7 @@
 #!/bin/sh
-# fakepi.sh REGISTERS CPUINFO COMMAND...: runs a command that takes this machine for a Raspberry Pi.
-# In a mount namespace of its own (so as root) the file REGISTERS is /dev/gpiomem, the page of the chip's
-# registers, and CPUINFO is /proc/cpuinfo. Nothing else sees any of it.
+# fake_pi.sh REGISTERS CPUINFO COMMAND...: runs a command on a simulated Raspberry Pi.
+# In a private mount namespace, hence as root, the file REGISTERS is mounted on /dev/gpiomem, the page of the
+# chip's registers, and CPUINFO on /proc/cpuinfo. Other processes are not affected.
 set -eu
 if [ "${FAKEPI:-}" != inside ]; then
     FAKEPI=inside exec unshare --mount --propagation private "$0" "$@"

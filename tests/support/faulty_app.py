@@ -1,4 +1,4 @@
-"""The Button, with a fault that VARIANT names: for tests that must see a difference, or see none."""
+"""The Button with the fault that the environment variable VARIANT selects."""
 
 import itertools
 import os
@@ -19,14 +19,14 @@ _sleep = monkey.get_original("time", "sleep")
 
 
 def block_the_hub():
-    """What a careless greenlet does to all others: 250 ms of each 550."""
+    """Block the hub for 250 ms of every 550, as a careless greenlet does."""
     while True:
         gevent.sleep(0.3)
         _sleep(0.25)
 
 
 def keep_the_hub_busy():
-    """The same by computing, which takes the interpreter from the sampler, too."""
+    """Block the hub by computing, which takes the GIL from the sampler, too."""
     while True:
         gevent.sleep(0.01)
         end = time.monotonic() + 0.2
@@ -35,7 +35,7 @@ def keep_the_hub_busy():
 
 
 def hang(*_):
-    """A part that never comes back, in whichever thread."""
+    """Block the calling thread for 1,000 s."""
     _sleep(1000)
 
 

@@ -1,4 +1,4 @@
-"""Messages of the feed, good and bad."""
+"""Valid and invalid messages of the feed."""
 
 import json
 import pickle

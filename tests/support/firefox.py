@@ -1,4 +1,4 @@
-"""Debian's Firefox, driven by its own protocol (Marionette), so that no driver needs to be fetched."""
+"""Debian's Firefox, driven by its Marionette protocol, which needs no driver."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ PREFERENCES = {
 
 
 class Firefox:
-    """A window of Firefox ESR without a screen."""
+    """A headless window of Firefox ESR."""
 
     def __init__(self):
         self.profile = Path(tempfile.mkdtemp(prefix="button-firefox-"))
@@ -37,7 +37,7 @@ class Firefox:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        port = until(self._port, "Firefox", deadline=60)
+        port = until(self._port, "Firefox's Marionette port", deadline=60)
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._buffer, self._number = b"", 0
         self._receive()

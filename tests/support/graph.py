@@ -1,4 +1,4 @@
-"""A client of the graph, and what the log and the metrics say of the feed."""
+"""A client of the graph, and the endpoint of the feed."""
 
 import re
 import time
@@ -10,7 +10,10 @@ from integrations.samples import MAX_SAMPLES
 
 
 class Graph:
-    """A client of `/graph`: `events` are the samples as they came, `series` the newest hundred of each."""
+    """A client of `/graph`.
+
+    `events` are the events (time, samples), `series` the newest 100 samples of each series.
+    """
 
     def __init__(self, server, name="websocket"):
         self.events = []

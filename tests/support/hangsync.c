@@ -1,4 +1,4 @@
-/* A preloaded library in which fsync hangs for half a minute while the file $HANG exists, as on a dying disk. */
+/* Preloaded library in which fsync hangs for 30 s while the file $HANG exists, as on a failing disk. */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>

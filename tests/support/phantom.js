@@ -1,13 +1,12 @@
-// Drives PhantomJS, whose WebKit is of 2011: `phantomjs phantom.js URL WIDTH HEIGHT PICTURE
-// [COOKIE VALUE]`.
-// Prints a line of JSON whenever the page's state changes, and each script error; once PICTURE.now is
-// there it takes the picture and ends.
+// Drives PhantomJS: `phantomjs phantom.js URL WIDTH HEIGHT PICTURE [COOKIE VALUE]`.
+// Prints a line of JSON for each change of the page's state and for each script error. As soon as PICTURE.now
+// exists, takes the screenshot PICTURE and exits.
 var page = require('webpage').create(), system = require('system'), args = system.args, fs = require('fs');
-var told = '';
+var printed = '';
 
-function say(line) {
+function print(line) {
   system.stdout.writeLine(line);
-  system.stdout.flush(); // console.log keeps it, where it goes into a pipe
+  system.stdout.flush(); // console.log buffers if stdout is a pipe
 }
 
 function look() {
@@ -19,7 +18,7 @@ function look() {
     var found = document.getElementById(id);
     return found ? found.textContent : null;
   }
-  // How many pixels of a canvas are of a colour, by its strongest part; -1: there is no such canvas.
+  // Number of pixels in which one of red, green and blue (0, 1, 2) prevails; -1 if there is no such canvas.
   function pixels(id, strongest) {
     var canvas = document.getElementById(id), data, i, number = 0, others = [[1, 2], [0, 2], [0, 1]][strongest];
     if (!canvas || !canvas.width) { return -1; }
@@ -41,12 +40,12 @@ function look() {
 
 page.viewportSize = { width: +args[2], height: +args[3] };
 page.onError = function (message, trace) {
-  say(JSON.stringify({ error: message + (trace && trace[0] ? ' at ' + trace[0].file + ':' + trace[0].line : '') }));
+  print(JSON.stringify({ error: message + (trace && trace[0] ? ' at ' + trace[0].file + ':' + trace[0].line : '') }));
 };
 if (args[5]) { phantom.addCookie({ name: args[5], value: args[6], domain: '127.0.0.1', path: '/' }); }
-page.open(args[1]); // what it calls back waits for the long poll
+page.open(args[1]); // without a callback, which would wait for the long poll
 setInterval(function () {
   var state = JSON.stringify(page.evaluate(look));
-  if (state !== told) { told = state; say(state); }
+  if (state !== printed) { printed = state; print(state); }
   if (fs.exists(args[4] + '.now')) { page.render(args[4]); phantom.exit(0); }
 }, 50);

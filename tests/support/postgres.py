@@ -1,4 +1,4 @@
-"""A real PostgreSQL from Debian's package, in a folder of its own, on a port of its own."""
+"""A real PostgreSQL server, in a temporary folder and on a free port."""
 
 import contextlib
 import os
@@ -17,10 +17,10 @@ BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/bin
 
 
 class Postgres:
-    """A server; `new()` is the URL of an empty database."""
+    """A PostgreSQL server. `new()` returns the URL of an empty database."""
 
     def __init__(self, primary=None):
-        """A new cluster, or a standby of `primary`."""
+        """Create a cluster, or a standby of `primary`."""
         self.folder = Path(tempfile.mkdtemp(prefix="button-postgres-"))
         # PostgreSQL does not run as root.
         self._user = (
@@ -51,12 +51,12 @@ class Postgres:
         log = (self.folder / "log").open("a")
         self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
         log.close()
-        until(self.answers, "PostgreSQL")
+        until(self.answers, "PostgreSQL to accept connections")
 
     def answers(self):
-        with socket.socket() as one:
-            one.settimeout(1)
-            if one.connect_ex(("127.0.0.1", self.port)):
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", self.port)):
                 return False
         return not subprocess.run(
             [BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False
@@ -72,18 +72,18 @@ class Postgres:
         return self._run("psql", "-qAtX", "-v", "ON_ERROR_STOP=1", *where, "-c", statement)
 
     def all_processes(self):
-        """The server and those that it has started."""
+        """Return the server process and its children."""
         parent = psutil.Process(self.process.pid)
         return [parent, *parent.children(recursive=True)]
 
     def stop(self, how=signal.SIGINT):
-        """SIGINT is PostgreSQL's fast shutdown, SIGQUIT its crash."""
+        """Stop the server with SIGINT, the fast shutdown, or SIGQUIT, a crash."""
         self.process.send_signal(how)
         self.process.wait(DEADLINE)
 
     def close(self):
         for process in self.all_processes():
-            with contextlib.suppress(psutil.NoSuchProcess):  # a backend whose client has just gone
+            with contextlib.suppress(psutil.NoSuchProcess):  # a backend that has just exited
                 process.send_signal(signal.SIGCONT)
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)

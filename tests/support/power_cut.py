@@ -1,8 +1,8 @@
-"""What a disk holds when the power goes: rebuilt from what tests/support/powersim.c recorded.
+"""The contents of a disk after a power cut, rebuilt from a recording.
 
-Before a file's last sync everything of it is there; of what came later, each sector of 512 bytes is
-there or not, by chance. Names (new, moved, unlinked) are there up to the folder's last sync; of the later
-ones, the first few.
+tests/support/powersim.c records. All that was written to a file before its last sync is on the disk; of later
+writes, each sector of 512 bytes is there or not, at random. Changes of names (create, rename, unlink) are on
+the disk up to the folder's last sync; of the later ones, a random number of the first.
 """
 
 import os
@@ -16,7 +16,7 @@ SECTOR = 512
 
 
 def library(folder):
-    """Compile the recorder; returns its path."""
+    """Compile the recorder and return its path."""
     path = Path(folder) / "powersim.so"
     command = ["gcc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", path, HERE / "powersim.c", "-ldl"]
     subprocess.run(command, check=True)
@@ -24,7 +24,7 @@ def library(folder):
 
 
 def record(folder, command, no_sync=False, **more):
-    """Run `command` with the recorder on `folder`; returns the log."""
+    """Run `command` with the recorder on `folder` and return the log."""
     folder = Path(folder)
     log = folder.with_name(folder.name + ".log")
     environ = os.environ | {
@@ -39,12 +39,12 @@ def record(folder, command, no_sync=False, **more):
 
 
 class Log:
-    """The recorded changes: (kind, file, offset, bytes), in order."""
+    """The recorded changes (kind, file, offset, bytes), in order."""
 
     def __init__(self, path):
         data = path.read_bytes()
         self.records = []
-        numbers = {}  # of each inode's present file: a new file may get the inode of an unlinked one
+        numbers = {}  # of each inode's current file, since a new file may reuse an inode
         at = 0
         while at < len(data):
             kind, file, length, offset = HEAD.unpack_from(data, at)
@@ -60,7 +60,7 @@ class Log:
         return sum(kind in "sd" for kind, *_ in self.records)
 
     def cut(self, at, chance):
-        """What is there after a power cut behind the first `at` records: {name: bytes}."""
+        """Return the files as {name: bytes} after a power cut at record `at`."""
         disk = Disk(chance)
         for kind, file, offset, payload in self.records[:at]:
             if kind in "wt":
@@ -84,13 +84,13 @@ class Disk:
         self.later, self.names_later = {}, []
 
     def change(self, file, kind, offset, payload):
-        held = self.files.setdefault(file, bytearray())
+        content = self.files.setdefault(file, bytearray())
         if kind == "t":
-            del held[offset:]
-            held.extend(bytes(max(0, offset - len(held))))
+            del content[offset:]
+            content.extend(bytes(max(0, offset - len(content))))
             return
-        held.extend(bytes(max(0, offset - len(held))))
-        held[offset : offset + len(payload)] = payload
+        content.extend(bytes(max(0, offset - len(content))))
+        content[offset : offset + len(payload)] = payload
 
     def rename(self, kind, file, name):
         if kind == "n":

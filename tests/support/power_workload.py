@@ -1,8 +1,8 @@
-"""Presses, and says on standard output what was announced: the program that test_power.py unplugs.
+"""A program that presses, for tests/rigs/test_power_cut.py.
 
-    python press_and_tell.py FOLDER PRESSES
+    python tests/support/power_workload.py FOLDER PRESSES
 
-What it announces it writes to the file `told` in the folder, a byte each, so that the recorder sees when.
+For each announced event it writes a byte to the file `told` in the folder, which records the moment.
 """
 
 import sys
@@ -17,9 +17,9 @@ from storage import Change, SqliteDatabase, Store
 
 def main(folder, presses):
     database = SqliteDatabase(folder / "button.db", goal=20)
-    with (folder / "told").open("wb", buffering=0) as told:
+    with (folder / "told").open("wb", buffering=0) as announced:
         store = Store(database)
-        store.subscribe(lambda _event: told.write(b"."))
+        store.subscribe(lambda _event: announced.write(b"."))
         for task in store.tasks():
             gevent.spawn(task)
         while store.current.seq < presses:

@@ -1,4 +1,4 @@
-"""What a running server has open, uses and logs."""
+"""Open descriptors, memory and log of a running server."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def memory(server):
 
 
 def calm(server):
-    """The log has no traceback and no error."""
+    """Return whether the log has no traceback and no error."""
     return not [
         line for line in server.log if "Traceback" in line or " ERROR " in line or " CRITICAL " in line
     ]

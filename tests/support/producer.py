@@ -1,6 +1,7 @@
-"""The producer of "WebSockets to Socket.io" (2011), written anew with plain pyzmq: a program of its own.
+"""The producer of "WebSockets to Socket.io" (2011), rewritten with plain pyzmq.
 
-`producer.py ENDPOINT` sends a sine, a sample every 50 ms. `producer.py ENDPOINT RATE SECONDS` floods instead.
+`producer.py ENDPOINT` sends a sine, one sample every 50 ms. `producer.py ENDPOINT RATE SECONDS` sends RATE
+samples a second for SECONDS.
 """
 
 import json
@@ -14,9 +15,9 @@ import zmq
 def main(endpoint, rate=20.0, seconds=math.inf):
     publisher = zmq.Context().socket(zmq.PUB)
     publisher.connect(endpoint)
-    begun, sent = time.monotonic(), 0
-    while (passed := time.monotonic() - begun) < seconds:
-        while sent < passed * rate:
+    started, sent = time.monotonic(), 0
+    while (elapsed := time.monotonic() - started) < seconds:
+        while sent < elapsed * rate:
             x = time.time() * 1000
             publisher.send(json.dumps({"x": x, "y": 2.5 * (1 + math.sin(x / 500))}).encode())
             sent += 1

@@ -1,6 +1,6 @@
-"""Proxies that companies have: each passes plain HTTP and does something else to a WebSocket.
+"""Proxies that pass plain HTTP and each break WebSocket in another way.
 
-They close each connection after an answer, wait for whole answers and know nothing of streams.
+They open a connection to the server for each request, read whole responses, and do not stream.
 """
 
 import contextlib
@@ -12,25 +12,25 @@ import time
 
 from server import DEADLINE, ROOT, until
 
-#: What each does. All but `blackhole` and `refuse` and `hang` pass an upgrade on without its headers.
+#: Behaviour of each mode. All except `reject`, `hang` and `blackhole` forward an upgrade as a plain request.
 MODES = {
-    "refuse": "answers 400 to each upgrade",
-    "hang": "never answers an upgrade",
-    "strip": "takes the headers of an upgrade away",
-    "http/1.0": "the same, buffers whole answers for 100 ms and speaks HTTP/1.0",
-    "cut": "the same, and answers 504 to what takes longer than 5 s",
-    "blackhole": "lets the 101 through and swallows the frames",
+    "reject": "rejects each upgrade with 400",
+    "hang": "never responds to an upgrade",
+    "strip": "removes the headers of an upgrade",
+    "http/1.0": "as strip; delays whole responses by 100 ms and sends them as HTTP/1.0",
+    "cut": "as strip; sends 504 if a response takes longer than 5 s",
+    "blackhole": "forwards the 101 and drops the frames",
 }
-CUT_AFTER = 5.0
-#: The first byte of a WebSocket frame that closes.
+CUT_AFTER = 5.0  # seconds
+#: First byte of a WebSocket close frame.
 CLOSE = 0x88
 
 
 class Proxy:
     """A proxy in front of a server.
 
-    `requests` are the paths that were asked, with their times; `given_up` the times at which a client closed
-    an upgrade that came to nothing.
+    `requests` are the times and paths of all requests; `given_up` the times at which a client cancelled an
+    upgrade that did not complete.
     """
 
     def __init__(self, server, mode):
@@ -47,11 +47,11 @@ class Proxy:
     def close(self):
         self._ended.set()
         with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # else the thread accepts one more
+            self._listener.shutdown(socket.SHUT_RDWR)  # else the thread accepts one more connection
         self._listener.close()
-        for one in list(self._sockets):
+        for client in list(self._sockets):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                client.shutdown(socket.SHUT_RDWR)
 
     def _accept(self):
         while True:
@@ -70,13 +70,13 @@ class Proxy:
                 self.requests.append((time.monotonic(), head.split(b" ")[1].decode("latin-1")))
                 if b"\r\nupgrade: websocket" in head.lower() and not self._upgrade(client, head):
                     return
-                if not self._pass_on(client, head, body):
+                if not self._forward(client, head, body):
                     return
         self._sockets.discard(client)
 
     def _upgrade(self, client, head):
-        """What becomes of an upgrade; True: it is passed on as an ordinary request."""
-        if self.mode == "refuse":
+        """Handle an upgrade, and return whether to forward it as a plain request."""
+        if self.mode == "reject":
             client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         elif self.mode == "hang":
             while client.recv(4096):
@@ -85,8 +85,8 @@ class Proxy:
         elif self.mode == "blackhole":
             with socket.create_connection(self._backend) as server:
                 server.sendall(head + b"\r\n\r\n")
-                answer, _ = read_message(server)
-                client.sendall(answer + b"\r\n\r\n")
+                response, _ = read_message(server)
+                client.sendall(response + b"\r\n\r\n")
                 while (data := client.recv(4096)) and data[0] != CLOSE:
                     pass
             self.given_up.append(time.monotonic())
@@ -94,21 +94,21 @@ class Proxy:
             return True
         return False
 
-    def _pass_on(self, client, head, body):
-        """Ask the server and give its answer; returns whether the connection goes on."""
+    def _forward(self, client, head, body):
+        """Forward a request and its response, and return whether to stay connected."""
         hop = (b"connection:", b"upgrade:")
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(hop)]
         with socket.create_connection(self._backend) as server:
             server.sendall(b"\r\n".join([*lines, b"Connection: close", b"", body]))
             server.settimeout(CUT_AFTER if self.mode == "cut" else None)
             try:
-                answer = read_message(server)
+                response = read_message(server)
             except TimeoutError:
                 client.sendall(b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n")
                 return True
-        if answer is None or self.mode == "deaf":  # the server has heard, and nobody hears its answer
+        if response is None or self.mode == "deaf":  # deaf: the response is dropped
             return False
-        head, body = answer
+        head, body = response
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(hop)]
         if self.mode == "http/1.0":
             self._ended.wait(0.1)
@@ -119,7 +119,7 @@ class Proxy:
 
 
 def read_message(peer):
-    """The head (without the empty line) and the body of a request or an answer; None if there is none."""
+    """Return the head and body of a request or response, or None at the end."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = peer.recv(65536)
@@ -140,7 +140,10 @@ def read_message(peer):
 
 
 class Deployed:
-    """The real nginx or HAProxy before `servers`, as deploy/ has it but for ports, limits and `changes`."""
+    """The real nginx or HAProxy in front of `servers`.
+
+    The configuration is that of deploy/ except for ports, limits and `changes`.
+    """
 
     def __init__(self, name, folder, servers, **changes):
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -160,7 +163,7 @@ class Deployed:
         (folder / file).write_text(text)
         command = ["nginx", "-p", folder, "-e", "log", "-c"] if name == "nginx" else ["haproxy", "-f"]
         self._process = subprocess.Popen([*command, folder / file], stderr=subprocess.DEVNULL)
-        until(lambda: listens(self.port), name)
+        until(lambda: listens(self.port), f"{name} to listen")
 
     def close(self):
         self._process.terminate()
@@ -168,5 +171,5 @@ class Deployed:
 
 
 def listens(port):
-    with socket.socket() as one:
-        return not one.connect_ex(("127.0.0.1", port))
+    with socket.socket() as probe:
+        return not probe.connect_ex(("127.0.0.1", port))

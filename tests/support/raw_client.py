@@ -1,4 +1,4 @@
-"""Bare sockets that speak just as much Engine.IO and WebSocket as a test wants, right or wrong."""
+"""A raw client that sends valid and invalid HTTP, Engine.IO and WebSocket."""
 
 import json
 import os
@@ -10,7 +10,7 @@ KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
 
 
 class Wire:
-    """A TCP connection to a server: send what you like, read what comes."""
+    """A TCP connection to a server, which sends and reads any bytes."""
 
     def __init__(self, server, receive_buffer=None):
         self.socket = socket.socket()
@@ -36,11 +36,11 @@ class Wire:
             if not more:
                 raise EOFError(self.buffer)
             self.buffer += more
-        taken, self.buffer = self.buffer[:length], self.buffer[length:]
-        return taken
+        data, self.buffer = self.buffer[:length], self.buffer[length:]
+        return data
 
     def ended(self):
-        """Read until the peer ends the connection; returns what came."""
+        """Read until the peer closes the connection, and return the bytes received."""
         try:
             while more := self.socket.recv(65536):
                 self.buffer += more
@@ -57,7 +57,7 @@ class Wire:
         self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b""))
 
     def answer(self):
-        """The status and the body of the next HTTP answer."""
+        """Return the status and the body of the next HTTP response."""
         while b"\r\n\r\n" not in self.buffer:
             more = self.socket.recv(65536)
             if not more:
@@ -86,7 +86,7 @@ class Wire:
         return self.ask("GET", self.path)
 
     def poll_for(self, fragment):
-        """Poll until `fragment` comes; returns what came with it."""
+        """Poll until a payload contains `fragment`, and return that payload."""
         for _ in range(10):
             status, body = self.poll()
             assert status == 200, body
@@ -98,11 +98,11 @@ class Wire:
         return self.ask("POST", self.path, body if isinstance(body, bytes) else body.encode())
 
     def join(self):
-        """Connect the polling client to the namespace and take what it is told first."""
+        """Connect the polling client to the namespace and read its first events."""
         assert self.post("40")[0] == 200
-        told = b""
-        while b'"info"' not in told:
-            told += self.poll()[1]
+        received = b""
+        while b'"info"' not in received:
+            received += self.poll()[1]
         return self
 
     def upgrade(self, path="/socket.io/?EIO=4&transport=websocket", headers=()):
@@ -128,7 +128,7 @@ class Wire:
         return self
 
     def enter(self):
-        """Connect the WebSocket client to the namespace and take what it is told first."""
+        """Connect the WebSocket client to the namespace and read its first events."""
         self.say("40")
         while '"info"' not in self.text(info=True):
             pass
@@ -156,10 +156,10 @@ class Wire:
         self.send(self.frame(payload, **more))
 
     def hear(self):
-        """The opcode and payload of the next frame; pings of Engine.IO are answered and passed over."""
+        """Return the opcode and payload of the next frame that is no Engine.IO ping."""
         for _ in range(5):
             first, second = self.take(2)
-            assert first & 0x70 == 0, "a reserved bit"
+            assert first & 0x70 == 0, "a reserved bit is set"
             assert second & 0x80 == 0, "a masked frame from a server"
             length = second
             if second == 126:
@@ -174,7 +174,7 @@ class Wire:
         raise AssertionError("nothing but pings")
 
     def text(self, info=False):
-        """The next text; `info` comes when it will, and is passed over if it is not asked for."""
+        """Return the next text message, other than `info` unless requested."""
         while True:
             opcode, payload = self.hear()
             assert opcode == 1, (opcode, payload)
@@ -182,7 +182,7 @@ class Wire:
                 return payload.decode()
 
     def close_code(self):
-        """The code of the close frame that must come now."""
+        """Skip to the close frame and return its code."""
         while True:
             opcode, payload = self.hear()
             if opcode == 8:

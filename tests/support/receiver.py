@@ -7,13 +7,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver:
-    """A real HTTP server that keeps what it is sent; `status` is its answer, None holds the answer back."""
+    """A real HTTP server that records requests.
+
+    `status` is the status of its responses; None delays them.
+    """
 
     def __init__(self):
         self.status = 200
-        self.every, self.last = 0.0, 0.0  # seconds that it wants between two, and when it took the last
-        self.got = []  # headers, body
-        self.answered = []  # the seq of each that was answered with a 2xx
+        self.every, self.last = 0.0, 0.0  # minimum interval in seconds; time of the last 200
+        self.got = []  # (headers, body) of each request
+        self.answered = []  # seq of each event that got a 200
         self.go_on = threading.Event()
         receiver = self
 

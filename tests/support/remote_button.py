@@ -7,7 +7,10 @@ from server import Server
 
 
 class RemoteButton(Server):
-    """`app.py button`, which serves nothing: it is there once it says where presses go."""
+    """`app.py button`, which has no HTTP server.
+
+    It is ready once it logs where presses go.
+    """
 
     def __init__(self, folder, url, **settings):
         self.where = url
@@ -19,7 +22,7 @@ class RemoteButton(Server):
         return next((line for line in self.log if line.startswith("Presses go to ")), None)
 
     def push(self):
-        """Press the button; there is nobody to ask whether it was noticed."""
+        """Press the button for 0.25 s, since there is no server that confirms the press."""
         self.set_level("0")
         self.let_go_after(0.25)
 

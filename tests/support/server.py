@@ -1,4 +1,4 @@
-"""A real server in a process of its own, and real clients, so that tests read as sentences."""
+"""A real server in a separate process, and real clients."""
 
 import contextlib
 import operator
@@ -19,11 +19,11 @@ ROOT = Path(__file__).parents[2]
 SUPPORT = Path(__file__).parent
 PASSWORD = "correct horse"
 TOKEN = "a-token-for-tests"
-#: No test waits longer than this for anything: a guard against hanging, ten times what things take.
+#: Maximum wait for any condition, in seconds: ten times the usual time, as a guard against hanging.
 DEADLINE = 20.0
 
 
-def until(condition, what="it", deadline=DEADLINE):
+def until(condition, what="the condition", deadline=DEADLINE):
     """Wait until `condition()` is true and return its value."""
     end = time.monotonic() + deadline
     pause = threading.Event()
@@ -35,7 +35,10 @@ def until(condition, what="it", deadline=DEADLINE):
 
 
 class Server:
-    """The Button, served from `folder`; settings are given without BUTTON_ and in small letters."""
+    """The Button, served from `folder`.
+
+    Names of settings are lower case and without BUTTON_.
+    """
 
     def __init__(self, folder, arguments=(), prefix=(), environ=None, program=None, **settings):
         self.folder = Path(folder)
@@ -70,7 +73,7 @@ class Server:
         self._reader.start()
         until(lambda: self.url or self.process.poll() is not None, "the server to start")
         if self.process.poll() is not None:
-            self._reader.join(DEADLINE)  # it may not have read the last line yet
+            self._reader.join(DEADLINE)  # so that the log has the last line
         assert self.url, "the server did not start:\n" + "\n".join(self.log)
 
     def _read(self, pipe):
@@ -90,7 +93,7 @@ class Server:
         return int(self.url.rsplit(":", 1)[1])
 
     def stop(self, how=signal.SIGTERM):
-        """End the server; returns its exit status."""
+        """Stop the server and return its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         status = self.process.wait(DEADLINE)
@@ -104,22 +107,22 @@ class Server:
         self.start()
 
     def set_level(self, levels):
-        """Write digits to the FIFO: 0 pulls the pin low, as a pressed button does."""
+        """Write digits to the FIFO. 0 pulls the pin low, as a pressed button does."""
         with self.fifo.open("w") as fifo:
             fifo.write(levels)
 
     def push(self, held=0.0):
-        """Press the simulated button with a finger: down until it is noticed, and up again.
+        """Press the simulated button until the press is counted, then release it.
 
-        A finger that does not look may come and go while the machine holds the sampler up.
+        A press of fixed length could be missed while the machine blocks the sampler.
         """
         before = self.pin_presses()
         self.set_level("0")
-        until(lambda: self.pin_presses() > before, "the pin")
+        until(lambda: self.pin_presses() > before, "the press of the pin")
         self.let_go_after(held)
 
     def let_go_after(self, seconds):
-        """Hold the button so long, and let go for long enough to be noticed."""
+        """Release the button after `seconds`, and wait until the sampler has detected it."""
         pause = threading.Event()
         pause.wait(seconds)
         self.set_level("1")
@@ -142,28 +145,28 @@ class Server:
         )
 
     def press(self):
-        """Press over the API; returns the count."""
-        answer = self.api("press")
-        assert answer.status_code == 201, answer.text
-        return answer.json()
+        """Press by the API and return the count."""
+        response = self.api("press")
+        assert response.status_code == 201, response.text
+        return response.json()
 
     def history(self):
         events = []
         while True:
             after = events[-1]["seq"] if events else 0
-            got = requests.get(f"{self.url}/api/history?after={after}&limit=1000", timeout=DEADLINE).json()[
+            page = requests.get(f"{self.url}/api/history?after={after}&limit=1000", timeout=DEADLINE).json()[
                 "events"
             ]
-            if not got:
+            if not page:
                 return events
-            events += got
+            events += page
 
     def health(self):
         return requests.get(self.url + "/healthz", timeout=DEADLINE)
 
 
 def in_order(client):
-    """Have a client of python-socketio handle messages in their order: it starts a thread for each."""
+    """Make a python-socketio client handle messages in order, not in threads."""
     trigger = client.eio._trigger_event
 
     def trigger_in_order(event, *arguments, run_async=False, **more):
@@ -174,12 +177,12 @@ def in_order(client):
 
 
 def disconnect(client):
-    """Disconnect a client of python-socketio, without waiting for the long poll that may be under way."""
+    """Disconnect a python-socketio client without waiting for a pending long poll."""
 
     def close():
         with contextlib.suppress(Exception):
             client.disconnect()
-        for left_open in ("ws.shutdown", "http.close"):  # after the server has ended the transport
+        for left_open in ("ws.shutdown", "http.close"):  # if the server closed the transport
             with contextlib.suppress(Exception):
                 operator.attrgetter(left_open)(client.eio)()
 
@@ -190,7 +193,7 @@ def disconnect(client):
 
 
 class Screen:
-    """A Socket.IO client that watches: `counts` and `infos` are all that it was told, in order."""
+    """A Socket.IO client that records all `counts` and `infos` it receives, in order."""
 
     def __init__(self, server, transports, auth=None, headers=None):
         self.transports = transports
@@ -223,7 +226,7 @@ TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": ["p
 
 
 def run_command(database, *arguments, **settings):
-    """Run a command of app.py, such as backup, to its end."""
+    """Run a command of app.py, such as backup, to completion."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("BUTTON_")}
     environ |= {f"BUTTON_{name.upper()}": value for name, value in settings.items()}
     environ["BUTTON_DATABASE"] = database

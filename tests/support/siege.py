@@ -1,4 +1,4 @@
-"""What a server does under attack: how long a press takes, when screens show it, how much memory it holds."""
+"""Measurements of a server under attack."""
 
 import contextlib
 import re
@@ -15,16 +15,16 @@ from server import DEADLINE, SUPPORT, TOKEN, Screen, Server, until
 
 from storage import sqlite_files
 
-#: Events that are in the database before, so that there is something to read and to add up.
+#: Events in the database before the attack, so that reads and totals have a realistic size.
 HISTORY = 100_000
-#: The goal of that database.
+#: Goal of that database.
 GOAL = 20
-#: Bytes of growth below which memory counts as returned.
+#: Growth below which memory counts as released, in bytes.
 CALM_MEMORY = 8 * 2**20
 
 
 def fill(path):
-    """Create a database with `HISTORY` presses of the past weeks, one a minute."""
+    """Create a database with `HISTORY` presses of the past weeks, one per minute."""
     sqlite_files.create(path, GOAL)
     now = time.time()
     rows = (
@@ -37,11 +37,11 @@ def fill(path):
 
 
 class Siege:
-    """A server with a screen of each kind, a program that presses, and a finger on the pin.
+    """A server with a screen of each transport, an API client and a simulated pin.
 
-    `attack(name, seconds)` returns the figures: `press` and `screens`, the slowest in seconds; `memory` and
-    `memory_after`, the growth in bytes; `stop`, the seconds from SIGTERM to the end of the process while the
-    attack goes on; `pin`, whether a press of the pin was counted.
+    `attack(name, seconds)` returns the figures: `press` and `screens`, the maximum delays in seconds;
+    `memory` and `memory_after`, the growth in bytes; `stop`, the seconds from SIGTERM to the exit of the
+    process, during the attack unless it is in `ENDS`; `pin`, whether a press of the pin was counted.
     """
 
     def __init__(self, folder, **settings):
@@ -56,7 +56,7 @@ class Siege:
         return int(Path(f"/proc/{self.server.process.pid}/statm").read_text().split()[1]) * 4096
 
     def attack(self, name, seconds):
-        before = most = self.memory()
+        before = peak = self.memory()
         feed = re.search(r"Feed listens at \S+:(\d+)", "\n".join(self.server.log))
         attacker = subprocess.Popen(
             [sys.executable, SUPPORT / "attacks.py", name, str(self.server.port), str(seconds + 15),
@@ -68,16 +68,16 @@ class Siege:
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 self._press(figures)
-                most = max(most, self.memory())
+                peak = max(peak, self.memory())
             figures["pin"] = self._press_pin()
-            figures["memory"] = most - before
+            figures["memory"] = peak - before
             if name in ENDS:
                 attacker.kill()
                 attacker.wait(DEADLINE)
-                until(self._is_calm, "calm", deadline=60)
-                # Work that it has left may still be under way, such as a password's hash.
+                until(self._is_calm, "the attackers to be disconnected", deadline=60)
+                # Work may still be pending, such as a password's hash.
                 with contextlib.suppress(AssertionError):
-                    until(lambda: self.memory() - before < CALM_MEMORY, "memory", deadline=12)
+                    until(lambda: self.memory() - before < CALM_MEMORY, "memory to be released", deadline=12)
                 figures["memory_after"] = self.memory() - before
             started = time.monotonic()
             assert self.server.stop() == 0
@@ -89,23 +89,26 @@ class Siege:
         return figures
 
     def _press(self, figures):
-        """Press by the API, now and then on a new connection; wait until both screens show it."""
+        """Press by the API and wait until both screens show it.
+
+        Some of the presses use a new connection.
+        """
         started = time.monotonic()
         if int(started * 10) % 3 == 0:
             self.program.socket.close()
             self.program = Wire(self.server)
         status, body = self.program.ask("POST", "/api/press", b"", [f"Authorization: Bearer {TOKEN}"])
-        answered = time.monotonic()
+        responded = time.monotonic()
         assert status == 201, body
         seq = int(re.search(rb'"seq":(\d+)', body)[1])
         for screen in self.screens:
             screen.wait_for(seq)
-        figures["press"] = max(figures["press"], answered - started)
+        figures["press"] = max(figures["press"], responded - started)
         figures["screens"] = max(figures["screens"], time.monotonic() - started)
         threading.Event().wait(0.05)
 
     def _press_pin(self):
-        """Push the simulated button; whether its press reaches both screens."""
+        """Press the simulated button and wait until both screens show it."""
         before = self.screens[0].counts[-1]["seq"]
         self.server.set_level("0")
         for screen in self.screens:

@@ -1,10 +1,10 @@
-"""A finger on a worn switch: edges in continuous time, to be sampled.
+"""A model of a finger on a worn switch, as edges in continuous time.
 
 Settling takes no time in 25 % of the cases, 0.1 to 2 ms in 55 %, 2 to 6.2 ms in 17 % (Ganssle's worst
-ordinary switch) and up to 12 ms in 3 %; the contact opens and closes meanwhile, for log-normal times of
-median 0.2 and 0.1 ms. Holds are log-normal with a median of 90 ms and a least of 30, pauses begin at
-50 ms. Glitches come at random, 6 ms apart at least, and last a tenth of the longest in the mean. Times
-in seconds.
+ordinary switch) and up to 12 ms in 3 %; meanwhile the contact opens and closes, for log-normal times with
+medians of 0.2 and 0.1 ms. Holds are log-normal with a median of 90 ms and a minimum of 30 ms; pauses have a
+minimum of 50 ms. Glitches are random, at least 6 ms apart, with a mean length of a tenth of the maximum.
+Times are in seconds.
 """
 
 import bisect
@@ -12,7 +12,10 @@ import random
 
 
 class Finger:
-    """`presses` presses from time 1; `level(t)` is the pin's level, `began` when each press began."""
+    """A finger that presses `presses` times, from 1 s on.
+
+    `level(t)` is the pin's level, `began` the start of each press.
+    """
 
     def __init__(self, seed, presses, glitches_a_second=0.5, longest_glitch=0.001):
         self.random = random.Random(seed)
@@ -36,7 +39,7 @@ class Finger:
         self._begins = [glitch[0] for glitch in self.glitches]
 
     def _settle(self, time, level):
-        """Append the edges of a contact that settles on `level`; returns when it has."""
+        """Append the edges of a contact that settles on `level`, and return the end."""
         chance = self.random.random()
         if chance < 0.25:
             lasts = 0.0
@@ -65,13 +68,16 @@ class Finger:
         return 1 - level if index >= 0 and time < self.glitches[index][1] else level
 
     def edges_with_glitches(self):
-        """All changes of the pin, for who moves a real one: pairs of time and level."""
+        """Return all changes of the pin, as pairs of time and level, to drive a real one."""
         times = [time for time, _ in self.edges] + [time for glitch in self.glitches for time in glitch]
         levels = [(time, self.level(time)) for time in sorted(times)]
         return [now for before, now in zip([(0, 1), *levels], levels, strict=False) if now[1] != before[1]]
 
     def sample(self, debouncer, stall=0.0):
-        """Sample every 2 ms and a little, with now and then a stall; returns when presses were seen."""
+        """Sample about every 2 ms, and return the times of detected presses.
+
+        With `stall`, sampling pauses now and then, for up to `stall` seconds.
+        """
         seen, time = [], 0.0
         while time < self.end:
             if debouncer.update(self.level(time), time) == "pressed":
@@ -82,16 +88,16 @@ class Finger:
         return seen
 
     def judge(self, seen):
-        """How many presses were lost and how many were seen too often, and the delays of the others."""
+        """Return the numbers of lost and extra presses, and the delays of the others."""
         lost = extra = index = 0
         delays = []
         for began, after in zip(self.began, [*self.began[1:], self.end], strict=True):
-            mine = 0
+            matched = 0
             while index < len(seen) and seen[index] < after:
-                mine += 1
-                if mine == 1:
+                matched += 1
+                if matched == 1:
                     delays.append(seen[index] - began)
                 index += 1
-            lost += mine == 0
-            extra += max(0, mine - 1)
+            lost += matched == 0
+            extra += max(0, matched - 1)
         return lost, extra, delays

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Boots the systemd of a root folder as process 1 of namespaces of its own, without a network: systemd.sh ROOT
+# systemd.sh ROOT: boots the systemd of a root folder as PID 1 in new namespaces, without a network.
 set -eu
 root=$1
 for hierarchy in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
     [ -e "$hierarchy/cgroup.procs" ] || continue
-    mkdir -p "$hierarchy/button-test" # so that the new system sees no more than this
+    mkdir -p "$hierarchy/button-test" # the only subtree that the new system sees
     echo $$ >"$hierarchy/button-test/cgroup.procs"
 done
 # shellcheck disable=SC2016 # for the inner shell

@@ -1,4 +1,4 @@
-"""A visitor of the admin pages, with a browser that has no JavaScript."""
+"""A visitor of the admin pages."""
 
 import re
 
@@ -7,7 +7,7 @@ from server import DEADLINE, PASSWORD
 
 
 class Visitor:
-    """Somebody with a browser that has no JavaScript."""
+    """A visitor with a browser that has no JavaScript."""
 
     def __init__(self, server, address=None):
         self.server = server

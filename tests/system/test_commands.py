@@ -1,4 +1,4 @@
-"""The command line, as an operator meets it."""
+"""Command-line interface."""
 
 import os
 import pty
@@ -24,7 +24,7 @@ def run(tmp_path, *arguments, given="", **settings):
     )  # fmt: skip
 
 
-def test_help_prints_the_table_of_settings(tmp_path):
+def test_help_prints_the_settings_table(tmp_path):
     printed = run(tmp_path, "--help").stdout
     for name, default, meaning in table():
         assert name in printed
@@ -32,7 +32,7 @@ def test_help_prints_the_table_of_settings(tmp_path):
         assert meaning in printed
 
 
-def test_a_bad_setting_is_one_line_and_nothing_is_opened(tmp_path):
+def test_invalid_setting_prints_one_line_and_opens_nothing(tmp_path):
     done = run(tmp_path, goal="twenty")
     assert done.returncode == 2
     assert done.stderr == "BUTTON_GOAL: expected a whole number from 1 to 1000, got 'twenty'\n"
@@ -40,23 +40,23 @@ def test_a_bad_setting_is_one_line_and_nothing_is_opened(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("settings", "message"),
     [
         ({"database": "sqlite:////nowhere/at/all.db"}, "/nowhere/at/all.db: cannot be opened"),
         ({"hardware": "gpio"}, "GPIO library"),
         ({"host": "192.0.2.1"}, "BUTTON_HOST, BUTTON_PORT: cannot listen on 192.0.2.1"),
     ],
 )
-def test_what_cannot_be_opened_is_one_line(tmp_path, settings, says):
+def test_unavailable_resource_prints_one_line(tmp_path, settings, message):
     done = run(
         tmp_path, **{"port": 0, "hardware": "none", "log": "critical", "admin_password": "x"} | settings
     )
     assert done.returncode == 1
-    assert says in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_a_port_in_use_is_one_line(server, tmp_path):
+def test_port_in_use_prints_one_line(server, tmp_path):
     (tmp_path / "other").mkdir()
     done = run(tmp_path / "other", port=server.port, host="127.0.0.1", hardware="none", admin_password="x")
     assert done.returncode == 1
@@ -64,14 +64,14 @@ def test_a_port_in_use_is_one_line(server, tmp_path):
     assert "cannot listen on 127.0.0.1" in line
 
 
-def test_a_second_server_on_the_same_database_is_one_line(server, tmp_path):
+def test_second_server_on_the_same_database_prints_one_line(server, tmp_path):
     done = run(tmp_path, port=0, hardware="none", database=f"sqlite:///{server.database}")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.endswith("another server uses it; stop that one first")
 
 
-def test_the_password_is_shown_once_whatever_the_log_level(start):
+def test_initial_password_is_printed_once_at_any_log_level(start):
     server = start(admin_password=None, log="critical")
     found = [line for line in server.log if re.search(r"Admin password: \S+$", line)]
     assert len(found) == 1
@@ -80,42 +80,42 @@ def test_the_password_is_shown_once_whatever_the_log_level(start):
     assert not any("Admin password" in line for line in server.log)
 
 
-def test_set_password_works_beside_a_running_server(start):
+def test_set_password_works_while_the_server_runs(start):
     server = start(admin_password=None)
     done = run(server.folder, "set-password", given="new secret\n", database=f"sqlite:///{server.database}")
     assert (done.returncode, "new secret" in done.stderr) == (0, False)
     with requests.Session() as session:
         form = session.get(server.url + "/admin/login", timeout=DEADLINE).text
         token = re.search(r'name="csrf_token" value="(\w+)"', form)[1]
-        answer = session.post(
+        response = session.post(
             server.url + "/admin/login",
             data={"password": "new secret", "csrf_token": token},
             timeout=DEADLINE,
         )
-        assert answer.url == server.url + "/admin"
+        assert response.url == server.url + "/admin"
 
 
-def test_set_password_refuses_where_the_setting_rules(server):
+def test_set_password_fails_when_the_setting_overrides_it(server):
     done = run(server.folder, "set-password", given="x\n", admin_password=PASSWORD)
     assert done.returncode == 1
     assert "BUTTON_ADMIN_PASSWORD" in done.stderr
 
 
 @pytest.mark.parametrize("given", ["", "\n", "x" * 257 + "\n"])
-def test_set_password_refuses_a_bad_one(server, given):
+def test_set_password_rejects_an_invalid_password(server, given):
     done = run(server.folder, "set-password", given=given, database=f"sqlite:///{server.database}")
     assert done.returncode == 2
     assert done.stderr == "password: expected 1 to 256 characters\n"
 
 
-def test_backup_and_restore_bring_yesterday_back(server, tmp_path):
+def test_restore_reverts_to_the_backup(server, tmp_path):
     server.press()
     database = f"sqlite:///{server.database}"
     assert run(tmp_path, "backup", "copy.db", database=database).returncode == 0
     assert run(tmp_path, "backup", "copy.db", database=database).returncode == 1
     server.press()
-    refused = run(tmp_path, "restore", "copy.db", database=database)
-    assert (refused.returncode, "another server uses it" in refused.stderr) == (1, True)
+    rejected = run(tmp_path, "restore", "copy.db", database=database)
+    assert (rejected.returncode, "another server uses it" in rejected.stderr) == (1, True)
     server.stop()
     assert run(tmp_path, "restore", "copy.db", database=database).returncode == 0
     server.start()
@@ -123,42 +123,42 @@ def test_backup_and_restore_bring_yesterday_back(server, tmp_path):
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_signals_end_the_server_well(server, how):
+def test_sigterm_and_sigint_exit_with_status_zero(server, how):
     assert server.stop(how) == 0
 
 
 @pytest.mark.parametrize("controlling", [True, False])
-def test_enter_presses_where_there_is_a_terminal(tmp_path, controlling):
-    """Also where it is not the one that controls the process; that one may go, and the server stays."""
-    ours, theirs = pty.openpty()
-    take = lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0)  # noqa: E731
+def test_enter_on_a_terminal_presses_the_button(tmp_path, controlling):
+    """The terminal need not be the controlling one, and may then close."""
+    controller, terminal = pty.openpty()
+    acquire = lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0)  # noqa: E731
     environ = os.environ | {"BUTTON_PORT": "0", "BUTTON_ADMIN_PASSWORD": "x", "BUTTON_HARDWARE": "simulated"}
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "app.py")],
-        cwd=tmp_path, env=environ, stdin=theirs, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=take if controlling else None,
+        cwd=tmp_path, env=environ, stdin=terminal, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=acquire if controlling else None,
     )  # fmt: skip
-    os.close(theirs)
+    os.close(terminal)
     log = []
     reader = threading.Thread(target=lambda: log.extend(process.stderr))
     reader.start()
     try:
-        until(lambda: any("Serving on" in line for line in log), "the server")
-        os.write(ours, b"\n\n")
+        until(lambda: any("Serving on" in line for line in log), "the server to start")
+        os.write(controller, b"\n\n")
         until(lambda: any("press by button: 18 of 20" in line for line in log), "two presses")
         if not controlling:
-            os.close(ours)
-            until(lambda: any("Terminal closed" in line for line in log), "the end of the terminal")
+            os.close(controller)
+            until(lambda: any("Terminal closed" in line for line in log), "the terminal to close")
     finally:
         process.terminate()
         assert process.wait(DEADLINE) == 0
         reader.join(DEADLINE)
         process.stderr.close()
         if controlling:
-            os.close(ours)
+            os.close(controller)
 
 
-def test_the_demo_presses_on_a_temporary_database(start, tmp_path):
+def test_demo_presses_on_a_temporary_database(start, tmp_path):
     environ = {"TMPDIR": str(tmp_path)}
     server = start(arguments=["--demo"], database=None, hardware="gpio", simulated_pin=None, environ=environ)
     assert not (tmp_path / "button.db").exists()
@@ -169,11 +169,11 @@ def test_the_demo_presses_on_a_temporary_database(start, tmp_path):
 
 
 @pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "localhost"), ("127.0.0.2", "127.0.0.2")])
-def test_open_shows_both_pages_in_the_browser(start, tmp_path, host, shown):
+def test_open_option_opens_both_pages_in_the_browser(start, tmp_path, host, shown):
     browser, seen = tmp_path / "browser", tmp_path / "seen"
     browser.write_text(f'#!/bin/sh\necho "$1" >>{seen}\n')
     browser.chmod(0o755)
     server = start(arguments=["--open"], environ={"BROWSER": str(browser)}, host=host)
-    until(lambda: seen.exists() and len(seen.read_text().split()) == 2, "the browser")
+    until(lambda: seen.exists() and len(seen.read_text().split()) == 2, "the browser to open both pages")
     pages = {f"http://{shown}:{server.port}{page}" for page in ("/", "/graph")}
     assert set(seen.read_text().split()) == pages

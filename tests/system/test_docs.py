@@ -1,4 +1,4 @@
-"""The documents tell the truth: what they list is what there is."""
+"""Consistency of the documentation with the program."""
 
 import json
 import os
@@ -21,43 +21,48 @@ README = (ROOT / "README.md").read_text()
 
 
 def app(*arguments):
-    """What the command line prints. (To import app.py would patch this process.)"""
+    """Return the output of app.py. Importing app.py would patch this process."""
     command = [sys.executable, ROOT / "app.py", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_the_readme_holds_the_table_of_settings():
-    """`python tests/system/test_docs.py` writes it anew."""
-    assert written() == README
+def test_readme_contains_the_current_settings_table():
+    """Run `make docs` to update the table."""
+    assert updated_readme() == README
 
 
 @pytest.mark.parametrize(
     "path", ["/graph", "/admin", "/api/count", "/api/openapi.json", "/healthz", "/metrics"]
 )
-def test_the_readme_names_the_ways_in(path):
+def test_readme_lists_every_entry_point(path):
     assert path in README
 
 
 @pytest.mark.parametrize(
     "command", ["set-password", "backup", "restore", "import", "button", "--demo", "--open"]
 )
-def test_the_readme_names_every_command(command):
+def test_readme_lists_every_command(command):
     assert f"app.py {command}" in README
     assert command in app("--help")
 
 
 @pytest.mark.parametrize("target", re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.M))
-def test_every_make_target_is_named_phony(target):
+def test_every_make_target_is_phony(target):
     phony = re.search(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.M)[1].split()
     assert target in phony
 
 
-#: All that is written for those who use it.
+#: The text of the user documentation.
 DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
-#: The prefix under which each blueprint's routes are.
+#: URL prefix of each blueprint.
 PREFIXES = {"admin": "/admin", "api": "/api", "pages": "", "monitoring": ""}
-#: What is asked for by browsers alone.
-UNTOLD = {"/static/<path:name>", "/favicon.ico", "/apple-touch-icon.png", "/apple-touch-icon-precomposed.png"}
+#: Routes that only browsers request.
+BROWSER_ROUTES = {
+    "/static/<path:name>",
+    "/favicon.ico",
+    "/apple-touch-icon.png",
+    "/apple-touch-icon-precomposed.png",
+}
 
 
 def routes():
@@ -66,7 +71,7 @@ def routes():
             yield PREFIXES[name] + route
 
 
-@pytest.mark.parametrize("route", sorted(set(routes()) - UNTOLD))
+@pytest.mark.parametrize("route", sorted(set(routes()) - BROWSER_ROUTES))
 def test_every_route_is_documented(route):
     assert route in DOCS
 
@@ -75,9 +80,9 @@ def test_every_event_is_documented():
     text = (ROOT / "web/screens.py").read_text()
     events = set(re.findall(r"emit\(\s*\"(\w+)\"", text)) | {"press"}
     assert events == {"count", "info", "samples", "press"}
-    told = (ROOT / "docs/api.md").read_text()
+    docs = (ROOT / "docs/api.md").read_text()
     for event in events:
-        assert re.search(rf"^\| `/(graph)?` \| `{event}` \|", told, re.M), event
+        assert re.search(rf"^\| `/(graph)?` \| `{event}` \|", docs, re.M), event
 
 
 def test_every_metric_is_documented(start):
@@ -85,16 +90,19 @@ def test_every_metric_is_documented(start):
     names = set(
         re.findall(r"^# TYPE (\w+)", requests.get(server.url + "/metrics", timeout=DEADLINE).text, re.M)
     )
-    told = (ROOT / "docs/operating.md").read_text()
-    assert {name for name in names if not name.endswith("_created") and f"`{name}`" not in told} == set()
+    docs = (ROOT / "docs/operating.md").read_text()
+    assert {name for name in names if not name.endswith("_created") and f"`{name}`" not in docs} == set()
 
 
 def blocks(path, language):
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / path).read_text(), re.S)
 
 
-def test_the_readme_s_commands_for_programs_work(start):
-    """The other blocks: clone and `make run` in test_install.py, the publisher is that of docs/feed.md."""
+def test_readme_curl_commands_work(start):
+    """Test the README's curl block and compare its Python block with docs/feed.md.
+
+    test_install.py covers the block with `make run`.
+    """
     server = start()
     _, curls = blocks("README.md", "sh")
     assert blocks("README.md", "python") == blocks("docs/feed.md", "python")
@@ -111,7 +119,7 @@ def test_the_readme_s_commands_for_programs_work(start):
         assert set(block.splitlines()) <= set(curls.splitlines())
 
 
-def test_the_program_of_the_api_s_document_presses(start):
+def test_example_program_in_the_api_docs_presses(start):
     server = start()
     (program,) = blocks("docs/api.md", "python")
     program = program.replace("http://localhost:8000", server.url)
@@ -131,7 +139,7 @@ def test_the_program_of_the_api_s_document_presses(start):
     assert server.count()["seq"] == 1
 
 
-def test_the_sample_of_the_webhook_s_document_is_what_is_sent():
+def test_sample_payload_in_the_webhook_docs_matches_the_message():
     (sample,) = blocks("docs/webhook.md", "json")
     sent = json.loads(sample)
     event = Event(**{name: sent[name] for name in sent if name != "text"})
@@ -139,18 +147,18 @@ def test_the_sample_of_the_webhook_s_document_is_what_is_sent():
 
 
 @pytest.mark.parametrize("program", blocks("docs/webhook.md", "python"))
-def test_the_bridges_of_the_webhook_s_document_are_python(program):
+def test_bridge_programs_in_the_webhook_docs_are_valid_python(program):
     compile(program, "webhook.md", "exec")
 
 
-def test_the_history_of_changes_has_this_version():
+def test_changelog_has_an_entry_for_this_version():
     version = app("--version").strip()
     assert re.search(
         rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$", (ROOT / "CHANGELOG.md").read_text(), re.M
     )
 
 
-def test_version_is_one():
+def test_pyproject_and_command_line_have_the_same_version():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == app("--version").strip()
 
@@ -165,7 +173,7 @@ def test_version_is_one():
         *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
     ],
 )
-def test_every_picture_and_link_is_there(path):
+def test_every_image_and_link_target_exists(path):
     here = (ROOT / path).parent
     for link, _, part in (
         found.partition("#") for found in re.findall(r"\]\(([^)]+)\)", (ROOT / path).read_text())
@@ -175,18 +183,18 @@ def test_every_picture_and_link_is_there(path):
         target = here / link if link else ROOT / path
         assert target.exists(), link
         if part:
-            heads = re.findall(r"^#+ (.*)", target.read_text(), re.M)
-            assert part in [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads], part
+            titles = re.findall(r"^#+ (.*)", target.read_text(), re.M)
+            assert part in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles], part
 
 
-def written():
+def updated_readme():
     rows = ["| name | default | meaning |", "| --- | --- | --- |"]
     for name, default, meaning in table():
-        shown = default if "`" in default or default == "none" else f"`{default}`"
-        rows.append(f"| `{name}` | {shown} | {meaning} |")
+        cell = default if "`" in default or default == "none" else f"`{default}`"
+        rows.append(f"| `{name}` | {cell} | {meaning} |")
     lines = "\n".join(["<!-- settings -->", *rows, "<!-- /settings -->"])
     return re.sub(r"(?s)<!-- settings -->.*<!-- /settings -->", lambda _: lines, README)
 
 
 if __name__ == "__main__":
-    (ROOT / "README.md").write_text(written())
+    (ROOT / "README.md").write_text(updated_readme())

@@ -1,4 +1,4 @@
-"""The engine serves any Flask-SocketIO program: rooms, callbacks, binary and namespaces as documented."""
+"""A Flask-SocketIO example program on the realtime engine."""
 
 import json
 import re
@@ -17,8 +17,8 @@ from server import DEADLINE, ROOT, SUPPORT, TRANSPORTS, disconnect, in_order, un
 from realtime import create_socketio
 
 
-class Chat:
-    """The program tests/support/example_app.py, running."""
+class ExampleApp:
+    """The running program tests/support/example_app.py."""
 
     def __init__(self, port=0):
         self.process = subprocess.Popen(
@@ -41,28 +41,30 @@ class Chat:
 
 
 @pytest.fixture(scope="module")
-def chat():
-    chat = Chat()
-    yield chat
-    chat.stop()
+def example_app():
+    example_app = ExampleApp()
+    yield example_app
+    example_app.stop()
 
 
 @pytest.fixture
-def enter(chat):
-    """Opens python-socketio clients that write down what they hear."""
+def open_client(example_app):
+    """Return a function that connects a client which records its events."""
     clients = []
 
-    def enter(name="websocket", namespaces=("/",), auth=None):
+    def open_client(name="websocket", namespaces=("/",), auth=None):
         client = socketio.Client(reconnection=False)
-        client.heard = []
+        client.received = []
         for event in ("said", "left", "price", "numbered", "greeting"):
             for namespace in namespaces:
                 client.on(
-                    event, lambda data, event=event: client.heard.append((event, data)), namespace=namespace
+                    event,
+                    lambda data, event=event: client.received.append((event, data)),
+                    namespace=namespace,
                 )
         client.on("question", lambda data: data * 6)
         client.connect(
-            f"http://127.0.0.1:{chat.port}",
+            f"http://127.0.0.1:{example_app.port}",
             transports=TRANSPORTS[name],
             namespaces=list(namespaces),
             auth=auth,
@@ -70,37 +72,37 @@ def enter(chat):
         clients.append(client)
         return client
 
-    yield enter
+    yield open_client
     for client in clients:
         disconnect(client)
 
 
-def heard(client, *expected):
-    until(lambda: all(each in client.heard for each in expected), f"{expected} of {client.heard[-5:]}")
+def wait_for_events(client, *expected):
+    until(lambda: all(each in client.received for each in expected), f"{expected} of {client.received[-5:]}")
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)
-def test_a_room_hears_what_is_said_to_it_and_the_speaker_does_not(enter, name):
-    inside, speaker, outside = enter(name), enter(), enter(name)
-    for client in (inside, speaker):
+def test_room_message_reaches_members_but_not_the_sender(open_client, name):
+    member, sender, outsider = open_client(name), open_client(), open_client(name)
+    for client in (member, sender):
         client.call("join", "kitchen")
-    speaker.emit("say", ("kitchen", f"tea by {name}"))
-    heard(inside, ("said", f"tea by {name}"))
-    inside.call("leave", "kitchen")
-    speaker.emit("say", ("kitchen", "cake"))
-    assert speaker.call("echo", 1) == 1
-    for client in (inside, outside):
+    sender.emit("say", ("kitchen", f"tea by {name}"))
+    wait_for_events(member, ("said", f"tea by {name}"))
+    member.call("leave", "kitchen")
+    sender.emit("say", ("kitchen", "cake"))
+    assert sender.call("echo", 1) == 1
+    for client in (member, outsider):
         client.call("echo", 1)
-        assert ("said", "cake") not in client.heard
-    assert ("said", f"tea by {name}") not in speaker.heard + outside.heard
+        assert ("said", "cake") not in client.received
+    assert ("said", f"tea by {name}") not in sender.received + outsider.received
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)
-def test_callbacks_get_the_clients_answer(enter, name):
-    client = enter(name)
+def test_callback_receives_the_acknowledgement_of_the_client(open_client, name):
+    client = open_client(name)
     before = len(client.call("answers"))
     client.emit("ask me")
-    until(lambda: len(client.call("answers")) > before, "the answer")
+    until(lambda: len(client.call("answers")) > before, "the acknowledgement")
     assert client.call("answers")[-1] == [42]
 
 
@@ -108,70 +110,70 @@ def test_callbacks_get_the_clients_answer(enter, name):
 @pytest.mark.parametrize(
     "data", [b"\x00\xff" * 100, {"a": [b"1", {"b": b"2"}]}, "ä" * 3000, [1.5, None, True]]
 )
-def test_any_data_comes_back_as_it_went(enter, name, data):
-    assert enter(name).call("echo", data) == data
+def test_echoed_data_is_unchanged(open_client, name, data):
+    assert open_client(name).call("echo", data) == data
 
 
-def test_namespaces_are_apart(enter):
-    both, one = enter(namespaces=("/", "/other")), enter()
+def test_namespaces_are_isolated(open_client):
+    both, one = open_client(namespaces=("/", "/other")), open_client()
     both.emit("hello", "world", namespace="/other")
-    heard(both, ("greeting", "hello world"))
+    wait_for_events(both, ("greeting", "hello world"))
     assert one.call("echo", 1) == 1
-    assert one.heard.count(("greeting", "hello world")) == 0
+    assert one.received.count(("greeting", "hello world")) == 0
 
 
-def test_a_handler_sees_the_request_that_its_client_came_with(enter):
-    agent, address, path = enter().call("environ")
+def test_handler_can_read_the_handshake_request(open_client):
+    agent, address, path = open_client().call("environ")
     assert (agent is None or "python" in agent.lower(), address, path) == (True, "127.0.0.1", "/socket.io/")
 
 
-def test_the_session_of_flask_socketio_is_kept_per_client(enter):
-    one, two = enter(), enter()
+def test_flask_session_is_separate_for_each_client(open_client):
+    one, two = open_client(), open_client()
     assert one.call("remember", "a") is None
     assert two.call("remember", "b") is None
     assert one.call("remember", "c") == "a"
 
 
 @pytest.mark.parametrize("size", [0, 1000, 65_536, 65_537, 300_000])
-def test_a_program_without_a_limit_takes_bodies_of_any_length(chat, size):
-    """Whole, and in chunks, of which nobody knows the length before."""
-    url, body = f"http://127.0.0.1:{chat.port}/length", b"x" * size
+def test_request_body_size_is_unlimited_by_default(example_app, size):
+    """The body has a Content-Length, then is chunked."""
+    url, body = f"http://127.0.0.1:{example_app.port}/length", b"x" * size
     assert requests.post(url, data=body, timeout=DEADLINE).text == str(size)
-    pieces = (body[at : at + 5000] for at in range(0, size, 5000))
+    chunks = (body[at : at + 5000] for at in range(0, size, 5000))
     with requests.Session() as session:
-        assert session.post(url, data=pieces, timeout=DEADLINE).text == str(size)
+        assert session.post(url, data=chunks, timeout=DEADLINE).text == str(size)
 
 
-def test_a_handler_that_fails_harms_nobody(enter, chat):
-    client = enter()
+def test_exception_in_a_handler_does_not_affect_other_clients(open_client, example_app):
+    client = open_client()
     client.emit("fail")
     client.emit("fail my answer")
-    until(lambda: "on purpose" in "".join(chat.log), "the traceback of the application")
-    assert enter().call("echo", 1) == 1
+    until(lambda: "on purpose" in "".join(example_app.log), "the traceback of the application")
+    assert open_client().call("echo", 1) == 1
 
 
-def test_a_refused_connect_says_why(enter):
+def test_rejected_connect_raises_connection_error(open_client):
     with pytest.raises(socketio.exceptions.ConnectionError):
-        enter(auth={"refuse": True})
+        open_client(auth={"refuse": True})
 
 
-def test_a_client_that_goes_while_its_connect_is_thought_about_leaves_nothing(enter, chat):
-    client = enter()
+def test_disconnect_during_the_connect_handler_leaks_nothing(open_client, example_app):
+    client = open_client()
     before = client.call("clients")
     for _ in range(5):
-        with Wire(chat) as wire:
+        with Wire(example_app) as wire:
             wire.open_websocket()
             wire.say('40{"wait":true}')
-    until(lambda: client.call("clients") == before, "all to be as before")
+    until(lambda: client.call("clients") == before, "the previous numbers of clients")
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_order_is_kept_through_rooms_callbacks_and_slow_clients(enter, chat, seed):
-    """What matters arrives whole and in order; of prices some may be left out, the last never."""
-    fast, polling = enter(), enter("polling")
+def test_events_stay_in_order_with_rooms_callbacks_and_slow_clients(open_client, example_app, seed):
+    """All numbered events arrive in order. Prices but the last may be skipped."""
+    fast, polling = open_client(), open_client("polling")
     for client in (fast, polling):
         client.call("join", "room")
-    with Wire(chat, receive_buffer=4096) as slow:
+    with Wire(example_app, receive_buffer=4096) as slow:
         slow.open_websocket()
         slow.say("40")
         fast.emit("mixed", (150, seed))
@@ -187,54 +189,54 @@ def test_order_is_kept_through_rooms_callbacks_and_slow_clients(enter, chat, see
             {n for n in numbers if isinstance(n, int)}
         )
     for client in (fast, polling):
-        heard(client, ("price", 150))
-        told = [data for event, data in client.heard if event in ("price", "numbered")]
-        assert told == sorted(set(told))
-    numbered = [data for event, data in fast.heard if event == "numbered"]
+        wait_for_events(client, ("price", 150))
+        values = [data for event, data in client.received if event in ("price", "numbered")]
+        assert values == sorted(set(values))
+    numbered = [data for event, data in fast.received if event == "numbered"]
     assert len(numbered) > 60
 
 
-def test_of_an_event_as_many_of_the_newest_wait_as_are_wanted(chat, enter):
-    other = enter()
-    with Wire(chat) as slow:
+def test_newest_only_keeps_the_configured_number(example_app, open_client):
+    other = open_client()
+    with Wire(example_app) as slow:
         slow.open_polling()
         slow.post("40")
         slow.poll_for(b"40")
         other.emit("ticks", 100)
-        until(lambda: ("price", 99) in other.heard, "the last one")
+        until(lambda: ("price", 99) in other.received, "the last price")
         packets = slow.poll()[1].decode().split("\x1e")
         assert packets == [f'42["tick",{number}]' for number in range(95, 100)] + ['42["price",99]']
 
 
-def test_what_only_the_newest_matters_of_passes_over_the_many(chat, enter):
-    """Of a stalled WebSocket, ticks that wait are left out for a price, which is never put off by them."""
-    other = enter()
-    with Wire(chat, receive_buffer=4096) as slow:
+def test_queued_ticks_do_not_delay_the_newest_price(example_app, open_client):
+    """Queued ticks of a stalled WebSocket are dropped for the newest price."""
+    other = open_client()
+    with Wire(example_app, receive_buffer=4096) as slow:
         slow.open_websocket()
         slow.say("40")
         slow.text()
         other.emit("ticks", 3000)
-        until(lambda: ("price", 2999) in other.heard, "the last one")
-        told = []
-        while told[-1:] != [2999]:
+        until(lambda: ("price", 2999) in other.received, "the last price")
+        prices = []
+        while prices[-1:] != [2999]:
             name, number = json.loads(slow.text()[2:])
-            told += [number] if name == "price" else []
-        assert told == sorted(set(told))
+            prices += [number] if name == "price" else []
+        assert prices == sorted(set(prices))
 
 
-def test_a_long_poll_is_answered_five_times_a_second_for_the_many_and_at_once_for_the_rest(chat, enter):
-    other = enter()
-    with Wire(chat) as poller:
+def test_long_poll_batches_frequent_events_and_returns_others_at_once(example_app, open_client):
+    other = open_client()
+    with Wire(example_app) as poller:
         poller.open_polling()
         poller.post("40")
         poller.poll_for(b"40")
         other.emit("tick on", 30)
-        answers = []
-        while b'"tick",29' not in b"".join(answers):
-            answers.append(poller.poll()[1])
-        numbers = re.findall(rb'"tick",(\d+)', b"".join(answers))
+        responses = []
+        while b'"tick",29' not in b"".join(responses):
+            responses.append(poller.poll()[1])
+        numbers = re.findall(rb'"tick",(\d+)', b"".join(responses))
         assert [int(number) for number in numbers] == list(range(30))
-        assert len(answers) <= 10, "thirty of them took a second and a half"
+        assert len(responses) <= 10, "five responses a second, for 1.5 s"
         other.emit("ticks", 1)
         assert poller.poll()[1].decode().split("\x1e") == ['42["tick",0]', '42["price",0]']
 
@@ -252,44 +254,44 @@ GREETING = [
 ]
 
 
-def greeted(chat, name, auth=None, namespace="/greeting"):
-    """A client that notes what it receives and when it was connected, in order."""
+def record_greeting(example_app, name, auth=None, namespace="/greeting"):
+    """Connect a client that records its connect and its events in order."""
     client = in_order(socketio.Client(reconnection=False))
-    client.heard = []
-    client.on("connect", lambda: client.heard.append("connected"), namespace=namespace)
-    client.on("*", lambda event, *data: client.heard.append((event, *data)), namespace=namespace)
+    client.received = []
+    client.on("connect", lambda: client.received.append("connected"), namespace=namespace)
+    client.on("*", lambda event, *data: client.received.append((event, *data)), namespace=namespace)
     client.connect(
-        f"http://127.0.0.1:{chat.port}", transports=TRANSPORTS[name], namespaces=[namespace], auth=auth,
-        wait_timeout=DEADLINE,
+        f"http://127.0.0.1:{example_app.port}", transports=TRANSPORTS[name], namespaces=[namespace],
+        auth=auth, wait_timeout=DEADLINE,
     )  # fmt: skip
     return client
 
 
-@pytest.mark.parametrize("auth", [None, {"wait": True}], ids=["at once", "slow handler"])
+@pytest.mark.parametrize("auth", [None, {"wait": True}], ids=["immediate", "slow handler"])
 @pytest.mark.parametrize("name", TRANSPORTS)
-def test_emits_in_the_connect_handler_arrive_in_order_after_its_acknowledgement(chat, name, auth):
-    client = greeted(chat, name, auth)
-    until(lambda: ("later", 4) in client.heard and len(client.heard) == 8, client.heard)
-    assert client.heard[0] == "connected"
-    assert [event for event in client.heard if event not in ("connected", ("later", 4))] == GREETING
+def test_connect_handler_emits_arrive_in_order_after_the_acknowledgement(example_app, name, auth):
+    client = record_greeting(example_app, name, auth)
+    until(lambda: ("later", 4) in client.received and len(client.received) == 8, client.received)
+    assert client.received[0] == "connected"
+    assert [event for event in client.received if event not in ("connected", ("later", 4))] == GREETING
     disconnect(client)
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)
-def test_emits_of_a_class_based_namespace_arrive_too(chat, name):
-    client = greeted(chat, name, namespace="/lobby")
-    until(lambda: len(client.heard) == 3, client.heard)
-    assert client.heard == ["connected", ("welcome", 1), ("welcome", 2)]
+def test_connect_handler_emits_of_a_class_based_namespace_arrive(example_app, name):
+    client = record_greeting(example_app, name, namespace="/lobby")
+    until(lambda: len(client.received) == 3, client.received)
+    assert client.received == ["connected", ("welcome", 1), ("welcome", 2)]
     client.emit("leave", namespace="/lobby")
     until(lambda: "/lobby" not in client.namespaces, "the disconnect")
     disconnect(client)
 
 
 @pytest.mark.parametrize("name", ["websocket", "polling"])
-def test_a_rejected_connect_delivers_nothing(chat, name):
-    watcher = greeted(chat, "websocket")
-    until(lambda: ("later", 4) in watcher.heard, "the watcher")
-    with Wire(chat) as wire:
+def test_rejected_connect_delivers_nothing(example_app, name):
+    watcher = record_greeting(example_app, "websocket")
+    until(lambda: ("later", 4) in watcher.received, "the connect of the watcher")
+    with Wire(example_app) as wire:
         if name == "websocket":
             wire.open_websocket()
             wire.say('40/greeting,{"refuse":true}')
@@ -306,8 +308,8 @@ def test_a_rejected_connect_delivers_nothing(chat, name):
 # --- Flask-SocketIO's test client ---
 
 
-def test_the_test_client_of_flask_socketio_works():
-    """Programs test themselves in process: events, rooms, acknowledgements, errors, reasons."""
+def test_flask_socketio_test_client_works():
+    """Test events, rooms, acknowledgements, errors and reasons without a server."""
     app = flask.Flask("program")
     app.config["SECRET_KEY"] = "only a test"
     program = create_socketio(app)
@@ -318,7 +320,7 @@ def test_the_test_client_of_flask_socketio_works():
         emit("hello", flask.session.get("name"))
 
     @program.on("disconnect")
-    def gone(reason):
+    def disconnected(reason):
         reasons.append(reason)
 
     @program.on("join")
@@ -350,27 +352,27 @@ def test_the_test_client_of_flask_socketio_works():
     assert not one.is_connected()
 
 
-# --- every client comes back ---
+# --- reconnection ---
 
 
-def restart(chat):
-    port = chat.port
-    chat.stop()
-    return Chat(port)
+def restart(example_app):
+    port = example_app.port
+    example_app.stop()
+    return ExampleApp(port)
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)
-def test_python_clients_reconnect_by_themselves_after_a_restart(name):
-    chat = Chat()
+def test_python_clients_reconnect_after_a_restart(name):
+    example_app = ExampleApp()
     client = socketio.Client(reconnection_delay=0.1, reconnection_delay_max=0.2)
     connects = []
     client.on("connect", lambda: connects.append(1))
-    client.connect(f"http://127.0.0.1:{chat.port}", transports=TRANSPORTS[name], wait_timeout=DEADLINE)
-    chat = restart(chat)
-    until(lambda: len(connects) == 2, "its return")
+    client.connect(f"http://127.0.0.1:{example_app.port}", transports=TRANSPORTS[name], wait_timeout=DEADLINE)
+    example_app = restart(example_app)
+    until(lambda: len(connects) == 2, "the reconnect")
     assert client.call("echo", 1) == 1
     disconnect(client)
-    chat.stop()
+    example_app.stop()
 
 
 CLIENTS = {"3.1": "socket.io-client-3", "4.0": "socket.io-client-4", "4.8": "socket.io-client"}
@@ -378,30 +380,31 @@ CLIENTS = {"3.1": "socket.io-client-3", "4.0": "socket.io-client-4", "4.8": "soc
 
 @pytest.mark.parametrize("name", TRANSPORTS)
 @pytest.mark.parametrize("version", CLIENTS)
-def test_javascript_clients_reconnect_by_themselves_after_a_restart(version, name):
-    chat = Chat()
+def test_javascript_clients_reconnect_after_a_restart(version, name):
+    example_app = ExampleApp()
     script = f"""
         const {{ io }} = require("{CLIENTS[version]}");
-        const client = io("http://127.0.0.1:{chat.port}", {{ transports: {json.dumps(TRANSPORTS[name])},
+        const client = io("http://127.0.0.1:{example_app.port}", {{
+            transports: {json.dumps(TRANSPORTS[name])},
             reconnectionDelay: 100, reconnectionDelayMax: 200 }});
         client.on("connect", () => client.emit("echo", 1, () => console.log("connected")));
     """
     node = subprocess.Popen(["node", "-e", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert node.stdout.readline() == "connected\n"
-    chat = restart(chat)
+    example_app = restart(example_app)
     assert node.stdout.readline() == "connected\n"
     node.kill()
     node.wait(DEADLINE)
     node.stdout.close()
-    chat.stop()
+    example_app.stop()
 
 
-def test_a_client_that_the_application_disconnects_stays_away(enter, chat):
+def test_client_disconnected_by_the_application_does_not_reconnect(open_client, example_app):
     client = socketio.Client(reconnection_delay=0.1)
-    lost = []
-    client.on("disconnect", lambda reason: lost.append(reason), namespace="/lobby")
-    client.connect(f"http://127.0.0.1:{chat.port}", namespaces=["/lobby"], transports=["websocket"])
+    reasons = []
+    client.on("disconnect", lambda reason: reasons.append(reason), namespace="/lobby")
+    client.connect(f"http://127.0.0.1:{example_app.port}", namespaces=["/lobby"], transports=["websocket"])
     client.emit("leave", namespace="/lobby")
-    until(lambda: lost, "the end")
+    until(lambda: reasons, "the disconnect")
     assert not client.connected
     disconnect(client)

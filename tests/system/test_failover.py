@@ -1,4 +1,4 @@
-"""PostgreSQL that restarts, fails over, loses changes or stands behind a pooler."""
+"""PostgreSQL restarts, failover, lost changes and connection poolers."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from postgres import Postgres
 from server import DEADLINE, Screen, Server, disconnect, until
 
 
-def test_the_first_change_after_a_restart_of_postgresql_counts(tmp_path, own_postgres):
+def test_first_change_after_a_postgresql_restart_is_recorded(tmp_path, own_postgres):
     server = Server(tmp_path, database=own_postgres.new(), hardware="none")
     try:
         assert server.press()["seq"] == 1
@@ -23,7 +23,7 @@ def test_the_first_change_after_a_restart_of_postgresql_counts(tmp_path, own_pos
         server.stop()
 
 
-def test_a_database_that_lost_its_last_changes_is_shown_as_it_is(tmp_path, own_postgres):
+def test_screens_follow_a_database_that_lost_its_last_changes(tmp_path, own_postgres):
     server = Server(tmp_path, database=own_postgres.new(), hardware="none")
     counts, screen = [], socketio.Client(reconnection_delay=0.1, reconnection_delay_max=0.5)
     screen.on("count", counts.append)
@@ -36,22 +36,22 @@ def test_a_database_that_lost_its_last_changes_is_shown_as_it_is(tmp_path, own_p
         own_postgres.start()
         server.press()
         assert server.press()["seq"] == 3
-        until(lambda: counts[-1]["seq"] == 3, "the presses")
+        until(lambda: counts[-1]["seq"] == 3, "the screen to show the presses")
         own_postgres.stop(signal.SIGQUIT)
         subprocess.run(["rm", "-rf", own_postgres.folder / "data"], check=True)
         before.rename(own_postgres.folder / "data")
         own_postgres.start()
-        until(lambda: server.count()["seq"] == 1, "the actual state")
-        until(lambda: counts[-1]["seq"] == 1, "the screen")
+        until(lambda: server.count()["seq"] == 1, "the state of the database")
+        until(lambda: counts[-1]["seq"] == 1, "the screen to show that state")
         assert any("has lost changes" in line for line in server.log)
         assert server.press()["seq"] == 2
-        until(lambda: counts[-1]["seq"] == 2, "the press")
+        until(lambda: counts[-1]["seq"] == 2, "the screen to show the press")
     finally:
         disconnect(screen)
         server.stop()
 
 
-def test_options_of_the_url_are_kept_and_a_clash_names_the_table(tmp_path, postgres):
+def test_url_options_are_kept_and_a_table_conflict_is_named(tmp_path, postgres):
     url = postgres.new()
     name = url.rsplit("/", 1)[1]
     postgres.sql("CREATE SCHEMA sales; CREATE TABLE event (x integer)", name)
@@ -64,9 +64,7 @@ def test_options_of_the_url_are_kept_and_a_clash_names_the_table(tmp_path, postg
 
 
 @pytest.mark.slow
-def test_all_connections_follow_a_promoted_standby_while_the_old_primary_runs_read_only(
-    tmp_path, own_postgres
-):
+def test_connections_follow_a_promoted_standby_despite_a_read_only_primary(tmp_path, own_postgres):
     name = own_postgres.new().rsplit("/", 1)[1]
     standby = Postgres(own_postgres)
     hosts = f"127.0.0.1:{own_postgres.port},127.0.0.1:{standby.port}"
@@ -74,13 +72,13 @@ def test_all_connections_follow_a_promoted_standby_while_the_old_primary_runs_re
     screen = Screen(server, ["websocket"])
     try:
         server.press()
-        until(lambda: standby.sql("SELECT count(*) FROM event", name).strip() == "1", "the standby")
+        until(lambda: standby.sql("SELECT count(*) FROM event", name).strip() == "1", "the replication")
         own_postgres.sql("ALTER SYSTEM SET default_transaction_read_only = on", "postgres")
         own_postgres.sql("SELECT pg_reload_conf()", "postgres")
         standby.sql("SELECT pg_promote()", "postgres")
         assert server.press()["seq"] == 2
         screen.wait_for(2)
-        until(lambda: server.health().status_code == 200, "health")
+        until(lambda: server.health().status_code == 200, "a healthy server")
         assert standby.sql("SELECT count(*) FROM event", name).strip() == "2"
         assert [event["seq"] for event in server.history()] == [1, 2]
     finally:
@@ -111,7 +109,7 @@ def pgbouncer(postgres, mode):
 
 
 @pytest.mark.slow
-def test_pgbouncer_works_in_session_mode_and_is_refused_in_transaction_mode(tmp_path, postgres):
+def test_pgbouncer_is_accepted_in_session_mode_only(tmp_path, postgres):
     name = postgres.new().rsplit("/", 1)[1]
     (tmp_path / "other").mkdir()
     with pgbouncer(postgres, "session") as port:
@@ -128,8 +126,8 @@ def test_pgbouncer_works_in_session_mode_and_is_refused_in_transaction_mode(tmp_
             Server(tmp_path, database=url, hardware="none")
 
 
-def test_webhook_goes_on_with_the_new_changes_after_the_database_lost_some(tmp_path, own_postgres, receiver):
-    """Also if a lost change is just being posted: its number is used again."""
+def test_webhook_continues_after_the_database_lost_changes(tmp_path, own_postgres, receiver):
+    """A lost change may be in delivery at that time. Its number is used again."""
     server = Server(tmp_path, database=own_postgres.new(), hardware="none", webhook=receiver.url)
     try:
         server.press()
@@ -138,14 +136,14 @@ def test_webhook_goes_on_with_the_new_changes_after_the_database_lost_some(tmp_p
         before = own_postgres.folder / "before"
         subprocess.run(["cp", "-a", own_postgres.folder / "data", before], check=True)
         own_postgres.start()
-        receiver.status = None  # holds the response back
+        receiver.status = None  # delays the response
         server.press()
         until(lambda: len(receiver.got) == 2, "the second post")
         own_postgres.stop(signal.SIGQUIT)
         subprocess.run(["rm", "-rf", own_postgres.folder / "data"], check=True)
         before.rename(own_postgres.folder / "data")
         own_postgres.start()
-        until(lambda: server.count()["seq"] == 1, "the actual state")
+        until(lambda: server.count()["seq"] == 1, "the state of the database")
         receiver.status = 200
         receiver.go_on.set()
         server.press()

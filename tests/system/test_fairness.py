@@ -1,4 +1,4 @@
-"""What no client can do: block the log, break a parser, keep the server from stopping, hide a full disk."""
+"""Hostile requests, a blocked log, shutdown under load and a full disk."""
 
 import contextlib
 import os
@@ -20,10 +20,7 @@ from visitor import Visitor
 from realtime.http_headers import MAX_HEAD_SIZE
 from storage import SqliteDatabase
 
-# --- the run queue ---
-
-
-# --- heads and bodies ---
+# --- headers and bodies ---
 
 
 @pytest.mark.parametrize(
@@ -34,16 +31,16 @@ from storage import SqliteDatabase
         b"".join(b"X-%d: %b\r\n" % (number, b"y" * 300) for number in range(60)),
     ],
 )
-def test_a_head_over_sixteen_kilobytes_gets_431(shared, lines):
+def test_headers_over_16_kib_get_431(shared, lines):
     with Wire(shared) as wire:
         wire.send(b"GET /api/count HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n")
         assert wire.answer()[0] == 431
     with Wire(shared) as wire:
         wire.send(b"GET /api/count HTTP/1.1\r\nHost: x\r\n" + lines[: MAX_HEAD_SIZE + 4096])
-        assert wire.answer()[0] == 431, "before it is complete"
+        assert wire.answer()[0] == 431, "before the headers are complete"
 
 
-def test_requests_behind_each_other_are_all_answered_after_a_half_close(shared):
+def test_pipelined_requests_get_responses_after_a_half_close(shared):
     before = shared.count()["seq"]
     head = f"POST /api/press HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
     with Wire(shared) as wire:
@@ -56,18 +53,18 @@ def test_requests_behind_each_other_are_all_answered_after_a_half_close(shared):
 @pytest.mark.parametrize(
     "path", ["/api/count", "/", "/socket.io/?EIO=4&transport=polling", "/healthz", "/nowhere"]
 )
-def test_a_response_to_head_has_no_body(shared, path):
+def test_response_to_head_has_no_body(shared, path):
     with Wire(shared) as wire:
         wire.request("HEAD", path)
         wire.request("GET", "/api/count")
         wire.request("GET", "/api/count", headers=["Connection: close"])
-        heads = wire.ended().split(b"HTTP/1.1 ")
-        assert len(heads) == 4
-        assert heads[1].endswith(b"\r\n\r\n")
+        responses = wire.ended().split(b"HTTP/1.1 ")
+        assert len(responses) == 4
+        assert responses[1].endswith(b"\r\n\r\n")
 
 
-def test_a_body_that_was_asked_for_is_not_the_next_request(shared):
-    """Expect: 100-continue; the body looks like a request."""
+def test_body_after_100_continue_is_not_parsed_as_a_request(shared):
+    """The body follows a 100 Continue and looks like a request."""
     body = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
     with Wire(shared) as wire:
         head = f"POST /api/press HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
@@ -80,20 +77,20 @@ def test_a_body_that_was_asked_for_is_not_the_next_request(shared):
     with Wire(shared) as wire:
         wire.send(head.replace("HTTP/1.1", "HTTP/1.0") + "Content-Length: 1\r\n\r\n")
         wire.send("x")
-        assert wire.answer()[0] == 201, "an HTTP/1.0 client knows no 100"
+        assert wire.answer()[0] == 201, "HTTP/1.0 has no 100 Continue"
 
 
-def test_a_client_that_resets_while_it_connects_leaves_nothing(server):
+def test_connection_reset_during_connect_leaves_no_session(server):
     for _ in range(30):
         with Wire(server) as wire:
             wire.open_websocket()
             wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             wire.say("40")
-    until(lambda: not any(server.health().json()["clients"].values()), "the end of them")
+    until(lambda: not any(server.health().json()["clients"].values()), "all sessions to close")
     assert server.press()
 
 
-def test_what_follows_a_bad_fragment_is_not_looked_at(shared):
+def test_frames_after_an_invalid_fragment_are_ignored(shared):
     with Wire(shared) as wire:
         wire.open_websocket()
         wire.send(wire.frame(b"4\xff", fin=False) + wire.frame(b"a", opcode=0) + wire.frame("40"))
@@ -102,10 +99,7 @@ def test_what_follows_a_bad_fragment_is_not_looked_at(shared):
     assert not [line for line in shared.log if "Traceback" in line]
 
 
-# --- what is stored of a client ---
-
-
-# --- bytes that libraries fail on ---
+# --- bytes that break parsers ---
 
 HOSTILE_HEADERS = {
     "a cookie that is not UTF-8": b"Cookie: other=\xff\xfe; button_session=abc\xff",
@@ -118,16 +112,16 @@ HOSTILE_HEADERS = {
     "a range without numbers": b"Range: bytes=\xb2-\xb3",
     "a huge range": b"Range: bytes=" + b"9" * 400 + b"-",
     "many ranges": b"Range: bytes=" + b",".join([b"0-1"] * 500),
-    "an encoding that is none": b"Accept-Encoding: gzip;q=\xff, \xb2;q=1e999",
-    "a quality that is none": b"Accept-Encoding: gzip;q=nan",
-    "a media type that is none": b"Content-Type: multipart/form-data; boundary=\xff\xfe",
-    "a charset that is none": b"Content-Type: application/json; charset=\xff",
+    "an invalid encoding": b"Accept-Encoding: gzip;q=\xff, \xb2;q=1e999",
+    "an invalid quality": b"Accept-Encoding: gzip;q=nan",
+    "an invalid media type": b"Content-Type: multipart/form-data; boundary=\xff\xfe",
+    "an invalid charset": b"Content-Type: application/json; charset=\xff",
     "an encoded parameter": b"Content-Type: text/html; filename*=UTF-9''%ff%fe",
-    "credentials that are none": b"Authorization: Basic \xff\xff",
-    "a token that is none": b"Authorization: Bearer \xff\xf0\x9f",
-    "a key that is none": b"Idempotency-Key: \xff\xfe",
-    "an ETag that is none": b'If-None-Match: W/"\xff", \xff',
-    "a Forwarded that is none": b"X-Forwarded-For: \xff\xfe, ::\r\nForwarded: for=\xff",
+    "invalid credentials": b"Authorization: Basic \xff\xff",
+    "an invalid token": b"Authorization: Bearer \xff\xf0\x9f",
+    "an invalid key": b"Idempotency-Key: \xff\xfe",
+    "an invalid ETag": b'If-None-Match: W/"\xff", \xff',
+    "an invalid Forwarded": b"X-Forwarded-For: \xff\xfe, ::\r\nForwarded: for=\xff",
 }
 PATHS = (
     "/", "/graph", "/admin", "/admin/login", "/api/count", "/api/history", "/static/button.css", "/healthz",
@@ -136,7 +130,7 @@ PATHS = (
 
 
 @pytest.mark.parametrize("name", HOSTILE_HEADERS)
-def test_no_header_causes_an_error_of_the_server(shared, name):
+def test_hostile_header_never_gets_a_5xx_response(shared, name):
     with Wire(shared) as wire:
         for path in PATHS:
             for method, body in ((b"GET", b""), (b"POST", b"a=b")):
@@ -148,7 +142,7 @@ def test_no_header_causes_an_error_of_the_server(shared, name):
     assert not [line for line in shared.log if "Traceback" in line]
 
 
-def test_a_screen_connects_whatever_cookies_another_application_has_set(shared):
+def test_screen_connects_despite_cookies_of_another_application(shared):
     with Wire(shared) as wire:
         wire.request(
             "GET",
@@ -167,8 +161,8 @@ def test_a_screen_connects_whatever_cookies_another_application_has_set(shared):
         wire.enter()
 
 
-def test_the_fast_path_of_polling_checks_what_the_middleware_checks(shared):
-    """Its requests are not parsed; a foreign page must not get through for that."""
+def test_polling_fast_path_checks_host_and_origin(shared):
+    """The fast path does not parse its requests, yet must reject foreign origins."""
     for lines in ("Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example",
                   "Origin: x", "Origin: null"):  # fmt: skip
         with Wire(shared) as wire:
@@ -176,18 +170,18 @@ def test_the_fast_path_of_polling_checks_what_the_middleware_checks(shared):
             assert wire.post("40")[0] == 200
             assert wire.ask("GET", wire.path, headers=[lines])[0] == 403
             assert wire.ask("POST", wire.path, b"3", headers=[lines])[0] == 403
-            assert wire.poll()[0] == 200, "the session is not harmed"
+            assert wire.poll()[0] == 200, "the session continues"
     with Wire(shared) as wire:
         wire.open_polling().join()
         wire.send(f"POST {wire.path} HTTP/1.1\r\nHost: a_b\r\nContent-Length: 1\r\n\r\n3")
-        assert wire.answer()[0] == 400, "a Host that is none"
+        assert wire.answer()[0] == 400, "an invalid Host"
 
 
 # --- the log ---
 
 
-def test_a_log_that_nobody_reads_stops_nothing(tmp_path):
-    """A pipe holds 64 KiB; what does not fit is dropped, counted, and reported once somebody reads."""
+def test_unread_log_pipe_does_not_block_the_server(tmp_path):
+    """Lines that do not fit into the 64 KiB of a pipe are dropped and reported later."""
     reading, writing = os.pipe()
     process, url = launch(tmp_path, stderr=writing)
     os.close(writing)
@@ -206,7 +200,7 @@ def test_a_log_that_nobody_reads_stops_nothing(tmp_path):
 
 
 def launch(folder, how="", **options):
-    """Start a server whose standard error is not this test's to read; returns its process and URL."""
+    """Start a server with its standard error not captured. Return its process and URL."""
     port = free_port()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("BUTTON_")}
     environ |= {"BUTTON_HOST": "127.0.0.1", "BUTTON_PORT": str(port), "BUTTON_FEED": "off",
@@ -214,7 +208,7 @@ def launch(folder, how="", **options):
     command = ["sh", "-c", f'exec "$0" "$1" {how}', sys.executable, ROOT / "app.py"]
     process = subprocess.Popen(command, env=environ, cwd=folder, **options)
     url = f"http://127.0.0.1:{port}"
-    until(lambda: answers(url), "the server")
+    until(lambda: responds(url), "the server to respond")
     return process, url
 
 
@@ -224,14 +218,14 @@ def free_port():
         return one.getsockname()[1]
 
 
-def answers(url):
+def responds(url):
     with contextlib.suppress(requests.RequestException):
         return requests.get(url + "/api/count", timeout=2).ok
 
 
 @pytest.mark.parametrize("how", ["2>&-", "2>/dev/full", "0<&- 1>&- 2>&-"])
-def test_the_server_starts_and_counts_without_a_standard_error(tmp_path, how):
-    """A database must not get the number of a descriptor that is closed: lines would be written into it."""
+def test_server_runs_without_a_standard_error(tmp_path, how):
+    """The database must not reuse descriptor 2, or log lines are written into it."""
     process, url = launch(tmp_path, how)
     for _ in range(3):
         assert requests.post(url + "/api/press", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5).ok
@@ -240,11 +234,11 @@ def test_the_server_starts_and_counts_without_a_standard_error(tmp_path, how):
     assert (tmp_path / "button.db").read_bytes().startswith(b"SQLite format 3\0")
 
 
-# --- the end ---
+# --- shutdown and crashes ---
 
 
-def test_sigterm_while_a_feed_message_arrives_stops_in_order(start):
-    """A message of so many frames that it is still being read when SIGTERM comes."""
+def test_sigterm_during_a_feed_message_shuts_down_gracefully(start):
+    """SIGTERM arrives while a message of 400,000 frames is still being read."""
     server = start()
     publish = """
 import sys, time, zmq
@@ -262,7 +256,7 @@ time.sleep(60)
     try:
         assert attack.stdout.readline() == "sent\n"
         assert server.health().json()["feed"]["messages"] > 0
-        time.sleep(1)  # nothing shows how much of the message was read
+        time.sleep(1)  # no metric shows how much of the message was read
         server.press()
         assert server.stop() == 0
     finally:
@@ -271,27 +265,27 @@ time.sleep(60)
         attack.stdout.close()
 
 
-def test_sigterm_while_the_disk_hangs_ends_in_time(start, tmp_path):
-    """An fsync that takes 30 s: the press was never acknowledged, and the process must not wait for it."""
+def test_sigterm_during_a_hanging_fsync_exits_in_time(start, tmp_path):
+    """The process must not wait 30 s for the fsync of an unacknowledged press."""
     library, hang = tmp_path / "hang.so", tmp_path / "hang"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, SUPPORT / "hangsync.c"], check=True)
     server = start(environ={"LD_PRELOAD": str(library), "HANG": str(hang)})
     server.press()
     hang.touch()
-    presses = threading.Thread(target=press_in_vain, args=(server,), daemon=True)
+    presses = threading.Thread(target=try_to_press, args=(server,), daemon=True)
     presses.start()
-    until(lambda: server.health().status_code == 503, "trouble")
+    until(lambda: server.health().status_code == 503, "the failure in /healthz")
     started = time.monotonic()
     assert server.stop() == 0
     assert time.monotonic() - started < 5.5
 
 
-def press_in_vain(server):
+def try_to_press(server):
     with contextlib.suppress(requests.RequestException):
         server.api("press")
 
 
-def test_an_optional_service_that_crashes_is_restarted_and_reported():
+def test_service_crash_is_reported_and_fatal_only_if_critical():
     program = """
 from gevent import monkey; monkey.patch_all()
 import gevent, sys
@@ -314,17 +308,17 @@ print(len(stopped))
     assert (done.returncode, done.stdout) == (70, "")
 
 
-def test_a_light_that_breaks_ends_nothing(tmp_path):
+def test_led_failure_does_not_stop_the_server(tmp_path):
     variant = SUPPORT / "faulty_app.py"
     server = Server(tmp_path, program=variant, environ={"VARIANT": "light breaks"}, led_pin=12)
-    until(lambda: server.press() and "burnt out" in "\n".join(server.log), "the light's end")
+    until(lambda: server.press() and "burnt out" in "\n".join(server.log), "the LED failure in the log")
     seq = server.press()["seq"]
     assert server.press()["seq"] == seq + 1
     assert server.stop() == 0
 
 
 @pytest.mark.parametrize("limit", [128, 256])
-def test_too_few_descriptors_are_one_line(tmp_path, limit):
+def test_low_descriptor_limit_prints_one_line(tmp_path, limit):
     done = subprocess.run(
         ["sh", "-c", f'ulimit -n {limit}; exec "$0" "$1"', sys.executable, ROOT / "app.py"],
         cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE,
@@ -336,13 +330,13 @@ def test_too_few_descriptors_are_one_line(tmp_path, limit):
 # --- health ---
 
 
-def test_health_reports_a_full_disk_before_anybody_presses(tmp_path):
+def test_health_reports_a_full_disk_before_a_press(tmp_path):
     folder, server = mounted(tmp_path, "4m"), None
     try:
         server = Server(folder, simulated_pin=tmp_path / "pin")
         assert server.health().status_code == 200
         fill(folder)
-        until(lambda: server.health().status_code == 503, "the report", deadline=30)
+        until(lambda: server.health().status_code == 503, "the failure in /healthz", deadline=30)
         (folder / "ballast").unlink()
         until(lambda: server.health().status_code == 200, "the recovery", deadline=30)
         assert server.press()["seq"] == 1
@@ -352,7 +346,7 @@ def test_health_reports_a_full_disk_before_anybody_presses(tmp_path):
         subprocess.run(["umount", "-l", folder], check=False)
 
 
-def test_a_read_only_disk_is_suspect(tmp_path):
+def test_moved_database_file_is_suspect(tmp_path):
     folder = mounted(tmp_path, "4m")
     try:
         database = SqliteDatabase(folder / "button.db", goal=20)
@@ -366,11 +360,11 @@ def test_a_read_only_disk_is_suspect(tmp_path):
         subprocess.run(["umount", "-l", folder], check=False)
 
 
-# --- signing in ---
+# --- login and connects under load ---
 
 
-def test_guessers_with_changing_addresses_do_not_lock_the_admin_out(server):
-    guessers = subprocess.Popen(
+def test_password_guessing_from_many_addresses_keeps_login_open(server):
+    attack = subprocess.Popen(
         [
             sys.executable,
             SUPPORT / "attacks.py",
@@ -380,18 +374,18 @@ def test_guessers_with_changing_addresses_do_not_lock_the_admin_out(server):
         ]
     )
     try:
-        until(lambda: requests.get(server.url + "/metrics", timeout=DEADLINE).ok, "the guessers")
+        until(lambda: requests.get(server.url + "/metrics", timeout=DEADLINE).ok, "the metrics")
         for _ in range(5):
             admin = Visitor(server)
             assert admin.sign_in(PASSWORD).status_code == 302
             admin.close()
     finally:
-        guessers.kill()
-        guessers.wait(DEADLINE)
+        attack.kill()
+        attack.wait(DEADLINE)
 
 
-def test_connecting_screens_share_one_query_for_their_numbers(start):
-    """Each client that connected after a press ran its own."""
+def test_connecting_screens_share_one_query_for_totals(start):
+    """Previously, each client that connected after a press ran a query."""
     server = start()
     server.press()
     wires = []

@@ -1,4 +1,4 @@
-"""The feed: what is a sample and what is not, what is kept, and how it comes to the screens."""
+"""Feed messages, from the publisher to the screens."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ def free_port():
         return one.getsockname()[1]
 
 
-def test_a_new_client_hears_at_once_that_there_is_nothing(watch_graph, server):
+def test_new_client_receives_an_empty_event_before_any_sample(watch_graph, server):
     assert watch_graph(server).events[0][1] == {}
 
 
@@ -50,16 +50,16 @@ def test_samples_reach_every_screen_once_and_in_order(watch_graph, publish, serv
     assert late.values() == list(range(150, 250))
 
 
-def test_a_new_client_gets_no_sample_twice_while_they_come(watch_graph, publish, server):
+def test_new_client_receives_no_sample_twice_during_publishing(watch_graph, publish, server):
     publisher, stop = publish(server), threading.Event()
 
-    def go_on():
+    def publish_samples():
         number = 0
         while not stop.wait(0.002):
             publisher.send_json({"x": number, "y": number})
             number += 1
 
-    thread = threading.Thread(target=go_on)
+    thread = threading.Thread(target=publish_samples)
     thread.start()
     for _ in range(10):
         graph = watch_graph(server)
@@ -70,21 +70,21 @@ def test_a_new_client_gets_no_sample_twice_while_they_come(watch_graph, publish,
     thread.join()
 
 
-def test_a_client_of_the_graph_may_send_nothing(watch_graph, server):
+def test_graph_client_that_sends_an_event_is_disconnected(watch_graph, server):
     graph = watch_graph(server)
     graph.client.emit("samples", {}, namespace="/graph")
-    until(lambda: not graph.client.connected, "the end of it")
+    until(lambda: not graph.client.connected, "the disconnect")
 
 
-def test_whatever_is_malformed_is_counted_and_harms_nothing(watch_graph, publish, server):
+def test_malformed_messages_are_counted_and_dropped(watch_graph, publish, server):
     graph, publisher = watch_graph(server), publish(server)
     publisher.send_json({"y": 1})
-    until(lambda: graph.values() == [1], "the first")
+    until(lambda: graph.values() == [1], "the first sample")
     sent = [(frames, reason) for frames, reason in BAD if sum(map(len, frames)) < feed.MAX_FRAME_SIZE]
     for frames, _ in sent:
         publisher.send_multipart(frames)
     publisher.send_json({"y": 2})
-    until(lambda: graph.values() == [1, 2], "the last")
+    until(lambda: graph.values() == [1, 2], "the last sample")
     reasons = [reason for _, reason in sent]
     assert dropped(server) == {reason: reasons.count(reason) for reason in reasons}
     assert sum("Feed dropped" in line for line in server.log) == 1
@@ -96,54 +96,54 @@ def metrics(server):
     return requests.get(server.url + "/metrics", timeout=DEADLINE).text
 
 
-def test_a_megabyte_costs_its_publisher_at_most_the_connection(watch_graph, publish, server):
+def test_message_of_1_mb_affects_only_its_publisher(watch_graph, publish, server):
     graph = watch_graph(server)
     publish(server).send(b"x" * 1_000_000)
     publisher = publish(server)
     publisher.send_json({"y": 7})
-    until(lambda: graph.values() == [7], "a value of another")
+    until(lambda: graph.values() == [7], "a sample of another publisher")
 
 
-def test_a_million_frames_in_one_message_hold_nobody_up(watch_graph, publish, server):
+def test_message_of_100_000_frames_does_not_block_presses(watch_graph, publish, server):
     graph, publisher = watch_graph(server), publish(server)
     publisher.send_multipart([b"x"] * 100_000)
     publisher.send_json({"y": 1})
     for _ in range(20):
-        server.press()  # answered while the frames are thrown away
+        server.press()  # returns while the frames are discarded
     until(lambda: graph.values() == [1], "the next message")
     assert dropped(server) == {"frames": 1}
 
 
-def test_of_forty_series_the_newest_sixteen_stay(watch_graph, publish, server):
+def test_newest_16_of_40_series_are_kept(watch_graph, publish, server):
     graph, publisher = watch_graph(server), publish(server)
     for number in range(40):
         publisher.send_json({"y": number, "series": f"S{number}"})
-    until(lambda: "S39" in graph.series, "the last")
+    until(lambda: "S39" in graph.series, "the last series")
     assert sorted(watch_graph(server).series) == sorted(f"S{number}" for number in range(24, 40))
 
 
-def test_a_publisher_may_die_and_return_and_the_server_too(watch_graph, publish, start):
+def test_feed_continues_after_publisher_and_server_restarts(watch_graph, publish, start):
     port = free_port()
     server = start(feed=f"tcp://127.0.0.1:{port}")
     graph = watch_graph(server)
     first = publish(server)
     first.send_json({"y": 1})
-    until(lambda: graph.values() == [1], "the first publisher")
+    until(lambda: graph.values() == [1], "the sample of the first publisher")
     first.close()
-    again = publish(server)
-    again.send_json({"y": 2})
-    until(lambda: graph.values() == [1, 2], "the second publisher")
+    second = publish(server)
+    second.send_json({"y": 2})
+    until(lambda: graph.values() == [1, 2], "the sample of the second publisher")
     server.restart()
     graph = watch_graph(server)
 
     def arrived():
-        again.send_json({"y": 3})
+        second.send_json({"y": 3})
         return graph.values()
 
-    until(arrived, "the publisher that stayed")
+    until(arrived, "a sample after the restart")
 
 
-def need_ipv6():
+def require_ipv6():
     with sockets.socket(sockets.AF_INET6) as one:
         try:
             one.bind(("::1", 0))
@@ -152,15 +152,15 @@ def need_ipv6():
             pytest.skip("this machine has no IPv6")
 
 
-def test_it_listens_on_ipv6_too(watch_graph, publish, start):
-    need_ipv6()
+def test_feed_listens_on_ipv6(watch_graph, publish, start):
+    require_ipv6()
     server = start(feed="tcp://[::1]:*")
     graph = watch_graph(server)
     publish(server).send_json({"y": 1})
-    until(lambda: graph.values() == [1], "a value")
+    until(lambda: graph.values() == [1], "a sample")
 
 
-def test_the_server_may_connect_to_a_publisher_that_binds(watch_graph, start):
+def test_feed_connects_to_a_publisher_that_binds(watch_graph, start):
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     server = start(feed=f"connect:{endpoint},tcp://127.0.0.1:*")
     graph = watch_graph(server)
@@ -172,17 +172,18 @@ def test_the_server_may_connect_to_a_publisher_that_binds(watch_graph, start):
             publisher.send_json({"y": 1})
             return graph.values()
 
-        until(arrived, "a value")
+        until(arrived, "a sample")
 
 
-def start_in_vain(start, **settings):
+def startup_error(start, **settings):
+    """Return the last log line of a server that fails to start."""
     with pytest.raises(AssertionError) as error:
         start(**settings)
     return str(error.value).splitlines()[-1]
 
 
-def test_a_named_endpoint_that_is_taken_ends_the_start(start, server):
-    line = start_in_vain(start, feed=endpoint_of(server), database="sqlite:///other.db", simulated_pin=None)
+def test_configured_endpoint_in_use_fails_the_start(start, server):
+    line = startup_error(start, feed=endpoint_of(server), database="sqlite:///other.db", simulated_pin=None)
     assert re.match(r"BUTTON_FEED: tcp://127.0.0.1:\d+: Address already in use", line)
 
 
@@ -202,13 +203,13 @@ def test_a_named_endpoint_that_is_taken_ends_the_start(start, server):
         "connect:tcp://*:5555",
     ],
 )
-def test_a_feed_that_is_no_endpoint_is_a_clear_error(start, value):
-    assert start_in_vain(start, feed=value).startswith("BUTTON_FEED: expected off, or ZeroMQ endpoints")
+def test_invalid_feed_endpoint_fails_the_start(start, value):
+    assert startup_error(start, feed=value).startswith("BUTTON_FEED: expected off, or ZeroMQ endpoints")
 
 
-def test_the_default_endpoint_in_use_is_only_a_warning(start):
+def test_default_endpoint_in_use_is_only_a_warning(start):
     with zmq.Context() as context, context.socket(zmq.SUB) as other:
-        with contextlib.suppress(zmq.ZMQError):  # somebody has it already: as good
+        with contextlib.suppress(zmq.ZMQError):  # already in use, which has the same effect
             other.bind(feed.DEFAULT_ENDPOINT)
         server = start(feed=None)
         assert server.health().json()["warnings"] == [
@@ -216,18 +217,18 @@ def test_the_default_endpoint_in_use_is_only_a_warning(start):
         ]
         assert server.health().status_code == 200
         assert "5555" not in server.health().text
-        assert start_in_vain(
+        assert startup_error(
             start, feed=feed.DEFAULT_ENDPOINT, database="sqlite:///other.db", simulated_pin=None
         ).startswith("BUTTON_FEED: tcp://127.0.0.1:5555")
 
 
-def test_without_a_feed_the_rest_runs(watch_graph, start):
+def test_server_runs_without_a_feed(watch_graph, start):
     server = start(feed="off")
     assert watch_graph(server).events[0][1] == {}
     assert server.health().json()["warnings"] == []
 
 
-def test_a_flood_reaches_the_screens_twenty_times_a_second_and_no_press_is_lost(watch_graph, watch, server):
+def test_flood_is_sent_at_most_20_times_a_second_and_loses_no_press(watch_graph, watch, server):
     graph, screen = watch_graph(server), watch(server)
     flood = subprocess.Popen([sys.executable, SUPPORT / "producer.py", endpoint_of(server), "20000", "3"])
     until(lambda: len(graph.events) > 5, "the flood")
@@ -242,12 +243,12 @@ def test_a_flood_reaches_the_screens_twenty_times_a_second_and_no_press_is_lost(
 
 
 @pytest.mark.parametrize("where", ["tcp://127.0.0.1:*", "tcp://[::]:*", None])
-def test_the_demo_publishes_a_sine_over_a_real_socket(watch_graph, start, where):
-    """On IPv6, too, and where another program has the default endpoint."""
+def test_demo_publishes_a_sine_over_a_real_socket(watch_graph, start, where):
+    """Also on IPv6, and while another program uses the default endpoint."""
     if where and "[" in where:
-        need_ipv6()
+        require_ipv6()
     with zmq.Context() as context, context.socket(zmq.SUB) as other:
-        with contextlib.suppress(zmq.ZMQError):  # somebody has it already: as good
+        with contextlib.suppress(zmq.ZMQError):  # already in use, which has the same effect
             other.bind(feed.DEFAULT_ENDPOINT)
         server = start(arguments=["--demo"], feed=where)
     graph = watch_graph(server)
@@ -257,7 +258,7 @@ def test_the_demo_publishes_a_sine_over_a_real_socket(watch_graph, start, where)
 
 
 @pytest.mark.parametrize("language", ["python", "js"])
-def test_the_publishers_of_the_document_publish(watch_graph, server, tmp_path, language):
+def test_example_publishers_in_the_feed_docs_work(watch_graph, server, tmp_path, language):
     program = re.search(rf"```{language}\n(.*?)```", (ROOT / "docs/feed.md").read_text(), re.S)[1]
     assert len(program.splitlines()) <= 6
     program = program.replace(feed.DEFAULT_ENDPOINT, endpoint_of(server))
@@ -268,7 +269,7 @@ def test_the_publishers_of_the_document_publish(watch_graph, server, tmp_path, l
         command, series = ["node", "-e", program], "Tea"
     running = subprocess.Popen(command, cwd=ROOT)
     try:
-        until(lambda: graph.values(series) == [2.5, 2.5], "two values")
+        until(lambda: graph.values(series) == [2.5, 2.5], "two samples")
         assert abs(graph.series[series][-1][0] / 1000 - time.time()) < 60
     finally:
         running.kill()

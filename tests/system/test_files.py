@@ -15,7 +15,7 @@ from server import DEADLINE, ROOT, Server, run_command, until
 
 
 @pytest.mark.parametrize("link", ["symbolic", "hard", "lock deleted"])
-def test_a_second_server_is_refused_by_whatever_name(server, tmp_path, link):
+def test_second_server_is_rejected_under_any_file_name(server, tmp_path, link):
     other = tmp_path / "other"
     other.mkdir()
     path = other / "button.db"
@@ -31,31 +31,31 @@ def test_a_second_server_is_refused_by_whatever_name(server, tmp_path, link):
     assert server.press()["seq"] == 1
 
 
-def test_a_link_to_nothing_is_no_new_database(tmp_path):
+def test_dangling_symlink_does_not_create_a_database(tmp_path):
     (tmp_path / "button.db").symlink_to(tmp_path / "card" / "button.db")
     with pytest.raises(AssertionError, match="which is missing; restore it"):
         Server(tmp_path)
     assert (tmp_path / "button.db").is_symlink()
 
 
-def test_a_log_deleted_under_a_running_server_loses_no_press(server):
+def test_wal_deleted_while_the_server_runs_loses_no_press(server):
     for _ in range(3):
         server.press()
     Path(f"{server.database}-wal").unlink()
-    until(lambda: any("deleted while in use" in line for line in server.log), "the log's report")
+    until(lambda: any("deleted while in use" in line for line in server.log), "the log line")
     assert server.press()["seq"] == 4
     server.restart(signal.SIGKILL)
     assert server.press()["seq"] == 5
     assert [event["seq"] for event in server.history()] == [1, 2, 3, 4, 5]
 
 
-def test_an_interrupted_restore_is_completed_by_the_next_start(server, tmp_path):
+def test_interrupted_restore_is_completed_at_the_next_start(server, tmp_path):
     database = f"sqlite:///{server.database}"
     server.press()
     assert run_command(database, "backup", tmp_path / "copy.db").returncode == 0
     server.press()
-    server.stop(signal.SIGKILL)  # the second press is in the log only
-    (tmp_path / "copy.db").rename(f"{server.database}.restoring")  # decided, and nothing after it
+    server.stop(signal.SIGKILL)  # the second press is only in the WAL
+    (tmp_path / "copy.db").rename(f"{server.database}.restoring")  # decided but not carried out
     server.start()
     assert server.count()["seq"] == 1
     previous = next(path for path in tmp_path.glob("button.db.before-restore-*") if "-wal" not in path.name)
@@ -63,8 +63,8 @@ def test_an_interrupted_restore_is_completed_by_the_next_start(server, tmp_path)
         assert db.execute("SELECT max(seq) FROM event").fetchone() == (2,)
 
 
-def test_a_file_that_cannot_be_written_for_a_while_is_written_again(server, tmp_path):
-    """SQLite opens a file that cannot be written read-only, and the connection stays so."""
+def test_writes_resume_after_the_file_was_temporarily_immutable(server, tmp_path):
+    """SQLite opens an unwritable file read-only, and that connection stays read-only."""
     subprocess.run(["chattr", "+i", server.database], check=True)
     try:
         server.api("press")
@@ -76,13 +76,13 @@ def test_a_file_that_cannot_be_written_for_a_while_is_written_again(server, tmp_
     server.start()
     subprocess.run(["chattr", "+i", server.database], check=True)
     try:
-        server.api("press")  # before this, nothing was written since the start
+        server.api("press")  # the first write since the start
     finally:
         subprocess.run(["chattr", "-i", server.database], check=True)
     assert server.press()["seq"] >= 1
 
 
-def test_a_press_that_is_held_while_the_disk_is_full_is_undone_once_it_is_recorded(tmp_path):
+def test_press_held_while_the_disk_is_full_is_undone_once_recorded(tmp_path):
     folder, server = mounted(tmp_path, "4m"), None
     try:
         server = Server(folder, hold="0.3")
@@ -99,7 +99,7 @@ def test_a_press_that_is_held_while_the_disk_is_full_is_undone_once_it_is_record
         subprocess.run(["umount", "-l", folder], check=False)
 
 
-def test_restore_follows_a_link_and_keeps_it(server, tmp_path):
+def test_restore_follows_a_symlink_and_keeps_it(server, tmp_path):
     server.press()
     server.stop()
     card = tmp_path / "card"
@@ -119,19 +119,19 @@ def test_restore_follows_a_link_and_keeps_it(server, tmp_path):
     assert list(card.glob("count.db.before-restore-*"))
 
 
-#: What changes the names in a folder.
+#: System calls that change directory entries.
 RENAMES = "rename,renameat,renameat2,link,linkat,unlink,unlinkat"
 
 
 @pytest.mark.slow
 def test_restore_killed_at_any_rename_leaves_one_of_the_two_counts(tmp_path, program=ROOT / "app.py"):
-    """The process is killed as it enters the first, the second … of its renames, links and unlinks."""
+    """The process is killed at its first, second, … rename, link or unlink."""
     server = Server(tmp_path, program=program)
     database = f"sqlite:///{server.database}"
     server.press()
     assert run_command(database, "backup", tmp_path / "copy.db").returncode == 0
     server.press()
-    server.stop(signal.SIGKILL)  # the second press is in the log only
+    server.stop(signal.SIGKILL)  # the second press is only in the WAL
     original = tmp_path / "original"
     shutil.copytree(tmp_path, original, ignore=shutil.ignore_patterns("pin", "original"))
     found = []
@@ -151,6 +151,6 @@ def test_restore_killed_at_any_rename_leaves_one_of_the_two_counts(tmp_path, pro
         server.stop(signal.SIGKILL)
         if done.returncode == 0:
             break
-    assert number > 5, "it was killed"
+    assert number > 5, "the process was killed"
     assert found == sorted(found, reverse=True), "first the previous count, then the restored one"
     assert set(found) == {1, 2}

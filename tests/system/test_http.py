@@ -1,4 +1,4 @@
-"""HTTP by its wire: malformed, slow and too many requests."""
+"""Malformed, slow and excessive HTTP requests on raw sockets."""
 
 import json
 import socket
@@ -38,11 +38,11 @@ from server import TOKEN, until
     ],
     ids=lambda request_: repr(request_[:40]),
 )
-def test_a_request_that_is_none_gets_a_400_and_no_traceback(wire, request_):
+def test_malformed_request_gets_400(wire, request_):
     wire.send(request_)
     wire.socket.shutdown(1)
-    answer = wire.ended()
-    assert answer.split(b" ")[1][:1] == b"4" or answer == b""
+    response = wire.ended()
+    assert response.split(b" ")[1][:1] == b"4" or response == b""
 
 
 @pytest.mark.parametrize(
@@ -55,34 +55,34 @@ def test_a_request_that_is_none_gets_a_400_and_no_traceback(wire, request_):
         "Content-Length: 1\r\nHost: y",
     ],
 )
-def test_a_pong_with_a_malformed_head_is_refused_as_any_other_request(wire, lines):
+def test_polled_pong_with_malformed_headers_gets_400(wire, lines):
     wire.open_polling()
     wire.send(f"POST {wire.path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n3")
     assert wire.answer()[0] == 400
 
 
-def test_a_head_of_unusual_but_good_lines_is_understood(wire):
+def test_unusual_but_valid_headers_are_accepted(wire):
     head = ["X-Empty:", "x!#$%&'*+.^_`|~-9:\ta: b \t", "accept: a", "Accept: b", "Cookie: \xff"]
-    for ending in ("\r\n", "\n"):
-        wire.send((ending.join(["GET /api/count HTTP/1.1", "host: x", *head]) + ending * 2).encode("latin-1"))
+    for eol in ("\r\n", "\n"):
+        wire.send((eol.join(["GET /api/count HTTP/1.1", "host: x", *head]) + eol * 2).encode("latin-1"))
         assert wire.answer()[0] == 200
 
 
 @pytest.mark.parametrize("target", ["http://x/api/count", "HTTPS://x:1/api/count?a"])
-def test_the_target_may_be_a_whole_url(wire, target):
+def test_absolute_form_request_target_is_accepted(wire, target):
     wire.send(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n")
     status, body = wire.answer()
     assert (status, json.loads(body)["goal"]) == (200, 20)
 
 
-def test_what_is_refused_is_counted_by_its_kind(server):
+def test_rejected_request_is_counted_by_reason(server):
     with Wire(server) as wire:
         wire.ask("GET", "/socket.io/?EIO=3&transport=polling")
         text = wire.ask("GET", "/metrics")[1].decode()
     assert 'button_rejected_total{reason="request"} 1.0' in text
 
 
-def test_a_body_that_never_comes_is_not_waited_for_however_long_it_says_to_be(server):
+def test_response_does_not_wait_for_a_missing_body(server):
     wires = [Wire(server) for _ in range(4)]
     poll = wires[0].open_polling().path
     for wire, path in zip(wires, (poll, "/", "/admin/login", "/api/press"), strict=True):
@@ -93,7 +93,7 @@ def test_a_body_that_never_comes_is_not_waited_for_however_long_it_says_to_be(se
     assert calm(server)
 
 
-def test_a_malformed_chunked_body_changes_nothing(shared):
+def test_malformed_chunked_body_gets_400_and_changes_nothing(shared):
     head = (
         f"POST /api/press HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
         "Transfer-Encoding: chunked\r\n\r\n"
@@ -110,8 +110,8 @@ def test_a_malformed_chunked_body_changes_nothing(shared):
         assert wire.answer()[0] == 201
 
 
-def test_slow_requests_are_cut_and_hold_nobody_up(server):
-    """Findings 3.7: pywsgi waits for ever for the rest of a request."""
+def test_slow_requests_time_out_and_block_no_other_request(server):
+    """By default pywsgi waits forever for the rest of a request."""
     before = descriptors(server)
     wires = [Wire(server) for _ in range(60)]
     for number, wire in enumerate(wires):
@@ -119,9 +119,9 @@ def test_slow_requests_are_cut_and_hold_nobody_up(server):
             wire.send(
                 b"POST /api/press HTTP/1.1\r\nHost: x\r\n" + b"Content-Length: 10\r\n\r\n123" * (number % 2)
             )
-    for asked_for in (b"Expect: 100-continue\r\n", b""):
+    for expect in (b"Expect: 100-continue\r\n", b""):
         wires.append(Wire(server))
-        wires[-1].send(b"POST /api/press HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n" + asked_for + b"\r\n")
+        wires[-1].send(b"POST /api/press HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n" + expect + b"\r\n")
     assert server.press()["count"] == 19
     for wire in wires:
         wire.ended()
@@ -130,18 +130,18 @@ def test_slow_requests_are_cut_and_hold_nobody_up(server):
     assert calm(server), "\n".join(server.log)
 
 
-def test_a_client_that_never_takes_its_answers_ends_alone(server):
+def test_client_that_reads_no_response_is_closed_alone(server):
     with Wire(server) as wire, Wire(server) as other, Wire(server) as good:
         good.open_websocket().enter()
         wire.open_polling().post("40")
         other.path = wire.path
-        until(lambda: other.post("\x1e".join(['420["press"]'] * 200))[0] != 200, "the end")
+        until(lambda: other.post("\x1e".join(['420["press"]'] * 200))[0] != 200, "the session to close")
         server.press()
         assert '"press"' in good.text()
     assert calm(server), "\n".join(server.log)
 
 
-def test_resets_leave_no_traceback(server):
+def test_connection_resets_log_no_traceback(server):
     for _ in range(20):
         for data in (
             b"garbage\r\n\r\n",
@@ -154,15 +154,15 @@ def test_resets_leave_no_traceback(server):
     assert calm(server), "\n".join(server.log[-10:])
 
 
-def test_connections_are_refused_before_descriptors_run_out(start):
+def test_connections_get_503_before_descriptors_run_out(start):
     server = start(prefix=["sh", "-c", 'ulimit -n 600; exec "$@"', "sh"])
     wires = []
     for _ in range(700):
         wires.append(Wire(server))
         wires[-1].send(b"GET /api/count HTTP/1.1\r\nHost: x\r\n\r\n")
-    refused = sum(wire.answer()[0] == 503 for wire in wires)
-    assert refused >= 100
+    rejected = sum(wire.answer()[0] == 503 for wire in wires)
+    assert rejected >= 100
     for wire in wires:
         wire.socket.close()
-    until(lambda: server.press(), "a press")
+    until(lambda: server.press(), "a successful press")
     assert calm(server), "\n".join(server.log[-10:])

@@ -1,4 +1,4 @@
-"""`app.py import` copies an SQLite database, whole."""
+"""Import of an SQLite database into an empty one."""
 
 import contextlib
 import sqlite3
@@ -7,7 +7,7 @@ import pytest
 from server import Server, run_command
 
 
-def test_an_sqlite_database_is_imported_whole_into_an_empty_one(tmp_path, postgres):
+def test_import_copies_everything_into_an_empty_database(tmp_path, postgres):
     server = Server(tmp_path, site="Berlin", admin_password=None)
     assert server.api("press", key="deal-1").status_code == 201
     assert server.api("count", "PUT", json={"count": 7}).status_code == 201
@@ -30,8 +30,8 @@ def test_an_sqlite_database_is_imported_whole_into_an_empty_one(tmp_path, postgr
 
 
 @pytest.mark.slow
-def test_import_of_a_long_history_is_not_cut_off(tmp_path, postgres):
-    """The time limits of a press are not those of an import."""
+def test_import_of_a_long_history_does_not_time_out(tmp_path, postgres):
+    """The timeouts of a press do not apply to an import."""
     Server(tmp_path).stop()
     number = 1_000_000
     with contextlib.closing(sqlite3.connect(tmp_path / "button.db")) as db, db:

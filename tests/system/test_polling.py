@@ -1,4 +1,4 @@
-"""Long polling and the upgrade to WebSocket by their wire: Engine.IO 4."""
+"""Engine.IO 4 long polling and WebSocket upgrade on raw sockets."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from raw_client import Wire
 from server import TOKEN, until
 
 
-def test_the_open_packet_says_what_the_contract_says(wire):
+def test_open_packet_contains_the_documented_values(wire):
     _, body = wire.ask("GET", "/socket.io/?EIO=4&transport=polling")
     assert json.loads(body[1:]) | {"sid": ""} == {
         "sid": "",
@@ -35,7 +35,7 @@ def test_the_open_packet_says_what_the_contract_says(wire):
         ("GET", "EIO=4&transport=polling&" + "a=b&" * 50),
     ],
 )
-def test_requests_that_make_no_sense_get_a_400(wire, method, query):
+def test_invalid_query_or_session_gets_400(wire, method, query):
     body = b"40" if method == "POST" else None
     assert wire.ask(method, f"/socket.io/?{query}", body=body)[0] == 400
 
@@ -43,14 +43,14 @@ def test_requests_that_make_no_sense_get_a_400(wire, method, query):
 @pytest.mark.parametrize(
     "body", [b"", b"6", b"0", b"2", b"5", b"abc", b"\xff", b"40\x1e", b"x" * 16_385, b"9", b"4\x1e6"]
 )
-def test_a_bad_payload_is_a_400_or_413_and_ends_the_client(wire, body):
-    """Findings 3.2: one polled byte, `6`, leaked a greenlet and a descriptor for ever."""
+def test_invalid_payload_gets_400_or_413_and_closes_the_session(wire, body):
+    """Previously, a payload of one byte, `6`, leaked a greenlet and a descriptor."""
     wire.open_polling()
     assert wire.post(body)[0] in (400, 413)
     assert wire.poll()[0] == 400
 
 
-def test_more_than_sixteen_packets_in_a_post_are_all_taken(server):
+def test_more_than_16_packets_in_a_post_are_all_processed(server):
     with Wire(server) as wire, Wire(server) as other:
         wire.open_polling()
         wire.post('40{"token":"' + TOKEN + '"}')
@@ -60,7 +60,7 @@ def test_more_than_sixteen_packets_in_a_post_are_all_taken(server):
         until(lambda: wire.poll()[1] and server.count()["seq"] == 40, "forty presses")
 
 
-def test_a_second_poll_ends_the_client(wire, shared):
+def test_second_poll_closes_the_session(wire, shared):
     wire.open_polling()
     wire.request("GET", wire.path)
     threading.Event().wait(0.1)
@@ -70,16 +70,16 @@ def test_a_second_poll_ends_the_client(wire, shared):
     assert wire.poll()[0] == 400
 
 
-def test_a_poll_given_up_ends_the_client(shared):
+def test_aborted_poll_closes_the_session(shared):
     with Wire(shared) as wire, Wire(shared) as second:
         wire.open_polling()
         wire.request("GET", wire.path)
         threading.Event().wait(0.1)
         wire.socket.close()
-        until(lambda: second.ask("GET", wire.path)[0] == 400, "the end")
+        until(lambda: second.ask("GET", wire.path)[0] == 400, "the session to close")
 
 
-def test_a_polling_client_may_close(wire, shared):
+def test_close_packet_ends_a_polling_session(wire, shared):
     wire.open_polling().join()
     wire.request("GET", wire.path)
     with Wire(shared) as second:
@@ -88,7 +88,7 @@ def test_a_polling_client_may_close(wire, shared):
         assert second.ask("GET", wire.path)[0] == 400
 
 
-def test_an_upgrade_goes_by_the_book_and_the_old_road_is_closed(server):
+def test_upgrade_releases_the_poll_and_closes_polling(server):
     with Wire(server) as polling, Wire(server) as websocket:
         polling.open_polling().join()
         polling.request("GET", polling.path)
@@ -96,7 +96,7 @@ def test_an_upgrade_goes_by_the_book_and_the_old_road_is_closed(server):
         websocket.say("2probe")
         assert websocket.text() == "3probe"
         released = polling.answer()
-        if b"info" in released[1]:  # which came first
+        if b"info" in released[1]:  # sent before the noop
             released = polling.poll()
         assert released == (200, b"6"), "the waiting poll is released"
         websocket.say("5")
@@ -110,7 +110,7 @@ def test_an_upgrade_goes_by_the_book_and_the_old_road_is_closed(server):
 
 
 @pytest.mark.parametrize("frame", ["3probe", "2", "40", "5x"])
-def test_an_upgrade_that_goes_wrong_leaves_the_poll_alone(server, frame):
+def test_failed_upgrade_does_not_affect_polling(server, frame):
     with Wire(server) as polling, Wire(server) as websocket:
         polling.open_polling().join()
         websocket.upgrade(f"/socket.io/?EIO=4&transport=websocket&sid={polling.sid}")
@@ -120,26 +120,26 @@ def test_an_upgrade_that_goes_wrong_leaves_the_poll_alone(server, frame):
         assert polling.poll_for(b'"press"')
 
 
-def test_a_proxy_that_swallows_frames_loses_nothing_and_starts_no_storm(server):
-    """Findings 3.3: the 101 passes, no frame ever does; the client goes on polling meanwhile."""
-    with Wire(server) as polling, Wire(server) as swallowed:
+def test_upgrade_without_frames_is_cancelled_and_polling_continues(server):
+    """Some proxies pass the 101 but no frames. The client continues to poll."""
+    with Wire(server) as polling, Wire(server) as websocket:
         polling.open_polling().join()
-        swallowed.upgrade(f"/socket.io/?EIO=4&transport=websocket&sid={polling.sid}")
-        swallowed.say("2probe")
-        assert swallowed.text() == "3probe"  # which the proxy keeps to itself
-        polls, told = 0, b""
-        stop = threading.Timer(1.0, server.press)
-        stop.start()
-        while b'"press"' not in told:
-            told += polling.poll()[1]
+        websocket.upgrade(f"/socket.io/?EIO=4&transport=websocket&sid={polling.sid}")
+        websocket.say("2probe")
+        assert websocket.text() == "3probe"  # dropped by the proxy
+        polls, received = 0, b""
+        timer = threading.Timer(1.0, server.press)
+        timer.start()
+        while b'"press"' not in received:
+            received += polling.poll()[1]
             polls += 1
         assert polls <= 8
-        assert swallowed.ended() == b"", "the upgrade is given up"
+        assert websocket.ended() == b"", "the upgrade is cancelled"
         server.press()
         until(lambda: b'"seq":2' in polling.poll()[1], "the next press")
 
 
-def test_a_chunked_post_is_taken(wire):
+def test_chunked_post_is_accepted(wire):
     wire.open_polling()
     wire.request("POST", wire.path, headers=["Transfer-Encoding: chunked"])
     wire.send(b"2\r\n40\r\n0\r\n\r\n")
@@ -147,7 +147,7 @@ def test_a_chunked_post_is_taken(wire):
     assert wire.poll()[1].startswith(b"40{")
 
 
-def test_a_ping_on_a_probe_does_not_touch_the_poll(server):
+def test_ping_on_a_probe_does_not_affect_polling(server):
     with Wire(server) as polling, Wire(server) as websocket:
         polling.open_polling().join()
         polling.request("GET", polling.path)
@@ -158,7 +158,7 @@ def test_a_ping_on_a_probe_does_not_touch_the_poll(server):
         assert b'"press"' in polling.answer()[1] or polling.poll_for(b'"press"')
 
 
-def test_what_follows_a_failed_probe_is_not_the_clients(server):
+def test_frames_after_a_failed_probe_are_ignored(server):
     with Wire(server) as polling, Wire(server) as websocket:
         polling.open_polling().join()
         websocket.upgrade(f"/socket.io/?EIO=4&transport=websocket&sid={polling.sid}")
@@ -168,10 +168,10 @@ def test_what_follows_a_failed_probe_is_not_the_clients(server):
         assert polling.poll_for(b'"press"')
 
 
-def test_a_poll_given_up_on_a_connection_that_closes_ends_the_client(shared):
+def test_aborted_poll_with_connection_close_closes_the_session(shared):
     with Wire(shared) as wire, Wire(shared) as second:
         wire.open_polling()
         wire.request("GET", wire.path, headers=["Connection: close"])
         threading.Event().wait(0.1)
         wire.socket.close()
-        until(lambda: second.ask("GET", wire.path)[0] == 400, "the end")
+        until(lambda: second.ask("GET", wire.path)[0] == 400, "the session to close")

@@ -1,4 +1,4 @@
-"""From the store to every screen: the right count, in order, at once, on each transport."""
+"""Delivery of every change to every screen on each transport."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ def seqs(screen):
 
 
 @pytest.mark.parametrize("transport", ALL)
-def test_a_screen_is_told_the_state_when_it_connects(shared, watch, transport):
+def test_screen_receives_the_state_on_connect(shared, watch, transport):
     screen = watch(shared, transport)
     until(lambda: screen.infos, "info")
     first = screen.counts[0]
@@ -25,7 +25,7 @@ def test_a_screen_is_told_the_state_when_it_connects(shared, watch, transport):
     assert set(screen.infos[0]) == {"version", "screens", "pressed_at", "today", "week", "site"}
 
 
-def test_twenty_one_presses_reach_every_transport_in_order(server, watch):
+def test_21_presses_reach_every_transport_in_order(server, watch):
     screens = [watch(server, transport) for transport in ALL]
     for screen in screens:
         screen.wait_for(0)
@@ -33,10 +33,10 @@ def test_twenty_one_presses_reach_every_transport_in_order(server, watch):
         server.push()
     for screen in screens:
         screen.wait_for(21)
-        told = screen.counts[1:]
-        assert [count["seq"] for count in told] == list(range(1, 22))
-        assert [count["count"] for count in told] == [*range(19, -1, -1), 20]
-        assert {count["cause"] for count in told} == {"press"}
+        counts = screen.counts[1:]
+        assert [count["seq"] for count in counts] == list(range(1, 22))
+        assert [count["count"] for count in counts] == [*range(19, -1, -1), 20]
+        assert {count["cause"] for count in counts} == {"press"}
     assert screens[2].transport == "websocket"
     before = server.count()
     server.restart()
@@ -44,8 +44,8 @@ def test_twenty_one_presses_reach_every_transport_in_order(server, watch):
     assert watch(server).wait_for(21)["count"] == 20
 
 
-def test_an_idle_server_announces_at_once(server, watch):
-    """A callback from a foreign thread would wait here until something else wakes the loop."""
+def test_idle_server_publishes_immediately(server, watch):
+    """A callback from another thread would wait until something else wakes the loop."""
     screens = [watch(server, transport) for transport in ALL]
     for screen in screens:
         screen.wait_for(0)
@@ -63,11 +63,11 @@ def test_every_change_reaches_every_screen(server, watch):
     server.api("undo")
     for screen in screens:
         screen.wait_for(4)
-        told = [(count["cause"], count["count"], count["goal"]) for count in screen.counts if count["seq"]]
-        assert told == [("press", 19, 20), ("goal", 4, 5), ("reset", 5, 5), ("undo", 4, 5)]
+        changes = [(count["cause"], count["count"], count["goal"]) for count in screen.counts if count["seq"]]
+        assert changes == [("press", 19, 20), ("goal", 4, 5), ("reset", 5, 5), ("undo", 4, 5)]
 
 
-def test_screens_that_come_during_a_burst_are_told_the_state_first_and_then_only_what_is_newer(server, watch):
+def test_screens_that_connect_during_a_burst_get_the_state_then_newer_ones(server, watch):
     stop = threading.Event()
 
     def burst():
@@ -96,62 +96,62 @@ def test_info_counts_screens_and_presses(server, watch):
     assert info["pressed_at"] == server.count()["at"]
 
 
-def test_a_foreign_origin_is_refused_on_both_transports(shared):
+def test_foreign_origin_gets_403_on_both_transports(shared):
     for transport, more in (
         ("polling", {}),
         ("websocket", {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}),
     ):
-        answer = requests.get(
+        response = requests.get(
             f"{shared.url}/socket.io/?EIO=4&transport={transport}",
             headers={"Origin": "https://evil.example", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
             | more,
             timeout=DEADLINE,
         )
-        assert answer.status_code == 403
+        assert response.status_code == 403
 
 
 @pytest.mark.parametrize(
     ("origin", "status"),
     [("same", 200), ("https://crm.example", 200), ("https://other.example", 403), ("null", 403)],
 )
-def test_the_same_origin_may_connect_and_another_that_is_named(start, origin, status):
+def test_same_origin_and_allowed_origins_may_connect(start, origin, status):
     server = start(allowed_origins="https://crm.example")
     origin = server.url if origin == "same" else origin
     address = f"{server.url}/socket.io/?EIO=4&transport=polling"
-    answer = requests.get(address, headers={"Origin": origin}, timeout=DEADLINE)
-    assert answer.status_code == status
-    assert (answer.headers.get("Access-Control-Allow-Origin") == origin) == (status == 200)
+    response = requests.get(address, headers={"Origin": origin}, timeout=DEADLINE)
+    assert response.status_code == status
+    assert (response.headers.get("Access-Control-Allow-Origin") == origin) == (status == 200)
 
 
-def test_a_press_over_socketio_wants_the_token(shared, watch):
-    refused = watch(shared).press()
-    assert refused["ok"] is False
-    assert refused["error"]["code"] == "unauthorized"
+def test_socketio_press_requires_the_token(shared, watch):
+    rejected = watch(shared).press()
+    assert rejected["ok"] is False
+    assert rejected["error"]["code"] == "unauthorized"
     before = shared.count()["seq"]
-    answer = watch(shared, auth={"token": "a-token-for-tests"}).press({"key": "once"})
-    assert answer == {"ok": True} | shared.count()
-    again = watch(shared, auth={"token": "a-token-for-tests"}).press({"key": "once"})
-    assert again == answer
+    response = watch(shared, auth={"token": "a-token-for-tests"}).press({"key": "once"})
+    assert response == {"ok": True} | shared.count()
+    repeated = watch(shared, auth={"token": "a-token-for-tests"}).press({"key": "once"})
+    assert repeated == response
     assert shared.count()["seq"] == before + 1
 
 
-def test_a_wrong_token_is_refused_at_connect(shared):
+def test_wrong_token_is_rejected_on_connect(shared):
     with pytest.raises(Exception, match=r"unauthorized|namespaces failed"):
         Screen(shared, ["websocket"], auth={"token": "wrong"})
 
 
 @pytest.mark.parametrize("data", [{"key": ""}, {"key": "x" * 65}, {"key": 7}, "text", [1], {"key": "ä"}])
-def test_a_press_with_a_bad_key_is_refused(shared, watch, data):
+def test_press_with_an_invalid_key_is_rejected(shared, watch, data):
     before = shared.count()
-    answer = watch(shared, auth={"token": "a-token-for-tests"}).press(data)
-    assert answer["error"]["code"] == "invalid_key"
+    response = watch(shared, auth={"token": "a-token-for-tests"}).press(data)
+    assert response["error"]["code"] == "invalid_key"
     assert shared.count() == before
 
 
-def test_an_unknown_event_closes_that_client_alone(shared, watch):
+def test_unknown_event_closes_only_that_client(shared, watch):
     good, bad = watch(shared), watch(shared)
     bad.client.emit("launch", {"missiles": True})
-    until(lambda: not bad.client.connected, "the close")
+    until(lambda: not bad.client.connected, "the disconnect")
     shared.press()
     good.wait_for(shared.count()["seq"])
     assert good.client.connected
@@ -164,48 +164,48 @@ def test_sigterm_closes_clients_and_exits_in_time(server, watch):
     server.press()
     assert server.stop(signal.SIGTERM) == 0
     for screen in screens:
-        until(lambda screen=screen: not screen.client.connected, "the close")
+        until(lambda screen=screen: not screen.client.connected, "the disconnect")
         assert screen.counts[-1]["seq"] == 1
 
 
 @pytest.mark.parametrize("times", [12, pytest.param(50, marks=pytest.mark.slow)])
-def test_kill_nine_in_a_burst_loses_nothing_that_was_announced(server, watch, times):
+def test_sigkill_during_a_burst_loses_no_published_change(server, watch, times):
     for turn in range(times):
         screen = watch(server, ALL[turn % 3])
-        answered = []
+        recorded = []
 
-        def burst(answered=answered):
+        def burst(recorded=recorded):
             try:
                 while True:
-                    answered.append(server.press()["seq"])
+                    recorded.append(server.press()["seq"])
             except (requests.RequestException, AssertionError):
                 pass
 
         threads = [threading.Thread(target=burst) for _ in range(4)]
         for thread in threads:
             thread.start()
-        until(lambda answered=answered, turn=turn: len(answered) > 10 + turn, "presses")
+        until(lambda recorded=recorded, turn=turn: len(recorded) > 10 + turn, "presses")
         server.stop(signal.SIGKILL)
         for thread in threads:
             thread.join()
         server.restart()
         events = server.history()
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
-        assert len(events) >= max(seqs(screen) + answered)
+        assert len(events) >= max(seqs(screen) + recorded)
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)
-def test_the_javascript_library_watches_and_presses(server, name):
+def test_javascript_client_receives_counts_and_presses(server, name):
     command = ["node", SUPPORT / "client.js", server.url, TOKEN, *TRANSPORTS[name]]
     done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=True)
-    heard = [json.loads(line) for line in done.stdout.splitlines()]
-    counts = [count["count"] for what, count in heard if what == "count"]
-    answers = [answer["seq"] for what, answer in heard if what == "answer" and answer["ok"]]
-    assert (counts, answers) == ([20, 19, 18], [1, 2, 2])
-    assert heard[-1] == ["transport", "polling" if name == "polling" else "websocket"]
+    received = [json.loads(line) for line in done.stdout.splitlines()]
+    counts = [data["count"] for what, data in received if what == "count"]
+    responses = [data["seq"] for what, data in received if what == "answer" and data["ok"]]
+    assert (counts, responses) == ([20, 19, 18], [1, 2, 2])
+    assert received[-1] == ["transport", "polling" if name == "polling" else "websocket"]
 
 
-def test_the_javascript_library_hears_why_it_is_refused(server):
+def test_javascript_client_receives_the_reason_of_a_rejection(server):
     command = ["node", SUPPORT / "client.js", server.url, "wrong", "websocket"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=True)
     assert done.stdout == '["error","unauthorized"]\n'

@@ -1,4 +1,4 @@
-"""A button far from its server: each press counts once, whatever the network and the power do."""
+"""A remote button that delivers each press exactly once."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from remote_button import RemoteButton
 from server import DEADLINE, TOKEN, Server, until
 
 
-def test_its_presses_count_at_the_server(server, remote, watch):
+def test_remote_presses_are_recorded_by_the_server(server, remote, watch):
     screen = watch(server)
     button = remote(server.url)
     button.push()
@@ -25,13 +25,13 @@ def test_its_presses_count_at_the_server(server, remote, watch):
     assert button.stop() == 0
 
 
-def test_presses_wait_on_its_disk_while_the_server_is_away_and_over_a_power_cut(server, remote):
+def test_queued_presses_survive_a_server_outage_and_sigkill(server, remote):
     url, port = server.url, server.port
     button = remote(url)
     server.stop()
     button.push()
     button.push()
-    until(lambda: button.waiting() == 2, "the spool")
+    until(lambda: button.waiting() == 2, "two queued presses")
     button.stop(signal.SIGKILL)
     server.environ["BUTTON_PORT"] = str(port)
     server.start()
@@ -40,7 +40,7 @@ def test_presses_wait_on_its_disk_while_the_server_is_away_and_over_a_power_cut(
     until(lambda: button.waiting() == 0, "an empty spool")
 
 
-def test_a_press_whose_answer_is_lost_counts_once(server, remote):
+def test_press_with_a_lost_response_counts_once(server, remote):
     proxy = Proxy(server, "strip")
     button = remote(proxy.url)
     button.push()
@@ -49,7 +49,7 @@ def test_a_press_whose_answer_is_lost_counts_once(server, remote):
     button.push()
     until(lambda: server.count()["seq"] == 2, "the press")
     proxy.mode = "strip"
-    until(lambda: button.waiting() == 0, "an answer")
+    until(lambda: button.waiting() == 0, "the response")
     assert server.count()["seq"] == 2
     proxy.close()
 
@@ -58,30 +58,30 @@ def test_a_press_whose_answer_is_lost_counts_once(server, remote):
     ("url", "token", "wrong"),
     [("nonsense", TOKEN, "--server"), ("ftp://a", TOKEN, "--server"), ("http://a", None, "BUTTON_API_TOKEN")],
 )
-def test_what_it_cannot_work_with_is_a_clear_error(tmp_path, url, token, wrong):
+def test_missing_or_invalid_setting_is_named(tmp_path, url, token, wrong):
     with pytest.raises(AssertionError, match=f"{re.escape(wrong)}: expected"):
         RemoteButton(tmp_path / "remote", url, api_token=token)
 
 
-def test_a_wrong_token_keeps_the_press_and_says_so(server, remote):
+def test_press_with_a_wrong_token_stays_queued_and_is_logged(server, remote):
     button = remote(server.url, api_token="wrong")
     button.push()
-    until(lambda: any("rejects BUTTON_API_TOKEN" in line for line in button.log), "the log's word for it")
+    until(lambda: any("rejects BUTTON_API_TOKEN" in line for line in button.log), "the log line")
     assert button.waiting() == 1
     assert server.count()["seq"] == 0
 
 
 def test_queued_presses_follow_the_database_to_another_address(tmp_path, server):
     button = RemoteButton(tmp_path / "remote", server.url, site="Paris")
-    until(lambda: any("Presses go to" in line for line in button.log), "the start")
+    until(lambda: any("Presses go to" in line for line in button.log), "the remote button to start")
     button.push()
     until(lambda: server.count()["seq"] == 1, "the press")
     server.stop()
     button.push()
-    until(lambda: button.waiting() == 1, "the spool")
+    until(lambda: button.waiting() == 1, "one queued press")
     button.stop()
     server.environ["BUTTON_PORT"] = "0"
-    server.start()  # elsewhere
+    server.start()  # on another port
     moved = RemoteButton(tmp_path / "remote", server.url + "/", site="Paris")
     until(lambda: moved.waiting() == 0, "the press")
     assert [event["source"] for event in server.history()] == ["api@Paris", "api@Paris"]
@@ -94,25 +94,25 @@ def test_queued_presses_are_not_delivered_to_another_database(tmp_path, server):
     until(lambda: server.count()["seq"] == 1, "the press")
     server.stop()
     button.push()
-    until(lambda: button.waiting() == 1, "the spool")
+    until(lambda: button.waiting() == 1, "one queued press")
     button.stop()
     folder = tmp_path / "another"
     folder.mkdir()
     another = Server(folder)
     moved = RemoteButton(tmp_path / "remote", another.url)
-    until(lambda: any("belong to another server" in line for line in moved.log), "the report")
+    until(lambda: any("belong to another server" in line for line in moved.log), "the log line")
     assert (another.count()["seq"], moved.waiting()) == (0, 1)
     moved.stop()
     another.stop()
 
 
-def test_a_remote_button_with_a_full_disk_delivers_from_memory(tmp_path, server):
+def test_remote_button_with_a_full_disk_delivers_from_memory(tmp_path, server):
     folder, button = mounted(tmp_path, "2m"), None
     try:
         fifo = tmp_path / "fifo"
         button = RemoteButton(folder, server.url, simulated_pin=fifo)
         button.fifo = fifo
-        until(lambda: any("Presses go to" in line for line in button.log), "the start")
+        until(lambda: any("Presses go to" in line for line in button.log), "the remote button to start")
         fill(folder)
         for seq in range(1, 6):
             button.push()
@@ -124,9 +124,9 @@ def test_a_remote_button_with_a_full_disk_delivers_from_memory(tmp_path, server)
         subprocess.run(["umount", "-l", folder], check=False)
 
 
-def test_a_response_whose_body_comes_later_and_ends_with_the_connection_is_read(tmp_path):
-    """Whatever the body's packets are, one press is not sent for ever."""
-    answered, listener = [], socket.create_server(("127.0.0.1", 0))
+def test_response_body_delimited_by_connection_close_is_read(tmp_path):
+    """The press must not be sent again if the body arrives in a separate packet."""
+    paths, listener = [], socket.create_server(("127.0.0.1", 0))
     body = json.dumps({"count": 19, "goal": 20, "seq": 1, "cause": "press", "at": 1.0}).encode()
 
     def serve():
@@ -136,15 +136,15 @@ def test_a_response_whose_body_comes_later_and_ends_with_the_connection_is_read(
                 with peer:
                     path = peer.recv(65536).split(b" ")[1]
                     peer.sendall(b"HTTP/1.1 201 Created\r\nConnection: close\r\n\r\n")
-                    threading.Event().wait(0.2)  # so that it is a packet of its own
+                    threading.Event().wait(0.2)  # so that the body is a separate packet
                     peer.sendall(b'{"id": "0123"}' if path == b"/healthz" else body)
-                    answered.append(path)
+                    paths.append(path)
 
     thread = threading.Thread(target=serve)
     thread.start()
     button = RemoteButton(tmp_path / "remote", f"http://127.0.0.1:{listener.getsockname()[1]}")
     button.push()
-    until(lambda: answered.count(b"/api/press") == 1 and button.waiting() == 0, "the press")
+    until(lambda: paths.count(b"/api/press") == 1 and button.waiting() == 0, "the press")
     button.stop()
     listener.shutdown(socket.SHUT_RDWR)
     thread.join(DEADLINE)
@@ -159,8 +159,8 @@ def test_password_in_server_url_is_rejected_and_not_printed(tmp_path):
 
 
 @pytest.mark.parametrize("status", ["200 OK", "302 Found", "511 Network Authentication Required"])
-def test_press_waits_behind_a_captive_portal(server, remote, status):
-    """A portal responds to everything, on behalf of any server, until somebody has signed in."""
+def test_press_stays_queued_behind_a_captive_portal(server, remote, status):
+    """A captive portal responds in place of every server until the user has logged in."""
     login = b"<html>Welcome to the hotel</html>"
     head = f"HTTP/1.1 {status}\r\nLocation: http://portal.example/\r\nContent-Length: {len(login)}\r\n\r\n"
     port = server.port
@@ -168,7 +168,7 @@ def test_press_waits_behind_a_captive_portal(server, remote, status):
     portal = Portal(port, head.encode() + login)
     button = remote(f"http://127.0.0.1:{port}")
     button.push()
-    until(lambda: any("presses are queued" in line for line in button.log), "the report")
+    until(lambda: any("presses are queued" in line for line in button.log), "the log line")
     assert button.waiting() == 1
     portal.close()
     server.environ["BUTTON_PORT"] = str(port)
@@ -177,7 +177,7 @@ def test_press_waits_behind_a_captive_portal(server, remote, status):
 
 
 class Portal:
-    """Responds to each request with the same bytes."""
+    """Captive portal that responds to each request with the same bytes."""
 
     def __init__(self, port, response):
         self._response = response
@@ -200,7 +200,7 @@ class Portal:
 
 
 def test_presses_that_cannot_be_deleted_from_the_spool_count_once(tmp_path, server):
-    """With a full disk SQLite cannot delete, since that is written to its log."""
+    """SQLite cannot delete on a full disk, because it writes deletions to its log."""
     folder, button = mounted(tmp_path, "2m"), None
     port = server.port
     try:
@@ -212,7 +212,7 @@ def test_presses_that_cannot_be_deleted_from_the_spool_count_once(tmp_path, serv
         server.stop()
         button.push()
         button.push()
-        until(lambda: button.waiting() == 2, "the spool")
+        until(lambda: button.waiting() == 2, "two queued presses")
         fill(folder)
         server.environ["BUTTON_PORT"] = str(port)
         server.start()

@@ -1,4 +1,4 @@
-"""Socket.IO 5 by its wire, and what no client leaves behind."""
+"""Socket.IO 5 on raw sockets, and resources that clients leave behind."""
 
 import random
 import signal
@@ -9,7 +9,7 @@ from raw_client import Wire
 from server import until
 
 
-def test_an_unknown_namespace_is_refused_in_the_protocols_words(wire):
+def test_unknown_namespace_gets_a_connect_error(wire):
     wire.open_websocket()
     wire.say("40/nowhere,")
     assert wire.text() == '44/nowhere,{"message":"Invalid namespace"}'
@@ -25,7 +25,7 @@ def test_an_unknown_namespace_is_refused_in_the_protocols_words(wire):
     ],
     ids=lambda packet: packet[:24],
 )  # fmt: skip
-def test_a_packet_that_makes_no_sense_ends_its_client_alone(shared, packet):
+def test_invalid_packet_closes_only_its_client(shared, packet):
     with Wire(shared) as wire, Wire(shared) as polling, Wire(shared) as good:
         good.open_websocket().enter()
         wire.open_websocket().enter()
@@ -33,13 +33,13 @@ def test_a_packet_that_makes_no_sense_ends_its_client_alone(shared, packet):
         assert wire.close_code() == 1000
         polling.open_polling().join()
         polling.post(packet)
-        until(lambda: polling.poll()[0] == 400, "the end")
+        until(lambda: polling.poll()[0] == 400, "the session to close")
         shared.press()
         assert '"press"' in good.text()
     assert calm(shared), "\n".join(shared.log[-20:])
 
 
-def test_an_event_before_the_connect_ends_the_client(shared):
+def test_event_before_connect_closes_the_client(shared):
     before = shared.count()
     with Wire(shared) as wire:
         wire.open_websocket()
@@ -48,7 +48,7 @@ def test_an_event_before_the_connect_ends_the_client(shared):
     assert shared.count() == before
 
 
-def test_a_namespace_may_be_left_and_entered_again(shared):
+def test_namespace_can_be_left_and_joined_again(shared):
     with Wire(shared) as wire:
         wire.open_websocket().enter()
         wire.say("41")
@@ -58,51 +58,51 @@ def test_a_namespace_may_be_left_and_entered_again(shared):
         assert '"press"' in wire.text()
 
 
-def test_one_client_more_than_there_is_room_for_is_told_to_come_later(start):
+def test_clients_beyond_the_limit_get_503(start):
     server = start(max_clients=3)
     wires = [Wire(server).open_websocket() for _ in range(2)] + [Wire(server).open_polling()]
     with Wire(server) as wire:
         wire.request("GET", "/socket.io/?EIO=4&transport=polling", headers=["Connection: close"])
-        answer = wire.ended()
-        assert answer.startswith(b"HTTP/1.1 503 ")
-        assert b"Retry-After:" in answer
+        response = wire.ended()
+        assert response.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After:" in response
     with Wire(server) as wire:
         wire.upgrade()
         assert wire.head.startswith("HTTP/1.1 503 ")
     assert server.press()["count"] == 19
     for wire in wires:
         wire.socket.close()
-    until(lambda: not server.health().json()["clients"]["websocket"], "room")
+    until(lambda: not server.health().json()["clients"]["websocket"], "the clients to disconnect")
     with Wire(server) as wire:
         wire.open_websocket()
 
 
-def test_ten_thousand_pieces_of_nonsense_leave_no_trace(server):
+def test_10_000_random_packets_leak_nothing(server):
     chance = random.Random(3)
     with Wire(server) as wire:
         wire.open_websocket().enter()
-        until(lambda: server.press()["seq"] > 20, "warmth")
+        until(lambda: server.press()["seq"] > 20, "a warm server")
     fuzz(server, chance, 500)
-    until(lambda: not any(server.health().json()["clients"].values()), "calm")
+    until(lambda: not any(server.health().json()["clients"].values()), "all clients to disconnect")
     before, size, log = descriptors(server), memory(server), len(server.log)
-    held = server.health().json()["connections"]["http"]
+    connections = server.health().json()["connections"]["http"]
     fuzz(server, chance, 10_000)
     until(
-        lambda: not any(server.health().json()["clients"].values()), "all clients to have ended", deadline=60
+        lambda: not any(server.health().json()["clients"].values()), "all clients to disconnect", deadline=60
     )
     until(lambda: descriptors(server) <= before + 2, "the descriptors to be closed", deadline=60)
-    assert server.health().json()["connections"]["http"] <= held + 2, "each has a greenlet"
+    assert server.health().json()["connections"]["http"] <= connections + 2, "each connection has a greenlet"
     assert memory(server) - size < 5 * 2**20
     assert sum(len(line) for line in server.log[log:]) < 100_000
     assert calm(server), [line for line in server.log if "ERROR" in line or "Traceback" in line][:5]
     assert server.press()
 
 
-def fuzz(server, chance, pieces):
-    """Send so many pieces of nonsense, on connections of all kinds."""
+def fuzz(server, chance, number):
+    """Send a number of random packets and requests on connections of all kinds."""
     words = [b"4", b"40", b"42", b'["', b"press", b'"]', b"{", b"}", b"\x1e", b"2probe", b"3", b"5", b"6",
              b"\xff", b"/", b",", b"1-", b"9" * 30, b"null", b"b", b"=="]  # fmt: skip
-    while pieces > 0:
+    while number > 0:
         with Wire(server) as wire:
             kind = chance.randrange(4)
             try:
@@ -111,7 +111,7 @@ def fuzz(server, chance, pieces):
                 elif kind == 1:
                     wire.open_polling()
                 for _ in range(chance.randrange(1, 20)):
-                    pieces -= 1
+                    number -= 1
                     junk = b"".join(chance.choice(words) for _ in range(chance.randrange(1, 6)))
                     if kind == 0:
                         opcode = chance.choice([0, 1, 1, 1, 1, 2, 3, 8, 9, 10])
@@ -130,12 +130,12 @@ def fuzz(server, chance, pieces):
                         wire.socket.settimeout(0.05)
                         wire.buffer += wire.socket.recv(4096)
             except TimeoutError:
-                assert kind == 3, "a hang"
+                assert kind == 3, "no response"
             except (OSError, EOFError):
                 continue
 
 
-def test_attachments_are_bounded(shared):
+def test_too_many_or_too_large_attachments_close_the_client(shared):
     with Wire(shared) as wire:
         wire.open_websocket().enter()
         wire.say('4511-["press"]')
@@ -148,7 +148,7 @@ def test_attachments_are_bounded(shared):
         assert wire.close_code() == 1000
 
 
-def test_sigterm_with_a_thousand_clients_ends_in_time(start):
+def test_sigterm_with_1000_clients_exits_in_time(start):
     server = start(log="warning")
     wires = [Wire(server).open_websocket() for _ in range(1000)]
     for wire in wires:

@@ -1,4 +1,4 @@
-"""What the server makes of its settings at start."""
+"""Settings at start."""
 
 import os
 import subprocess
@@ -9,14 +9,14 @@ import requests
 from server import DEADLINE, ROOT, Server
 
 
-def test_a_secret_comes_from_a_file(tmp_path):
+def test_secret_is_read_from_a_file(tmp_path):
     token = tmp_path / "token"
     token.write_text("from-a-file\nnot this\n")
     server = Server(tmp_path, api_token=None, api_token_file=token)
-    answer = requests.post(
+    response = requests.post(
         f"{server.url}/api/press", headers={"Authorization": "Bearer from-a-file"}, timeout=DEADLINE
     )
-    assert answer.status_code == 201
+    assert response.status_code == 201
     server.stop()
     with pytest.raises(
         AssertionError, match="BUTTON_API_TOKEN_FILE: expected BUTTON_API_TOKEN not to be set"
@@ -24,7 +24,7 @@ def test_a_secret_comes_from_a_file(tmp_path):
         Server(tmp_path, api_token_file=token)
 
 
-def test_settings_without_effect_are_warnings(tmp_path):
+def test_settings_without_effect_are_logged(tmp_path):
     Server(tmp_path).stop()
     server = Server(tmp_path, titel="x", goal="30")
     assert any("BUTTON_TITEL: unknown setting; did you mean BUTTON_TITLE?" in line for line in server.log)
@@ -33,7 +33,7 @@ def test_settings_without_effect_are_warnings(tmp_path):
 
 
 @pytest.mark.parametrize("value", [b"\xff", "Z\u00fcrich \udcff".encode("utf-8", "surrogateescape")])
-def test_a_value_that_is_not_utf_8_is_one_line(tmp_path, value):
+def test_value_that_is_not_utf_8_prints_one_line(tmp_path, value):
     environ = {b"BUTTON_TITLE": value, b"PATH": os.environb[b"PATH"]}
     done = subprocess.run(
         [sys.executable, ROOT / "app.py"], env=environ, cwd=tmp_path, capture_output=True, timeout=DEADLINE

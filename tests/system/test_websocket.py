@@ -1,4 +1,4 @@
-"""WebSocket by its wire: RFC 6455 and clients that stall."""
+"""RFC 6455 and stalled clients on raw sockets."""
 
 import json
 import random
@@ -10,7 +10,7 @@ from raw_client import KEY, Wire
 from server import TOKEN, until
 
 
-def test_the_handshake_is_answered_with_the_key_of_the_rfc(wire):
+def test_handshake_returns_the_accept_key_of_rfc_6455(wire):
     wire.upgrade(headers=["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"])
     assert wire.head.startswith("HTTP/1.1 101 ")
     assert "Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=" in wire.head
@@ -42,13 +42,13 @@ HANDSHAKE = {
     ],
     ids=str,
 )  # fmt: skip
-def test_a_malformed_handshake_gets_a_400(wire, change):
+def test_malformed_handshake_gets_400(wire, change):
     headers = [f"{name}: {value}" for name, value in (HANDSHAKE | change).items() if value is not None]
     status, _ = wire.ask("GET", "/socket.io/?EIO=4&transport=websocket", headers=headers)
     assert status == 400
 
 
-def test_the_handshake_may_offer_more_than_is_taken(wire):
+def test_handshake_may_list_other_upgrades_and_options(wire):
     wire.request(
         "GET", "/socket.io/?EIO=4&transport=websocket",
         headers=["Upgrade: h2c, WebSocket", "Connection: keep-alive,\tUpgrade", "Sec-WebSocket-Version: 13",
@@ -58,7 +58,7 @@ def test_the_handshake_may_offer_more_than_is_taken(wire):
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 5, 6, 7])
-def test_frames_may_come_in_any_pieces(wire, cut):
+def test_frame_split_at_any_byte_is_parsed(wire, cut):
     wire.open_websocket()
     data = wire.frame("40")
     wire.send(data[:cut])
@@ -67,14 +67,14 @@ def test_frames_may_come_in_any_pieces(wire, cut):
     assert wire.text().startswith("40{")
 
 
-def test_many_frames_may_come_in_one_piece(wire):
+def test_several_frames_in_one_segment_are_parsed(wire):
     wire.open_websocket()
     wire.send(wire.frame("40") + wire.frame("3") * 5 + wire.frame(b"hi", opcode=9))
-    heard = {wire.hear()[0] for _ in range(4)}
-    assert heard == {1, 10}
+    opcodes = {wire.hear()[0] for _ in range(4)}
+    assert opcodes == {1, 10}
 
 
-def test_a_message_in_fragments_with_a_ping_between_is_one(wire):
+def test_fragments_with_a_ping_in_between_are_one_message(wire):
     wire.open_websocket()
     wire.send(
         wire.frame("4", fin=False)
@@ -86,14 +86,14 @@ def test_a_message_in_fragments_with_a_ping_between_is_one(wire):
     assert wire.text().startswith("40{")
 
 
-def test_a_ping_is_answered_with_its_payload(wire):
+def test_pong_has_the_payload_of_the_ping(wire):
     wire.open_websocket()
     for payload in (b"", b"x" * 125):
         wire.say(payload, opcode=9)
         assert wire.hear() == (10, payload)
 
 
-def test_an_unasked_pong_is_passed_over(wire):
+def test_unsolicited_pong_is_ignored(wire):
     wire.open_websocket()
     wire.say(b"?", opcode=10)
     wire.say("40")
@@ -103,10 +103,10 @@ def test_an_unasked_pong_is_passed_over(wire):
 @pytest.mark.parametrize(
     ("payload", "code"), [(b"", 1000), (b"\x03\xe8", 1000), (b"\x03\xe9bye", 1001), (b"\x0f\xa0", 4000)]
 )
-def test_a_close_is_answered_and_the_connection_ended(wire, payload, code):
+def test_close_frame_is_echoed_and_the_connection_closed(wire, payload, code):
     wire.open_websocket()
     wire.say(payload, opcode=8)
-    assert wire.hear() == (8, code.to_bytes(2, "big")), "nothing comes before it"
+    assert wire.hear() == (8, code.to_bytes(2, "big")), "no frame comes before it"
     assert wire.ended() == b""
 
 
@@ -118,19 +118,19 @@ BAD_FRAMES = {
     "a fragmented ping": (dict(payload="", opcode=9, fin=False), 1002),
     "a long ping": (dict(payload="x" * 126, opcode=9), 1002),
     "a continuation of nothing": (dict(payload="40", opcode=0), 1002),
-    "no UTF-8": (dict(payload=b"4\xff\xfe"), 1007),
-    "no UTF-8, long": (dict(payload=b"4" + b"\xff" * 200), 1007),
+    "invalid UTF-8": (dict(payload=b"4\xff\xfe"), 1007),
+    "long invalid UTF-8": (dict(payload=b"4" + b"\xff" * 200), 1007),
     "a close of one byte": (dict(payload=b"\x03", opcode=8), 1002),
-    "a close with a code that is none": (dict(payload=b"\x00\x00", opcode=8), 1002),
+    "a close with an invalid code": (dict(payload=b"\x00\x00", opcode=8), 1002),
     "a close with a reserved code": (dict(payload=b"\x03\xed", opcode=8), 1002),
-    "a close with a bad reason": (dict(payload=b"\x03\xe8\xff", opcode=8), 1007),
+    "a close with an invalid reason": (dict(payload=b"\x03\xe8\xff", opcode=8), 1007),
     "too long": (dict(payload="4" * 16_385), 1009),
-    "much too long, by its head": (dict(payload="", length=10**9), 1009),
+    "much too long by its header": (dict(payload="", length=10**9), 1009),
 }
 
 
 @pytest.mark.parametrize("name", BAD_FRAMES)
-def test_a_bad_frame_ends_the_client_with_its_code(wire, name):
+def test_invalid_frame_closes_with_the_right_code(wire, name):
     frame, code = BAD_FRAMES[name]
     wire.open_websocket()
     wire.say(**frame)
@@ -138,31 +138,31 @@ def test_a_bad_frame_ends_the_client_with_its_code(wire, name):
 
 
 @pytest.mark.parametrize(("cut", "length"), [(1, 10**8), (5, 10**8), (9, 10**8), (14, 10**8), (3, 16_385)])
-def test_every_frame_that_announces_too_much_is_refused_by_its_head(wire, cut, length):
+def test_oversized_frame_is_rejected_by_its_header(wire, cut, length):
     wire.open_websocket()
     wire.say("", opcode=9)
-    head = wire.frame("", length=length)
-    wire.send(head[:cut])
+    header = wire.frame("", length=length)
+    wire.send(header[:cut])
     assert wire.hear() == (10, b"")
-    wire.send(head[cut:])
+    wire.send(header[cut:])
     assert wire.close_code() == 1009
 
 
-def test_a_fragmented_message_is_bounded_as_a_whole(wire):
+def test_oversized_fragmented_message_is_rejected(wire):
     wire.open_websocket()
     wire.say("4" * 9000, fin=False)
     wire.say("4" * 9000, opcode=0)
     assert wire.close_code() == 1009
 
 
-def test_a_new_message_within_another_is_refused(wire):
+def test_new_message_within_a_fragmented_one_is_rejected(wire):
     wire.open_websocket()
     wire.say("4", fin=False)
     wire.say("40")
     assert wire.close_code() == 1002
 
 
-def test_a_packet_of_the_longest_size_is_taken(server):
+def test_packet_of_the_maximum_size_is_accepted(server):
     with Wire(server) as wire:
         wire.open_websocket()
         wire.say('40{"token":"' + TOKEN + '"}')
@@ -170,32 +170,32 @@ def test_a_packet_of_the_longest_size_is_taken(server):
         key = json.dumps({"key": "k", "more": ""})
         text = f'421["press",{key}]'
         wire.say(text.replace('""', '"' + "x" * (16_384 - len(text)) + '"'))
-        until(lambda: wire.text().startswith("431["), "the answer")
+        until(lambda: wire.text().startswith("431["), "the acknowledgement")
 
 
-def test_a_websocket_client_is_pinged_and_one_that_is_silent_is_ended(server):
+def test_silent_client_is_pinged_and_then_closed(server):
     before = descriptors(server)
     with Wire(server) as wire:
         wire.socket.settimeout(40)
         wire.open_websocket()
         wire.say("40")
-        heard = []
+        payloads = []
         while (first := wire.take(2)) and first[0] == 0x81:
-            heard.append(wire.take(first[1]))
-        assert heard.count(b"2") == 1
-        assert heard[-1] == b"1"
+            payloads.append(wire.take(first[1]))
+        assert payloads.count(b"2") == 1
+        assert payloads[-1] == b"1"
         assert first == b"\x88\x02"
     until(lambda: descriptors(server) <= before, "the descriptor to be closed")
 
 
-def test_a_stalled_client_is_spared_the_old_counts_and_gets_the_newest(server):
+def test_stalled_client_skips_old_counts_and_gets_the_newest(server):
     with Wire(server, receive_buffer=4096) as stalled, Wire(server) as healthy, Wire(server) as program:
         stalled.open_websocket().enter()
         healthy.open_websocket().enter()
         before = memory(server)
         for _ in range(1500):
             assert program.ask("POST", "/api/press", headers=[f"Authorization: Bearer {TOKEN}"])[0] == 201
-        until(lambda: '"seq":1500,' in healthy.text(), "the newest on the healthy one")
+        until(lambda: '"seq":1500,' in healthy.text(), "the newest count on the healthy client")
         assert memory(server) - before < 8 * 2**20
         seqs = []
         while not seqs or seqs[-1] < 1500:
@@ -203,12 +203,12 @@ def test_a_stalled_client_is_spared_the_old_counts_and_gets_the_newest(server):
             if '"count",' in text:
                 seqs.append(json.loads(text[2:])[1]["seq"])
         assert seqs == sorted(set(seqs))
-        assert len(seqs) < 1200, "old counts were spared"
+        assert len(seqs) < 1200, "old counts were skipped"
         server.press()
         assert '"seq":1501,' in stalled.text()
 
 
-def test_order_is_kept_while_clients_stall_and_recover(server):
+def test_counts_stay_in_order_while_a_client_stalls_and_recovers(server):
     with Wire(server, receive_buffer=4096) as slow:
         slow.open_websocket().enter()
         chance = random.Random(7)

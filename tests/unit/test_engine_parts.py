@@ -1,4 +1,4 @@
-"""Parts of the engine that need no socket."""
+"""Components of the engine that need no socket."""
 
 import re
 
@@ -23,7 +23,7 @@ from realtime.http_headers import RequestError, RequestHead
     ],
 )
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_a_chunked_body_is_decoded_in_any_pieces(wire, payload, unused, size):
+def test_chunked_body_split_at_any_byte_is_decoded(wire, payload, unused, size):
     decoder, got = ChunkedDecoder(), b""
     at = 0
     while not decoder.complete:
@@ -44,14 +44,14 @@ def test_a_chunked_body_is_decoded_in_any_pieces(wire, payload, unused, size):
         b"1\r\nxy\r\n",
     ],
 )
-def test_a_chunked_body_that_is_mostly_framing_is_rejected(piece):
+def test_malformed_or_mostly_framing_chunked_body_is_rejected(piece):
     decoder = ChunkedDecoder()
     with pytest.raises(RequestError):
         for at in range(0, len(piece), 4096):
             decoder.feed(piece[at : at + 4096])
 
 
-def test_a_parsed_head_keeps_the_order_and_case_of_its_headers():
+def test_parsed_headers_keep_their_order_and_case():
     head = RequestHead(
         b"GET http://x/a?b HTTP/1.1\r\nHost: x\r\nX-A:  b \r\nx-a: c\r\nConnection: Close\r\n\r\n"
     )
@@ -60,7 +60,7 @@ def test_a_parsed_head_keeps_the_order_and_case_of_its_headers():
     assert not head.keep_alive
 
 
-def test_a_fragmented_message_takes_no_more_memory_than_its_bytes():
+def test_empty_fragments_are_not_stored():
     fragments = Fragments(2, 1000)
     for _ in range(10_000):
         assert fragments.add(b"", False) is None
@@ -72,7 +72,7 @@ def environ(**more):
     return {"REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "http", "SERVER_NAME": "x"} | more
 
 
-def test_of_a_client_only_bounded_headers_are_stored():
+def test_environ_store_keeps_only_bounded_headers():
     store = EnvironStore()
     store["a"] = environ(HTTP_COOKIE="c=1", HTTP_USER_AGENT="u" * 10_000, HTTP_X_OTHER="o" * 10_000)
     store.shrink("a")
@@ -80,7 +80,7 @@ def test_of_a_client_only_bounded_headers_are_stored():
     assert len(dict.__getitem__(store, "a")) <= sum(LIMITS.values()) + len(LIMITS)
 
 
-def test_what_an_application_adds_to_an_environ_stays():
+def test_environ_store_keeps_what_an_application_adds():
     store = EnvironStore()
     store["a"] = environ()
     store.shrink("a")
@@ -91,7 +91,7 @@ def test_what_an_application_adds_to_an_environ_stays():
     assert "a" not in store
 
 
-def test_a_rate_limit_reports_what_it_left_out(caplog):
+def test_rate_limit_reports_the_number_of_suppressed_lines(caplog):
     import logging
 
     log = logging.getLogger("test.limit")

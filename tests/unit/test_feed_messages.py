@@ -1,4 +1,4 @@
-"""Which messages of the feed are samples, and which samples are kept."""
+"""Parsing of feed messages and buffering of samples."""
 
 import hypothesis.strategies as some
 import pytest
@@ -9,12 +9,12 @@ from integrations.samples import MAX_SAMPLES, MAX_SERIES, Malformed, Sample, Sam
 
 
 @pytest.mark.parametrize(("frames", "sample"), GOOD)
-def test_a_message_is_a_sample(frames, sample):
+def test_valid_message_is_parsed(frames, sample):
     assert parse(frames, NOW) == sample
 
 
 @pytest.mark.parametrize(("frames", "reason"), BAD)
-def test_what_is_no_sample_is_named(frames, reason):
+def test_invalid_message_is_rejected_with_its_reason(frames, reason):
     with pytest.raises(Malformed) as error:
         parse(frames, NOW)
     assert error.value.reason == reason
@@ -22,30 +22,30 @@ def test_what_is_no_sample_is_named(frames, reason):
 
 
 @given(some.lists(some.one_of(some.integers(0, 30), some.none()), max_size=400))
-def test_what_is_told_is_what_came_in_order_but_for_the_bounds(steps):
-    """A number adds a sample to that series; None has what is new told."""
-    recent, told, came = SampleBuffer(), {}, {}
+def test_buffer_publishes_samples_in_order_within_its_limits(steps):
+    """A number adds a sample to that series. None publishes the new samples."""
+    buffer, published, added = SampleBuffer(), {}, {}
     for number, step in enumerate([*steps, None]):
         if step is None:
-            for name, samples in recent.pop_new().items():
-                told.setdefault(name, []).extend(samples)
+            for name, samples in buffer.pop_new().items():
+                published.setdefault(name, []).extend(samples)
         else:
-            recent.add(Sample(str(step), number, step))
-            came.setdefault(str(step), []).append((number, step))
-    kept = recent.snapshot()
+            buffer.add(Sample(str(step), number, step))
+            added.setdefault(str(step), []).append((number, step))
+    kept = buffer.snapshot()
     assert len(kept) <= MAX_SERIES
-    latest = sorted(came, key=lambda name: came[name][-1])[-MAX_SERIES:]
+    latest = sorted(added, key=lambda name: added[name][-1])[-MAX_SERIES:]
     assert sorted(kept) == sorted(latest)
     for name in kept:
-        assert told[name][-len(kept[name]) :] == kept[name]
-        assert kept[name][-1] == came[name][-1]
+        assert published[name][-len(kept[name]) :] == kept[name]
+        assert kept[name][-1] == added[name][-1]
 
 
-def test_of_a_flood_the_newest_hundred_of_each_series_are_told():
-    recent = SampleBuffer()
+def test_buffer_publishes_the_newest_100_samples_of_a_flood():
+    buffer = SampleBuffer()
     for number in range(1000):
-        recent.add(Sample("Value", number, 0))
-    assert recent.snapshot() == {}
-    assert [x for x, _ in recent.pop_new()["Value"]] == list(range(900, 1000))
-    assert recent.pop_new() == {}
-    assert len(recent.snapshot()["Value"]) == MAX_SAMPLES
+        buffer.add(Sample("Value", number, 0))
+    assert buffer.snapshot() == {}
+    assert [x for x, _ in buffer.pop_new()["Value"]] == list(range(900, 1000))
+    assert buffer.pop_new() == {}
+    assert len(buffer.snapshot()["Value"]) == MAX_SAMPLES

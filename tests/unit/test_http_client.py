@@ -29,8 +29,8 @@ def responding(response):
         thread.join()
 
 
-def test_each_address_of_a_host_is_tried(monkeypatch):
-    """As `localhost` has two, of which a server may serve one."""
+def test_every_address_of_a_host_is_tried(monkeypatch):
+    """`localhost` may have two addresses and a server on only one of them."""
     resolve = socket.getaddrinfo
 
     def two_addresses(host, port, *more, **named):
@@ -54,7 +54,7 @@ def test_each_address_of_a_host_is_tried(monkeypatch):
     ],
     ids=range(6),
 )
-def test_malformed_response_is_a_failed_request(response):
+def test_malformed_response_raises_request_failed(response):
     with responding(response) as port, pytest.raises(RequestFailed) as error:
         request("GET", f"http://127.0.0.1:{port}/", b"", {}, 5.0, 100)
     assert str(error.value)

@@ -1,4 +1,4 @@
-"""The rules of the count, which are pure."""
+"""The pure rules of the count."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from storage.rules import Change, Rejected, check_same, follow, origin
 
 
 class Log:
-    """Events one after the other, as a database keeps them."""
+    """Events in order, as a database stores them."""
 
     def __init__(self, goal=20):
         self.events = [origin(goal, 0.0)]
@@ -24,17 +24,17 @@ class Log:
         return self.events[-1].count, self.events[-1].goal
 
 
-def test_a_new_count_begins_at_the_goal():
+def test_new_count_starts_at_the_goal():
     assert Log(goal=7).state == (7, 7)
 
 
-def test_twenty_one_presses_go_down_to_nothing_and_begin_anew():
+def test_21_presses_count_down_to_zero_and_start_a_new_round():
     log = Log()
     assert [log.add("press").count for _ in range(21)] == [*range(19, -1, -1), 20]
     assert [event.seq for event in log.events] == list(range(22))
 
 
-def test_an_undo_takes_back_a_press_a_reset_and_a_goal():
+def test_undo_reverts_a_press_a_reset_and_a_goal():
     log = Log()
     for kind, argument in (("press", {}), ("goal", {"goal": 30}), ("press", {}), ("reset", {})):
         before = log.state
@@ -44,7 +44,7 @@ def test_an_undo_takes_back_a_press_a_reset_and_a_goal():
         log.add(kind, **argument)
 
 
-def test_undo_after_undo_goes_further_back():
+def test_repeated_undo_reverts_earlier_changes():
     log = Log()
     for _ in range(3):
         log.add("press")
@@ -54,7 +54,7 @@ def test_undo_after_undo_goes_further_back():
     assert caught.value.code == "nothing_to_undo"
 
 
-def test_a_press_after_an_undo_is_the_next_to_be_taken_back():
+def test_press_after_an_undo_is_the_next_to_be_undone():
     log = Log()
     for kind in ("press", "press", "undo", "press"):
         log.add(kind)
@@ -62,7 +62,7 @@ def test_a_press_after_an_undo_is_the_next_to_be_taken_back():
     assert log.add("undo").undoes == 1
 
 
-def test_an_undo_that_names_another_change_than_the_newest_is_refused():
+def test_undo_of_another_change_than_the_newest_is_rejected():
     log = Log()
     log.add("press")
     log.add("press")
@@ -72,7 +72,7 @@ def test_an_undo_that_names_another_change_than_the_newest_is_refused():
     assert log.add("undo", seq=2).undoes == 2
 
 
-def test_a_press_at_nothing_can_be_taken_back():
+def test_press_at_zero_can_be_undone():
     log = Log(goal=1)
     log.add("press")
     log.add("press")
@@ -82,19 +82,19 @@ def test_a_press_at_nothing_can_be_taken_back():
 
 
 @pytest.mark.parametrize(("new", "left"), [(25, 22), (20, 17), (10, 7), (3, 0), (1, 0), (1000, 997)])
-def test_a_new_goal_keeps_what_the_ring_shows_as_pressed(new, left):
+def test_new_goal_keeps_the_number_of_presses(new, left):
     log = Log()
     for _ in range(3):
         log.add("press")
     assert log.add("goal", goal=new).count == left
 
 
-def test_a_reset_that_alters_nothing_is_a_change_all_the_same():
+def test_reset_without_effect_is_recorded():
     log = Log()
     assert log.add("reset").seq == 1
 
 
-def test_a_key_stands_for_one_request():
+def test_idempotency_key_cannot_be_reused_for_another_request():
     log = Log()
     first = log.add("goal", goal=5, key="k")
     check_same(Change("goal", "api", key="k", goal=5), first)
@@ -111,7 +111,7 @@ changes = st.one_of(
 
 
 @given(st.lists(changes, max_size=80), st.integers(1, 30))
-def test_undo_all_the_way_leads_back_to_the_beginning(steps, goal):
+def test_undo_of_every_change_restores_the_initial_state(steps, goal):
     log = Log(goal)
     for kind, argument in steps:
         try:
@@ -125,7 +125,7 @@ def test_undo_all_the_way_leads_back_to_the_beginning(steps, goal):
 
 
 @given(st.lists(changes, max_size=80))
-def test_undo_follows_a_stack_of_states(steps):
+def test_undo_behaves_like_a_stack_of_states(steps):
     log, stack = Log(), []
     for kind, argument in steps:
         before = log.state

@@ -1,4 +1,4 @@
-"""How the run queue shares the event loop."""
+"""Run queue that shares the event loop."""
 
 import time
 
@@ -22,11 +22,11 @@ def test_work_beyond_the_budget_waits_for_the_next_pass():
     while len(ran) < 10:
         gevent.sleep(0.0001)
         ticks.append(len(ran))
-    assert ran == list(range(10)), "in the order of their turns"
-    assert len(set(ticks)) >= 5, "timers run between"
+    assert ran == list(range(10)), "in the order of submission"
+    assert len(set(ticks)) >= 5, "timers run in between"
 
 
-def test_urgent_work_goes_first():
+def test_urgent_work_runs_first():
     queue, ran = RunQueue(), []
     for number in range(5):
         queue.submit(lambda number=number: ran.append(number))
@@ -37,7 +37,7 @@ def test_urgent_work_goes_first():
     assert ran[0] == "urgent"
 
 
-def test_greenlets_of_finished_work_are_used_again():
+def test_greenlets_of_finished_work_are_reused():
     queue, greenlets = RunQueue(), []
     for _ in range(50):
         queue.submit(lambda: greenlets.append(gevent.getcurrent()))

@@ -1,11 +1,11 @@
-"""Cookies and networks."""
+"""Cookie parsing and login throttling by network."""
 
 import pytest
 
 from web.security import cookie, network, sanitize
 
 
-def test_cookies_that_are_not_ascii_are_left_out():
+def test_non_ascii_cookies_are_ignored():
     request = {"HTTP_COOKIE": 'a=1; b=\xff; c="2"; d'}
     sanitize(request)
     assert [cookie(request, name) for name in "abcd"] == ["1", None, "2", ""]

@@ -1,32 +1,32 @@
-"""One table of settings; a bad value is one line that says what would be a good one."""
+"""The settings table and its validation."""
 
 import pytest
 
 from settings import SettingError, Settings, table
 
 
-def test_every_setting_has_its_default():
+def test_unset_settings_have_their_defaults():
     settings = Settings.from_environ({})
     assert (settings.port, settings.goal, settings.pin, settings.hardware) == (8000, None, (11,), "auto")
     assert settings.database == "sqlite:///button.db"
     assert settings.admin_password is None
 
 
-def test_a_value_of_the_environment_counts():
+def test_environment_variables_override_the_defaults():
     settings = Settings.from_environ({"BUTTON_GOAL": "30", "BUTTON_PIN": "11,13", "BUTTON_LOG": "DEBUG"})
     assert (settings.goal, settings.pin, settings.log) == (30, (11, 13), "debug")
 
 
-def test_an_empty_value_is_as_if_not_set():
+def test_empty_value_means_unset():
     assert Settings.from_environ({"BUTTON_GOAL": ""}).goal is None
 
 
-def test_the_port_falls_back_to_what_the_platform_gives():
+def test_port_falls_back_to_the_variable_of_the_platform():
     assert Settings.from_environ({"PORT": "5000"}).port == 5000
     assert Settings.from_environ({"PORT": "5000", "BUTTON_PORT": "6000"}).port == 6000
 
 
-def test_a_bad_value_is_named_with_what_is_expected():
+def test_error_names_the_setting_and_the_expected_value():
     with pytest.raises(SettingError) as caught:
         Settings.from_environ({"BUTTON_GOAL": "twenty"})
     assert str(caught.value) == "BUTTON_GOAL: expected a whole number from 1 to 1000, got 'twenty'"
@@ -57,7 +57,7 @@ def test_a_bad_value_is_named_with_what_is_expected():
         ("LOG", "loud"),
     ],
 )
-def test_bad_values_are_refused(name, value):
+def test_invalid_values_are_rejected(name, value):
     variable = f"BUTTON_{name}"
     if not value:
         assert Settings.from_environ({variable: value}) == Settings()
@@ -67,13 +67,13 @@ def test_bad_values_are_refused(name, value):
 
 
 @pytest.mark.parametrize("name", ["ADMIN_PASSWORD", "API_TOKEN", "DATABASE"])
-def test_a_secret_is_never_repeated(name):
+def test_error_does_not_contain_a_secret(name):
     with pytest.raises(SettingError) as caught:
         Settings.from_environ({f"BUTTON_{name}": "hidden \n" * 50})
     assert "hidden" not in str(caught.value)
 
 
-def test_the_table_names_each_setting_once():
+def test_table_lists_each_setting_once():
     names = [name for name, _, _ in table()]
     assert len(set(names)) == len(names)
     assert all(name.startswith("BUTTON_") and meaning for name, _, meaning in table())

@@ -1,4 +1,4 @@
-"""Which part may know which: the walls of the architecture."""
+"""Import rules of the architecture."""
 
 import ast
 import graphlib
@@ -8,21 +8,27 @@ from pathlib import Path
 import pytest
 from server import ROOT
 
-PARTS = {"hardware", "storage", "realtime", "integrations", "web", "settings", "app"}
-MAY = {
+PACKAGES = {"hardware", "storage", "realtime", "integrations", "web", "settings", "app"}
+ALLOWED = {
     "hardware": set(),
     "storage": set(),
     "realtime": set(),
     "settings": set(),
     "integrations": {"storage"},
     "web": {"storage", "realtime", "settings"},
-    "app": PARTS,
+    "app": PACKAGES,
 }
-ONLY = {
+RESTRICTED = {
     "RPi": {"hardware/gpio.py"},
     "zmq": {"integrations/feed.py"},
     "psycopg": {"storage/postgres.py"},
-    "sqlite3": {"storage/sqlite.py", "storage/sqlite_files.py", "storage/spool.py"},
+    "sqlite3": {
+        "storage/sqlite.py",
+        "storage/sqlite_backup.py",
+        "storage/sqlite_files.py",
+        "storage/sqlite_migration.py",
+        "storage/spool.py",
+    },
     "flask": {
         "web",
         "app.py",
@@ -37,7 +43,7 @@ ONLY = {
 def modules():
     for path in sorted(ROOT.rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
-        if name.split("/")[0].removesuffix(".py") in PARTS:
+        if name.split("/")[0].removesuffix(".py") in PACKAGES:
             yield name
 
 
@@ -52,30 +58,30 @@ def imports(name):
 
 
 @pytest.mark.parametrize("name", list(modules()))
-def test_a_part_knows_only_whom_it_may(name):
-    part = name.split("/")[0].removesuffix(".py")
+def test_module_imports_only_allowed_packages(name):
+    package = name.split("/")[0].removesuffix(".py")
     for imported in imports(name):
         top = imported.split(".")[0]
-        assert top == part or top not in PARTS - MAY[part], f"{name} imports {imported}"
-        homes = ONLY.get(top)
+        assert top == package or top not in PACKAGES - ALLOWED[package], f"{name} imports {imported}"
+        homes = RESTRICTED.get(top)
         assert homes is None or any(name == home or name.startswith(home + "/") for home in homes), imported
 
 
-def test_the_top_level_is_as_agreed():
+def test_top_level_has_only_agreed_entries():
     agreed = {
         "app.py", "settings.py", "integrations", "hardware", "storage", "realtime", "web", "templates",
         "static", "tests", "bench", "deploy", "docs", "requirements.txt", "requirements-dev.txt", "Procfile",
         "Makefile", "pyproject.toml", "package.json", "README.md", "CHANGELOG.md",
         "CONTRIBUTING.md", "SECURITY.md", "LICENSE",
     }  # fmt: skip
-    # What is tracked: a user's own files and a database may lie beside it.
+    # Tracked files only, since the folder may also contain a database and the user's files.
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
-    there = {name.split("/")[0] for name in tracked.stdout.splitlines()}
-    assert {name for name in there if not name.startswith(".")} <= agreed
+    entries = {name.split("/")[0] for name in tracked.stdout.splitlines()}
+    assert {name for name in entries if not name.startswith(".")} <= agreed
 
 
 def edges(name):
-    """The modules of this project that a module imports, those under TYPE_CHECKING included."""
+    """Yield the project modules that a module imports, also under TYPE_CHECKING."""
     package = Path(name).parent.as_posix().replace("/", ".")
     for node in ast.walk(ast.parse((ROOT / name).read_text())):
         if isinstance(node, ast.ImportFrom) and node.level == 1:
@@ -83,12 +89,12 @@ def edges(name):
             yield from (f"{package}.{each}" for each in names if (ROOT / package / f"{each}.py").exists())
 
 
-def test_there_is_no_import_cycle():
+def test_modules_have_no_import_cycle():
     graph = {name.removesuffix(".py").replace("/", "."): set(edges(name)) for name in modules()}
     assert list(graphlib.TopologicalSorter(graph).static_order())
 
 
-def test_no_class_of_a_foreign_object_is_replaced():
+def test_no_module_assigns_to_the_class_of_an_object():
     for name in modules():
         for node in ast.walk(ast.parse((ROOT / name).read_text())):
             targets = node.targets if isinstance(node, ast.Assign) else []

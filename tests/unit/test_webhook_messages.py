@@ -1,4 +1,4 @@
-"""What the webhook posts, and which settings it takes."""
+"""Webhook messages and settings."""
 
 import base64
 
@@ -12,20 +12,20 @@ BAD_SECRETS = ["whsec_", "whsec_*", "whsec_a", "whsec_" + "a" * 5, "whsec_" + "a
 
 
 @pytest.mark.parametrize("secret", BAD_SECRETS)
-def test_a_bad_secret_is_refused(secret):
+def test_invalid_secret_is_rejected(secret):
     with pytest.raises(SettingError, match="BUTTON_WEBHOOK_SECRET"):
         Settings.from_environ({"BUTTON_WEBHOOK_SECRET": secret})
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 24, 190])
 @pytest.mark.parametrize("padding", ["=", ""])
-def test_secret_in_base64_of_any_length_is_decoded(number, padding):
+def test_base64_secret_of_any_length_is_decoded(number, padding):
     key = bytes(range(number))
     secret = "whsec_" + base64.b64encode(key).decode().rstrip("=" if not padding else "")
     assert signing_key(Settings.from_environ({"BUTTON_WEBHOOK_SECRET": secret}).webhook_secret) == key
 
 
-def test_sentences():
+def test_text_describes_the_change():
     def text(kind, count, goal=20):
         return message(Event(1, 0.0, kind, "button", count, goal))["text"]
 
@@ -39,7 +39,7 @@ def test_sentences():
     "url",
     ["ftp://a-host", "a-host/hook", "http:///hook", "http://a..b/", "http://u:p@a/", "https://x:99999/"],
 )
-def test_a_bad_address_is_refused_and_not_repeated(url):
+def test_invalid_url_is_rejected_and_not_printed(url):
     with pytest.raises(SettingError) as error:
         Settings.from_environ({"BUTTON_WEBHOOK": url})
     assert str(error.value).startswith("BUTTON_WEBHOOK: expected ")

@@ -1,4 +1,4 @@
-"""The HTTP API: changes for those who hold the token, exactly once, in one shape."""
+"""The HTTP API, with its token, idempotency keys and errors."""
 
 import re
 import socket
@@ -12,11 +12,11 @@ from server import DEADLINE, ROOT, TOKEN, until
 from visitor import Visitor
 
 
-def code(answer):
-    return answer.json()["error"]["code"]
+def code(response):
+    return response.json()["error"]["code"]
 
 
-def test_the_whole_api_in_one_go(server):
+def test_each_request_changes_the_count_and_is_in_the_history(server):
     started = server.count()
     assert (started["count"], started["seq"], started["cause"]) == (20, 0, "connect")
     assert server.press() == server.count()
@@ -34,70 +34,70 @@ def test_the_whole_api_in_one_go(server):
     ]
 
 
-def test_the_answer_to_a_change_is_201_and_the_count(server):
-    answer = server.api("press")
-    assert answer.status_code == 201
-    assert answer.json() == server.count()
-    assert set(answer.json()) == {"count", "goal", "seq", "cause", "at"}
+def test_change_gets_201_and_the_count(server):
+    response = server.api("press")
+    assert response.status_code == 201
+    assert response.json() == server.count()
+    assert set(response.json()) == {"count", "goal", "seq", "cause", "at"}
 
 
-def test_the_same_key_is_answered_with_the_first_answer_for_ever(server):
+def test_reused_key_gets_the_first_response_even_after_a_restart(server):
     first = server.api("press", key="deal 7")
     server.press()
-    again = server.api("press", key="deal 7")
-    assert (first.status_code, again.status_code) == (201, 200)
-    assert again.json() == first.json()
+    repeated = server.api("press", key="deal 7")
+    assert (first.status_code, repeated.status_code) == (201, 200)
+    assert repeated.json() == first.json()
     server.restart()
     assert server.api("press", key="deal 7").json() == first.json()
     assert server.count()["seq"] == 2
 
 
-def test_the_same_key_for_another_request_is_refused(server):
+def test_reused_key_of_another_request_gets_409(server):
     server.press()
     server.api("goal", "PUT", json={"goal": 30}, key="k")
     server.api("undo", json={"seq": 2}, key="u")
     before = server.count()
-    for answer in (
+    for response in (
         server.api("press", key="k"),
         server.api("goal", "PUT", json={"goal": 31}, key="k"),
         server.api("undo", key="u"),
         server.api("undo", json={"seq": 1}, key="u"),
     ):
-        assert (answer.status_code, code(answer)) == (409, "key_reused")
+        assert (response.status_code, code(response)) == (409, "key_reused")
     assert server.count() == before
 
 
-def test_refusals_are_not_remembered(server):
+def test_rejected_request_does_not_use_up_its_key(server):
     assert code(server.api("undo", key="k")) == "nothing_to_undo"
     server.press()
     assert server.api("undo", key="k").status_code == 201
 
 
-def test_an_undo_of_another_change_than_the_newest_is_refused(server):
+def test_undo_of_an_older_change_gets_409(server):
     server.press()
     server.press()
-    answer = server.api("undo", json={"seq": 1})
-    assert (answer.status_code, code(answer)) == (409, "changed")
+    response = server.api("undo", json={"seq": 1})
+    assert (response.status_code, code(response)) == (409, "changed")
     assert server.count()["seq"] == 2
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", TOKEN + "x", TOKEN[:-1], "ä", "x" * 5000])
-def test_without_the_right_token_nothing_changes(shared, token):
+def test_invalid_token_gets_401_and_changes_nothing(shared, token):
     before = shared.count()
     headers = {} if token is None else {"Authorization": f"Bearer {token}".encode("latin-1")}
     for method, path in (("POST", "press"), ("POST", "undo"), ("POST", "reset"), ("PUT", "goal")):
-        answer = requests.request(method, f"{shared.url}/api/{path}", headers=headers, timeout=DEADLINE)
-        assert (answer.status_code, code(answer)) == (401, "unauthorized")
+        response = requests.request(method, f"{shared.url}/api/{path}", headers=headers, timeout=DEADLINE)
+        assert (response.status_code, code(response)) == (401, "unauthorized")
     assert shared.count() == before
 
 
-def test_without_a_token_in_the_settings_writes_are_refused(start):
+def test_writes_get_401_if_no_token_is_configured(start):
     server = start(api_token=None)
     assert server.api("press", token="").status_code == 401
     assert server.api("press", token="None").status_code == 401
 
 
-def test_a_token_cut_by_a_newline_is_refused(shared):
+def test_token_containing_a_newline_is_rejected(shared):
     before = shared.count()
     with socket.create_connection(("127.0.0.1", shared.port), timeout=DEADLINE) as connection:
         request = (
@@ -111,58 +111,58 @@ def test_a_token_cut_by_a_newline_is_refused(shared):
 @pytest.mark.parametrize(
     "goal", [0, 1001, -1, True, 25.0, 25.5, "25", None, [], {}, 10**400], ids=lambda goal: str(goal)[:8]
 )
-def test_a_bad_goal_is_refused(shared, goal):
+def test_invalid_goal_gets_400(shared, goal):
     before = shared.count()
-    answer = shared.api("goal", "PUT", json={"goal": goal})
-    assert (answer.status_code, code(answer)) == (400, "invalid_goal")
-    assert answer.json()["error"]["message"].startswith("goal: expected")
+    response = shared.api("goal", "PUT", json={"goal": goal})
+    assert (response.status_code, code(response)) == (400, "invalid_goal")
+    assert response.json()["error"]["message"].startswith("goal: expected")
     assert shared.count() == before
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"7", b'"goal"', b"{}", b"null"])
-def test_a_body_without_a_goal_is_refused(shared, body):
-    answer = shared.api("goal", "PUT", data=body, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, code(answer)) == (400, "invalid_goal")
+def test_body_without_a_goal_gets_400(shared, body):
+    response = shared.api("goal", "PUT", data=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, code(response)) == (400, "invalid_goal")
 
 
 @pytest.mark.parametrize("body", [b"{", b"goal=25", b"\xff", b"[" * 9000, b'{"goal": NaN'])
-def test_broken_json_is_refused(shared, body):
-    answer = shared.api("goal", "PUT", data=body, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, code(answer)) == (400, "invalid_json")
+def test_malformed_json_gets_400(shared, body):
+    response = shared.api("goal", "PUT", data=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, code(response)) == (400, "invalid_json")
 
 
-def test_a_wrong_content_type_is_refused(shared):
-    answer = shared.api("goal", "PUT", data=b'{"goal": 5}', headers={"Content-Type": "text/plain"})
-    assert (answer.status_code, code(answer)) == (415, "unsupported_media_type")
+def test_unsupported_content_type_gets_415(shared):
+    response = shared.api("goal", "PUT", data=b'{"goal": 5}', headers={"Content-Type": "text/plain"})
+    assert (response.status_code, code(response)) == (415, "unsupported_media_type")
 
 
-def test_a_body_too_long_is_refused(shared):
-    answer = shared.api("goal", "PUT", json={"goal": "x" * 20_000})
-    assert answer.status_code == 413
-    assert set(answer.json()["error"]) == {"code", "message"}
+def test_oversized_body_gets_413(shared):
+    response = shared.api("goal", "PUT", json={"goal": "x" * 20_000})
+    assert response.status_code == 413
+    assert set(response.json()["error"]) == {"code", "message"}
 
 
 @pytest.mark.parametrize("seq", ["1", 1.0, True, -1, [], {}], ids=str)
-def test_a_seq_that_is_no_whole_number_is_refused(shared, seq):
-    answer = shared.api("undo", json={"seq": seq})
-    assert (answer.status_code, code(answer)) == (400, "invalid_seq")
+def test_invalid_seq_gets_400(shared, seq):
+    response = shared.api("undo", json={"seq": seq})
+    assert (response.status_code, code(response)) == (400, "invalid_seq")
 
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "webhook-id"])
 @pytest.mark.parametrize("key", ["", "x" * 65, "tab\there", "ä", "\xff"])
-def test_invalid_key_is_rejected(shared, name, key):
+def test_invalid_key_gets_400(shared, name, key):
     before = shared.count()
-    answer = shared.api("press", headers={name: key.encode("latin-1")})
-    assert (answer.status_code, code(answer)) == (400, "invalid_key")
+    response = shared.api("press", headers={name: key.encode("latin-1")})
+    assert (response.status_code, code(response)) == (400, "invalid_key")
     assert shared.count() == before
 
 
-def test_keys_of_one_and_of_sixty_four_characters_do(server):
+def test_keys_of_1_to_64_characters_are_accepted(server):
     for key in ("~", "x" * 64, "with a blank"):
         assert server.api("press", key=key).status_code == 201
 
 
-def test_history_is_given_in_pages(server):
+def test_history_is_paginated(server):
     for _ in range(5):
         server.press()
     get = lambda query: server.api(f"history?{query}", "GET", token=None).json()["events"]  # noqa: E731
@@ -175,10 +175,10 @@ def test_history_is_given_in_pages(server):
 
 
 @pytest.mark.parametrize("query", ["after=-1", "after=x", "limit=-1", "limit=1.5", "limit=", "after=1e3"])
-def test_a_bad_page_of_history_is_refused(shared, query):
-    answer = shared.api(f"history?{query}", "GET")
-    assert answer.status_code == 400
-    assert code(answer) in ("invalid_after", "invalid_limit")
+def test_invalid_history_query_gets_400(shared, query):
+    response = shared.api(f"history?{query}", "GET")
+    assert response.status_code == 400
+    assert code(response) in ("invalid_after", "invalid_limit")
 
 
 @pytest.mark.parametrize(
@@ -191,70 +191,70 @@ def test_a_bad_page_of_history_is_refused(shared, query):
         ("PUT", "press", 405),
     ],
 )
-def test_http_errors_have_the_same_shape(shared, method, path, status):
-    answer = shared.api(path, method)
-    assert answer.status_code == status
-    assert set(answer.json()["error"]) == {"code", "message"}
-    assert status != 405 or answer.headers["Allow"]
+def test_http_errors_have_the_format_of_api_errors(shared, method, path, status):
+    response = shared.api(path, method)
+    assert response.status_code == status
+    assert set(response.json()["error"]) == {"code", "message"}
+    assert status != 405 or response.headers["Allow"]
 
 
-def test_no_origin_is_asked_and_no_cookie_counts(server):
-    answer = server.api("press", headers={"Origin": "https://crm.example"})
-    assert answer.status_code == 201
+def test_foreign_origin_is_accepted_with_the_token(server):
+    response = server.api("press", headers={"Origin": "https://crm.example"})
+    assert response.status_code == 201
 
 
 def test_connections_are_kept_alive(shared):
     with requests.Session() as session:
         ports = set()
         for _ in range(3):
-            answer = session.get(shared.url + "/api/count", timeout=DEADLINE, stream=True)
-            ports.add(answer.raw.connection.sock.getsockname()[1])
-            assert answer.json()
+            response = session.get(shared.url + "/api/count", timeout=DEADLINE, stream=True)
+            ports.add(response.raw.connection.sock.getsockname()[1])
+            assert response.json()
     assert len(ports) == 1
 
 
-def test_without_hardware_the_api_works(start):
+def test_api_works_without_hardware(start):
     server = start(hardware="none", simulated_pin=None)
     assert server.press()["count"] == 19
 
 
-def test_a_change_is_refused_while_the_database_is_away_and_works_again_after(server):
+def test_changes_get_503_until_the_database_is_available_again(server):
     import sqlite3
 
     server.press()
     other = sqlite3.connect(server.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    answer = server.api("press")
-    assert (answer.status_code, code(answer)) == (503, "unavailable")
-    assert answer.headers["Retry-After"]
-    assert until(lambda: server.health().status_code == 503, "the health to turn")
+    response = server.api("press")
+    assert (response.status_code, code(response)) == (503, "unavailable")
+    assert response.headers["Retry-After"]
+    assert until(lambda: server.health().status_code == 503, "the health check to fail")
     assert server.health().json()["failing"][0].startswith("database: ")
     assert server.count()["seq"] == 1
     server.push()
     other.close()
     until(lambda: server.count()["seq"] == 2, "the press of the pin")
     assert server.history()[1]["source"] == "button"
-    until(lambda: server.health().status_code == 200, "the health to turn back")
+    until(lambda: server.health().status_code == 200, "the health check to recover")
 
 
-def test_six_sources_at_once_leave_an_exact_history(server, watch):
-    """The pin, the API with retries, Socket.IO, the admin's form, undo and reset, all together."""
+def test_six_concurrent_sources_leave_a_consistent_history(server, watch):
+    """The pin, the API with retries, Socket.IO, the admin form, undo and reset."""
     screens = [watch(server, name) for name in ("websocket", "polling", "upgrade")]
-    answers = []
+    responses = []
     admin = Visitor(server)
     admin.sign_in()
 
     def api(number):
-        answers.append(server.api("press", key=f"api {number}"))
-        answers.append(server.api("press", key=f"api {number}"))
+        responses.append(server.api("press", key=f"api {number}"))
+        responses.append(server.api("press", key=f"api {number}"))
 
     jobs = [
         lambda number: server.push(),
         api,
         lambda number: socket_screen.press({"key": f"socket {number}"}),
         lambda number: admin.post("press", key=f"admin {number}"),
-        lambda number: answers.append(server.api("undo")),
-        lambda number: answers.append(server.api("reset")) if number % 5 == 0 else None,
+        lambda number: responses.append(server.api("undo")),
+        lambda number: responses.append(server.api("reset")) if number % 5 == 0 else None,
     ]
     socket_screen = watch(server, auth={"token": TOKEN})
 
@@ -267,17 +267,19 @@ def test_six_sources_at_once_leave_an_exact_history(server, watch):
         thread.start()
     for thread in threads:
         thread.join()
-    until(lambda: sum(event["source"] == "button" for event in server.history()) == 15, "the pin")
+    until(
+        lambda: sum(event["source"] == "button" for event in server.history()) == 15, "the presses of the pin"
+    )
     events = server.history()
     replay(events)
     states = {event["seq"]: event for event in events}
-    for answer in answers:
-        if answer.status_code in (200, 201):
-            given = answer.json()
-            assert given["count"] == states[given["seq"]]["count"]
-            assert given["cause"] == states[given["seq"]]["kind"]
+    for response in responses:
+        if response.status_code in (200, 201):
+            count = response.json()
+            assert count["count"] == states[count["seq"]]["count"]
+            assert count["cause"] == states[count["seq"]]["kind"]
         else:
-            assert code(answer) in ("nothing_to_undo", "changed")
+            assert code(response) in ("nothing_to_undo", "changed")
     for source in ("api", "socket", "admin"):
         assert sum(event["source"] == source and event["kind"] == "press" for event in events) == 15
     for screen in [*screens, socket_screen]:
@@ -287,7 +289,7 @@ def test_six_sources_at_once_leave_an_exact_history(server, watch):
 
 
 def replay(events, goal=20):
-    """Check a history against the rules, written here a second time."""
+    """Check a history against an independent implementation of the rules."""
     count, stack = goal, []
     for number, event in enumerate(events, 1):
         assert event["seq"] == number
@@ -305,7 +307,7 @@ def replay(events, goal=20):
         assert (event["count"], event["goal"]) == (count, goal)
 
 
-def test_schemathesis_finds_no_fault(server):
+def test_schemathesis_finds_no_failure(server):
     description = server.url + "/api/openapi.json"
     assert requests.get(description, timeout=DEADLINE).json()["info"]["version"]
     done = subprocess.run(

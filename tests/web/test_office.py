@@ -1,4 +1,4 @@
-"""Sites, horns, frames, origins and days: what an office sets."""
+"""Settings of an office for sites, horns, frames, origins and time zones."""
 
 import contextlib
 import datetime
@@ -10,12 +10,12 @@ import requests
 from server import DEADLINE, PASSWORD, Screen, Server, until
 
 
-def test_presses_and_admin_changes_carry_the_site(tmp_path):
+def test_source_of_presses_and_admin_changes_contains_the_site(tmp_path):
     server = Server(tmp_path, site="Berlin")
     screen = Screen(server, ["websocket"])
     server.push()
     server.api("press", "POST", json={"site": "Paris"})
-    until(lambda: any(info["site"] == "Paris" for info in screen.infos), "info")
+    until(lambda: any(info["site"] == "Paris" for info in screen.infos), "an info event")
     visitor = requests.Session()
     page = visitor.get(f"{server.url}/admin/login", timeout=DEADLINE).text
     token = page.split('csrf_token" value="')[1].split('"')[0]
@@ -33,13 +33,13 @@ def test_presses_and_admin_changes_carry_the_site(tmp_path):
     server.stop()
 
 
-def test_a_horn_of_ones_own_replaces_the_short_one(tmp_path):
+def test_custom_horn_replaces_the_short_one(tmp_path):
     (tmp_path / "horn.ogg").write_bytes(b"OggS" + bytes(100))
     server = Server(tmp_path, horn=tmp_path / "horn.ogg", noun="sign-up,sign-ups")
     page = requests.get(server.url, timeout=DEADLINE).text
     url = page.split('data-horn-mp3="')[1].split('"')[0]
-    answer = requests.get(server.url + url, timeout=DEADLINE)
-    assert (answer.headers["Content-Type"], answer.content[:4]) == ("audio/ogg", b"OggS")
+    response = requests.get(server.url + url, timeout=DEADLINE)
+    assert (response.headers["Content-Type"], response.content[:4]) == ("audio/ogg", b"OggS")
     assert "20 of 20 sign-ups to go" in page
     server.stop()
     for body, reason in (
@@ -51,7 +51,7 @@ def test_a_horn_of_ones_own_replaces_the_short_one(tmp_path):
             Server(tmp_path, horn=tmp_path / "horn.ogg")
 
 
-def test_frames_are_for_the_public_pages_alone(tmp_path):
+def test_only_public_pages_may_be_framed(tmp_path):
     server = Server(tmp_path, frame_ancestors="https://home.example")
     framed, closed = (
         requests.get(server.url + path, timeout=DEADLINE).headers for path in ("/", "/admin/login")
@@ -64,7 +64,7 @@ def test_frames_are_for_the_public_pages_alone(tmp_path):
 
 
 @pytest.mark.parametrize("origin", ["null", "file://", "capacitor://localhost"])
-def test_origins_without_a_host_are_allowed_where_they_are_set(tmp_path, origin):
+def test_configured_origin_without_a_host_is_allowed(tmp_path, origin):
     server = Server(tmp_path, allowed_origins=origin)
     poll = f"{server.url}/socket.io/?EIO=4&transport=polling"
     assert requests.get(poll, headers={"Origin": origin}, timeout=DEADLINE).status_code == 200
@@ -80,7 +80,7 @@ def test_origins_without_a_host_are_allowed_where_they_are_set(tmp_path, origin)
     server.stop()
 
 
-def test_today_is_the_server_s_day_and_presses_of_days_to_come_are_none_of_it(tmp_path):
+def test_today_is_in_the_server_time_zone_without_future_presses(tmp_path):
     server = Server(tmp_path, environ={"TZ": "Etc/GMT-14"})
     server.press()
     server.stop()
@@ -98,7 +98,7 @@ def test_today_is_the_server_s_day_and_presses_of_days_to_come_are_none_of_it(tm
         (there + datetime.timedelta(hours=1)).date().isoformat(),
     }
     screen = Screen(server, ["websocket"])
-    until(lambda: screen.infos, "info")
+    until(lambda: screen.infos, "an info event")
     assert screen.infos[0]["today"] == 1
     screen.close()
     server.stop()

@@ -1,4 +1,4 @@
-"""The public pages over plain HTTP: what they say, what they carry, what they refuse."""
+"""The public pages over plain HTTP."""
 
 import gzip
 import hashlib
@@ -15,21 +15,21 @@ def get(server, path="/", **more):
     return requests.get(server.url + path, timeout=DEADLINE, **more)
 
 
-def raw(server, head):
-    """Send a request as it is written; returns the status line and the rest."""
+def raw(server, request):
+    """Send a request verbatim and return the whole response."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
-        connection.sendall(head)
-        answer = b""
+        connection.sendall(request)
+        response = b""
         while more := connection.recv(65536):
-            answer += more
-    return answer.decode("latin-1")
+            response += more
+    return response.decode("latin-1")
 
 
 PAGES = ["/", "/admin/login", "/api/count", "/healthz", "/nowhere", "/static/nothing.js", "/favicon.ico"]
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_answer_carries_the_security_headers(shared, path):
+def test_every_response_has_the_security_headers(shared, path):
     headers = get(shared, path).headers
     policy = headers["Content-Security-Policy"]
     assert "unsafe-inline" not in policy
@@ -42,17 +42,17 @@ def test_every_answer_carries_the_security_headers(shared, path):
 
 
 @pytest.mark.parametrize("host", ["", "a b", "evil\tx", "x" * 256, "a/b", "a;b", "a'b", "a,b"])
-def test_a_host_that_is_none_is_refused(shared, host):
+def test_invalid_host_gets_400(shared, host):
     request = f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     assert raw(shared, request.encode()).startswith("HTTP/1.1 400 ")
 
 
-def test_only_http_1_0_may_leave_out_the_host(shared):
+def test_missing_host_is_accepted_only_in_http_1_0(shared):
     assert raw(shared, b"GET /healthz HTTP/1.0\r\n\r\n").startswith("HTTP/1.1 200 ")
     assert raw(shared, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n").startswith("HTTP/1.1 400 ")
 
 
-def test_without_javascript_the_page_holds_the_number_and_looks_again(server):
+def test_page_without_javascript_shows_the_count_and_reloads(server):
     server.press()
     page = get(server).text
     noscript = " ".join(re.findall(r"(?s)<noscript>(.*?)</noscript>", page))
@@ -63,32 +63,32 @@ def test_without_javascript_the_page_holds_the_number_and_looks_again(server):
     assert float(made[2]) / (2 * math.pi * float(made[1])) == pytest.approx(1 / 20, abs=1e-4)
 
 
-def test_the_title_is_the_settings_and_its_goal_is_replaced(start):
+def test_configured_title_is_escaped_and_shows_the_goal(start):
     server = start(title="<b>{goal}</b> to go, {x}", goal=7)
     assert "&lt;b&gt;7&lt;/b&gt; to go, {x}" in get(server).text
 
 
-def test_pages_are_compressed_for_those_who_can_read_it(shared):
+def test_pages_are_compressed_if_the_client_accepts_gzip(shared):
     plain = get(shared, headers={"Accept-Encoding": "identity"})
     zipped = get(shared, headers={"Accept-Encoding": "gzip"}, stream=True)
     assert zipped.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(zipped.raw.read(decode_content=False)) == plain.content
 
 
-def test_static_files_are_cached_for_ever_by_their_content(shared):
+def test_versioned_static_files_are_immutable(shared):
     links = re.findall(r'(?:src|href)="(/static/[^"]+)"', get(shared).text)
     assert len(links) > 4
     for link in links:
-        answer = get(shared, link)
-        assert "immutable" in answer.headers["Cache-Control"]
-        again = get(shared, link, headers={"If-None-Match": answer.headers["ETag"]})
-        assert again.status_code == 304
+        response = get(shared, link)
+        assert "immutable" in response.headers["Cache-Control"]
+        cached = get(shared, link, headers={"If-None-Match": response.headers["ETag"]})
+        assert cached.status_code == 304
         assert "immutable" not in get(shared, link.split("?")[0]).headers["Cache-Control"]
 
 
-def test_sounds_can_be_fetched_in_parts(shared):
-    answer = get(shared, "/static/sound/horn.mp3", headers={"Range": "bytes=0-99"})
-    assert (answer.status_code, len(answer.content)) == (206, 100)
+def test_range_request_of_a_sound_gets_206(shared):
+    response = get(shared, "/static/sound/horn.mp3", headers={"Range": "bytes=0-99"})
+    assert (response.status_code, len(response.content)) == (206, 100)
 
 
 @pytest.mark.parametrize(
@@ -99,19 +99,19 @@ def test_sounds_can_be_fetched_in_parts(shared):
         ("/apple-touch-icon-precomposed.png", "image/png"),
     ],
 )
-def test_icons_are_where_browsers_look(shared, path, kind):
-    answer = get(shared, path)
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith(kind)
+def test_icons_are_at_their_conventional_paths(shared, path, kind):
+    response = get(shared, path)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith(kind)
 
 
 @pytest.mark.parametrize("path", ["/static/sound/make_horn.py", "/static/../app.py", "/static/%2e%2e/app.py"])
-def test_only_what_is_meant_to_be_served_is(shared, path):
+def test_private_files_get_404(shared, path):
     request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     assert raw(shared, request.encode()).startswith("HTTP/1.1 404 ")
 
 
-def test_no_page_has_inline_script_or_style(shared):
+def test_pages_have_no_inline_script_or_style(shared):
     for path in ("/", "/admin/login", "/nowhere"):
         page = get(shared, path).text
         assert not re.search(r"<script(?![^>]*src=)", page)
@@ -136,32 +136,32 @@ def test_get_changes_nothing(shared):
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "POST"])
 @pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/static/button.css"])
-def test_wrong_methods_are_405(shared, method, path):
+def test_unsupported_methods_get_405(shared, method, path):
     assert requests.request(method, shared.url + path, timeout=DEADLINE).status_code == 405
 
 
-def test_health_is_well_and_tells_no_path(shared):
-    answer = shared.health()
-    assert answer.status_code == 200
-    assert answer.json()["status"] == "ok"
-    assert str(shared.folder) not in answer.text
+def test_health_report_is_ok_and_contains_no_path(shared):
+    response = shared.health()
+    assert response.status_code == 200
+    assert response.json()["status"] == "ok"
+    assert str(shared.folder) not in response.text
 
 
-def test_metrics_are_what_prometheus_reads(server):
+def test_metrics_are_in_the_prometheus_format(server):
     server.press()
-    answer = get(server, "/metrics")
-    assert answer.headers["Content-Type"].startswith("text/plain")
-    assert "button_count 19.0" in answer.text
-    assert 'button_changes_total{kind="press",source="api"} 1.0' in answer.text
+    response = get(server, "/metrics")
+    assert response.headers["Content-Type"].startswith("text/plain")
+    assert "button_count 19.0" in response.text
+    assert 'button_changes_total{kind="press",source="api"} 1.0' in response.text
 
 
-def test_the_vendored_script_is_the_one_from_the_package():
+def test_vendored_script_is_identical_to_the_package():
     script = (ROOT / "static/vendor/socket.io-4.8.4.min.js").read_bytes()
-    known = "d5d79a35039e860b32bdef4795528b05c2f788d4b2d9dacc913120e2878f7b3f"
-    assert hashlib.sha256(script).hexdigest() == known
+    expected = "d5d79a35039e860b32bdef4795528b05c2f788d4b2d9dacc913120e2878f7b3f"
+    assert hashlib.sha256(script).hexdigest() == expected
 
 
-def test_the_horn_is_the_one_that_its_script_makes():
+def test_horn_is_identical_to_the_output_of_its_script():
     import importlib.util
 
     where = ROOT / "static/sound"

@@ -1,8 +1,9 @@
-"""Inside of the rig's kernel: serves the Button with rpi-lgpio on a simulated line, and moves the line.
+"""The program in the rig's kernel, with the Button on a simulated line.
 
     guest.py LIBRARIES PRESSES SEED [broken]
 
-LIBRARIES is a folder with rpi-lgpio, which cannot be installed beside RPi.GPIO. Prints `RESULT` and JSON.
+It serves the Button with rpi-lgpio and moves the line. LIBRARIES is a folder with rpi-lgpio, which cannot be
+installed beside RPi.GPIO. It prints `RESULT` and JSON.
 """
 
 import json
@@ -20,14 +21,14 @@ LINE = "/sys/devices/platform/gpio-sim.0"
 
 
 def play(edges):
-    """Pull the line up and down as the finger moves the contact; returns the worst delay of an edge."""
+    """Move the line at each edge, and return the maximum delay of an edge, in seconds."""
     (path,) = Path(LINE).glob("gpiochip*/sim_gpio17/pull")
-    late, pause, begun = 0.0, threading.Event(), time.monotonic()
+    late, pause, started = 0.0, threading.Event(), time.monotonic()
     with path.open("w", buffering=1) as pull:
         for at, level in edges:
-            if (wait := begun + at - time.monotonic()) > 0.0003:
+            if (wait := started + at - time.monotonic()) > 0.0003:
                 pause.wait(wait)
-            late = max(late, time.monotonic() - begun - at)
+            late = max(late, time.monotonic() - started - at)
             pull.write("pull-up\n" if level else "pull-down\n")
             pull.seek(0)
     pause.wait(0.5)

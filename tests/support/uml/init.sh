@@ -1,6 +1,6 @@
 #!/bin/sh
-# The first process of the rig's kernel: mounts what Linux needs, makes GPIO17 a simulated line, runs the command
-# that the kernel was given, and switches off.
+# Init of the rig's kernel: mounts the file systems, makes GPIO17 a simulated line, runs the command on the kernel's
+# command line, and powers off.
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev 2>/dev/null
