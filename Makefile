@@ -51,6 +51,7 @@ lint: .venv/dev ## check style, types and security
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	.venv/bin/codespell
 	$(PY) -m bandit -q -c pyproject.toml -r app.py settings.py hardware integrations storage realtime web
 	node_modules/.bin/acorn --ecma5 --silent static/*.js static/vendor/*.js
 	shellcheck deploy/*.sh deploy/the-button deploy/the-button-check .ci/run tests/support/*.sh tests/support/uml/*.sh

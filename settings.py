@@ -17,7 +17,7 @@ GPIO_PINS = (3, 5, 7, 8, 10, 11, 12, 13, 15, 16, 18, 19, 21, 22, 23, 24, 26, 29,
 MAX_GOAL = 1000
 #: Goal of a new database unless BUTTON_GOAL is set.
 DEFAULT_GOAL = 20
-#: Seconds that a button may have to be held at most.
+#: Seconds of the longest hold time.
 MAX_HOLD = 60
 
 
@@ -25,39 +25,41 @@ class SettingError(ValueError):
     """An invalid setting. The message is the one line to show."""
 
 
-class Kind(NamedTuple):
-    """What values a setting takes: how to read one, and how to name them in an error."""
+class Parser(NamedTuple):
+    """The values of a setting."""
 
     parse: Callable[[str], Any]  # raises ValueError
     expected: str
-    secret: bool = False  # its value is never shown
+    secret: bool = False  # its value is never printed
 
 
-def _whole(low: int, high: int) -> Kind:
+def _integer(low: int, high: int) -> Parser:
     def parse(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
             raise ValueError
         return int(text)
 
-    return Kind(parse, f"a whole number from {low} to {high}")
+    return Parser(parse, f"a whole number from {low} to {high}")
 
 
-def _choice(*words: str) -> Kind:
+def _choice(*words: str) -> Parser:
     def parse(text: str) -> str:
         if text.lower() not in words:
             raise ValueError
         return text.lower()
 
-    return Kind(parse, "one of " + ", ".join(words))
+    return Parser(parse, "one of " + ", ".join(words))
 
 
-def _text(most: int, pattern: str = r"[^\x00-\x1f\x7f]+", what: str = "", secret: bool = False) -> Kind:
+def _text(
+    max_length: int, pattern: str = r"[^\x00-\x1f\x7f]+", what: str = "", secret: bool = False
+) -> Parser:
     def parse(text: str) -> str:
-        if len(text) > most or not re.fullmatch(pattern, text):
+        if len(text) > max_length or not re.fullmatch(pattern, text):
             raise ValueError
         return text
 
-    return Kind(parse, what or f"1 to {most} characters, none of them a control character", secret)
+    return Parser(parse, what or f"1 to {max_length} characters, none of them a control character", secret)
 
 
 def _pins(text: str) -> tuple[int, ...]:
@@ -153,17 +155,24 @@ def _url(text: str) -> str:
     return text
 
 
-def _setting(default: str | None, kind: Kind, help: str, shown: str = "", also: str = "") -> Any:
-    """A row of the table. `default` None: unset; `shown`: the default as the table words it;
-    `also`: another variable that is read where the setting's own is not set."""
+def _setting(default: str | None, parser: Parser, help: str, display: str = "", fallback: str = "") -> Any:
+    """Return a row of the table.
+
+    Args:
+        default: The default as text; None: not set.
+        parser: How the value is read.
+        help: The meaning, for the table.
+        display: The default as the table shows it.
+        fallback: Another variable to read if that of the setting is not set.
+    """
     return field(
-        default=None if default is None else kind.parse(default),
+        default=None if default is None else parser.parse(default),
         metadata={
-            "kind": kind,
+            "parser": parser,
             "help": help,
-            "shown": shown or default or "none",
-            "example": default or ("" if "PORT" in shown else shown),
-            "also": also,
+            "display": display or default or "none",
+            "example": default or ("" if "PORT" in display else display),
+            "fallback": fallback,
         },
     )
 
@@ -174,7 +183,7 @@ class Settings:
 
     host: str = _setting("0.0.0.0", _text(255), "address to listen on")  # noqa: S104
     port: int = _setting(
-        "8000", _whole(0, 65535), "port to listen on; 0 takes a free one", "`$PORT` or 8000", "PORT"
+        "8000", _integer(0, 65535), "port to listen on; 0 takes a free one", "`$PORT` or 8000", "PORT"
     )
     database: str = _setting(
         "sqlite:///button.db",
@@ -190,13 +199,13 @@ class Settings:
     title: str = _setting("Deals till {goal} deal goal", _text(200), "heading; `{goal}` is replaced")
     goal: int | None = _setting(
         None,
-        _whole(1, MAX_GOAL),
+        _integer(1, MAX_GOAL),
         "goal of a new database, 1 to 1000; later the admin page sets it",
         str(DEFAULT_GOAL),
     )
     noun: tuple[str, str] = _setting(
         "deal",
-        Kind(_noun, "a noun of 1 to 32 characters, and its plural after a comma if that is not with s"),
+        Parser(_noun, "a noun of 1 to 32 characters, and its plural after a comma if that is not with s"),
         "what is counted: `deal`, or singular and plural: `sign-up,sign-ups`",
     )
     site: str | None = _setting(
@@ -214,17 +223,17 @@ class Settings:
     )
     pin: tuple[int, ...] = _setting(
         "11",
-        Kind(_pins, "physical pin numbers that are GPIO, such as 11 or 11,13"),
+        Parser(_pins, "physical pin numbers that are GPIO, such as 11 or 11,13"),
         "physical pin of the button, which connects it to ground; several: `11,13`",
     )
     led_pin: int | None = _setting(
         None,
-        Kind(_pin, "one physical pin number that is GPIO, such as 12"),
+        Parser(_pin, "one physical pin number that is GPIO, such as 12"),
         "physical pin of the button's LED",
     )
     hold: float = _setting(
         "0",
-        Kind(_seconds, f"seconds from 0 to {MAX_HOLD}"),
+        Parser(_seconds, f"seconds from 0 to {MAX_HOLD}"),
         "hold time in seconds after which a press is undone; 0 = never",
     )
     simulated_pin: str | None = _setting(
@@ -234,7 +243,9 @@ class Settings:
     )
     feed: tuple[str, ...] | None = _setting(
         None,
-        Kind(_endpoints, "off, or ZeroMQ endpoints such as tcp://127.0.0.1:5555 or connect:tcp://host:5555"),
+        Parser(
+            _endpoints, "off, or ZeroMQ endpoints such as tcp://127.0.0.1:5555 or connect:tcp://host:5555"
+        ),
         "ZeroMQ SUB socket that binds, for programs that publish values; `connect:tcp://host:port` connects"
         " instead; several separated by commas; `off` = none",
         "`tcp://127.0.0.1:5555`",
@@ -258,23 +269,23 @@ class Settings:
     )
     allowed_origins: tuple[str, ...] | None = _setting(
         None,
-        Kind(_origins, "origins such as https://example.com, separated by commas"),
+        Parser(_origins, "origins such as https://example.com, separated by commas"),
         "additional allowed origins, comma-separated; same origin is always allowed. Also `null`, `file://`"
         " and schemes of apps such as `capacitor://localhost`",
     )
     frame_ancestors: tuple[str, ...] | None = _setting(
         None,
-        Kind(_ancestors, "origins such as https://example.com, separated by commas, or *"),
+        Parser(_ancestors, "origins such as https://example.com, separated by commas, or *"),
         "origins that may show `/` and `/graph` in a frame, comma-separated, or `*`",
     )
     webhook: str | None = _setting(
         None,
-        Kind(_url, "a URL such as https://example.com/hook, without a user", True),
+        Parser(_url, "a URL such as https://example.com/hook, without a user", True),
         "URL to which every change is posted as JSON, in order, until it is accepted",
     )
     webhook_secret: str | None = _setting(
         None,
-        Kind(_webhook_secret, "whsec_ and Base64, or 1 to 256 characters", True),
+        Parser(_webhook_secret, "whsec_ and Base64, or 1 to 256 characters", True),
         "key that signs webhook requests (HMAC, Standard Webhooks); none = unsigned",
     )
     backups: str | None = _setting(
@@ -283,10 +294,10 @@ class Settings:
         "only with SQLite: folder for daily copies of the database; 14 are kept",
     )
     trusted_proxies: int = _setting(
-        "0", _whole(0, 10), "number of proxies in front whose X-Forwarded-* headers count"
+        "0", _integer(0, 10), "number of proxies in front whose X-Forwarded-* headers count"
     )
     max_clients: int = _setting(
-        "20000", _whole(1, 1_000_000), "maximum number of Socket.IO clients; more get 503"
+        "20000", _integer(1, 1_000_000), "maximum number of Socket.IO clients; more get 503"
     )
     log: str = _setting("info", _choice("debug", "info", "warning", "error", "critical"), "log level")
 
@@ -299,12 +310,12 @@ class Settings:
         values = {}
         for row in fields(cls):
             found = _from_file(row, environ)
-            for name in (variable(row), row.metadata["also"]):
+            for name in (variable(row), row.metadata["fallback"]):
                 if environ.get(name):
                     found = name, environ[name]
                     break
             if found is not None:
-                values[row.name] = _read(*found, row.metadata["kind"])
+                values[row.name] = _read(*found, row.metadata["parser"])
         settings = cls(**values)
         if settings.led_pin in settings.pin:
             raise SettingError(
@@ -355,22 +366,22 @@ def unknown(environ: Mapping[str, str]) -> list[str]:
     return warnings
 
 
-def _read(name: str, text: str, kind: Kind) -> Any:
+def _read(name: str, text: str, parser: Parser) -> Any:
     try:
         text.encode()
     except UnicodeEncodeError:
         raise SettingError(f"{name}: expected UTF-8") from None
     try:
-        return kind.parse(text)
+        return parser.parse(text)
     except ValueError:
-        got = "" if kind.secret else f", got {text[:80]!r}"
-        raise SettingError(f"{name}: expected {kind.expected}{got}") from None
+        got = "" if parser.secret else f", got {text[:80]!r}"
+        raise SettingError(f"{name}: expected {parser.expected}{got}") from None
 
 
 def table() -> Iterator[tuple[str, str, str]]:
     """Return a row for each setting: variable, default, meaning."""
     for row in fields(Settings):
-        yield variable(row), row.metadata["shown"], row.metadata["help"]
+        yield variable(row), row.metadata["display"], row.metadata["help"]
 
 
 def environment_file(text: str) -> str:

@@ -17,7 +17,7 @@ import psutil
 from bench.rig import (
     ROOT,
     TOKEN,
-    Crowd,
+    ClientSwarm,
     Deployed,
     Postgres,
     Wire,
@@ -74,7 +74,7 @@ class Presser:
                     self.screens[descriptor].say("3")
                 if b'"seq"' in data:
                     latencies[descriptor] = now - started_at
-        status, _ = self.wire.answer()
+        status, _ = self.wire.read_response()
         assert status == 201, status
         return [latencies[descriptor] for descriptor in self.screens]
 
@@ -120,7 +120,7 @@ def rate(postgres):
     end, done = time.monotonic() + SECONDS, 0
     while time.monotonic() < end:
         for descriptor, _ in epoll.poll(1):
-            assert wires[descriptor].answer()[0] == 201
+            assert wires[descriptor].read_response()[0] == 201
             done += 1
             wires[descriptor].send(PRESS)
     print(f"{'presses per second on 4 servers':<34} {done / SECONDS:14.0f}")
@@ -211,7 +211,7 @@ def faults(postgres):
         while time.monotonic() < end:
             started_at = time.perf_counter()
             wire.say(b"x", opcode=9)
-            while wire.hear()[0] != 10:
+            while wire.read_frame()[0] != 10:
                 pass
             round_trips.append(time.perf_counter() - started_at)
             time.sleep(0.005)
@@ -256,7 +256,7 @@ def failover(postgres):
     """Measure how soon screens of a killed server reconnect to others, behind nginx."""
     running = servers(postgres, 4, trusted_proxies=1)
     proxy = Deployed("nginx", Path(tempfile.mkdtemp()), running)
-    crowd = Crowd(proxy.port, 400)
+    crowd = ClientSwarm(proxy.port, 400)
     screens = running[3].health().json()["clients"]["screens"]
     running[3].stop(signal.SIGKILL)
     until(lambda: crowd.ask().returned >= screens, "its screens")

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests/support"))
 
 from attacks import ATTACKS
-from client_swarm import Crowd
+from client_swarm import ClientSwarm
 from postgres import Postgres
 from proxy import Deployed
 from raw_client import Wire
@@ -27,7 +27,7 @@ __all__ = [
     "HERE",
     "ROOT",
     "TOKEN",
-    "Crowd",
+    "ClientSwarm",
     "Deployed",
     "Postgres",
     "Server",

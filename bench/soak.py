@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.rig import ROOT, Crowd, Deployed, server, until
+from bench.rig import ROOT, ClientSwarm, Deployed, server, until
 
 SCREENS, THROUGH_PROXY, LEAVES = 60, 20, 2.0
 CHANGE_INTERVAL = 5.0  # seconds
@@ -49,8 +49,8 @@ class Office:
         self.server = server(feed=f"tcp://127.0.0.1:{free_port()}", log="warning")
         self.proxy = Deployed("nginx", Path(tempfile.mkdtemp()), [self.server], proxy_read_timeout="5s")
         self.crowds = [
-            Crowd(self.server.port, SCREENS, LEAVES),
-            Crowd(self.proxy.port, THROUGH_PROXY, LEAVES),
+            ClientSwarm(self.server.port, SCREENS, LEAVES),
+            ClientSwarm(self.proxy.port, THROUGH_PROXY, LEAVES),
         ]
         feed = self.server.environ["BUTTON_FEED"]
         command = [sys.executable, str(ROOT / "tests/support/producer.py"), feed]

@@ -73,7 +73,7 @@ class GpioInput(_HeaderPin):
 
     def read(self) -> int:
         """Return the level, 0 while pressed, else 1."""
-        return self._gpio.input(self._number)
+        return int(self._gpio.input(self._number))
 
     def _check_pull_up(self, error: HardwareError) -> None:
         """Raise `HardwareError` if the pin works without its pull-up, as on kernels before 5.5."""

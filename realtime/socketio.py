@@ -104,7 +104,7 @@ class BroadcastManager(socketio.Manager):
     def get_rooms(self, sid: str, namespace: str) -> list[Any]:
         """Return the rooms that a client is in, its own included."""
         own = [sid] if sid in self.rooms.get(namespace, {}).get(None, {}) else []
-        return own + super().get_rooms(sid, namespace)
+        return [*own, *super().get_rooms(sid, namespace)]
 
     # --- what they are sent ---
 

@@ -6,7 +6,7 @@ import subprocess
 import hypothesis
 import pytest
 import zmq
-from chromium import ARGUMENTS, PLAY
+from chromium import ARGUMENTS, AUTOPLAY
 from graph import Graph, endpoint_of
 from playwright.sync_api import sync_playwright
 from postgres import Postgres
@@ -76,7 +76,7 @@ def playwright():
 @pytest.fixture(scope="session")
 def chromium(playwright):
     """Chromium as started on a kiosk, with sound before any click."""
-    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, PLAY])
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, AUTOPLAY])
     yield browser
     browser.close()
 
@@ -145,6 +145,7 @@ def watch_graph():
 
 @pytest.fixture
 def own_postgres():
+    """A PostgreSQL server for one test, which may stop it or close its connections."""
     postgres = Postgres()
     yield postgres
     postgres.close()

@@ -67,8 +67,7 @@ def load_horn(path: Path) -> Asset:
 
 
 def load_assets(folder: Path = STATIC) -> dict[str, Asset]:
-    """The static files under `folder` by their path within it, our own scripts without their comments,
-    and the bundles."""
+    """Return the static files by their path in `folder`, scripts without comments, and the bundles."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix in TYPES)
     bodies = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     for path in folder.glob("*.js"):

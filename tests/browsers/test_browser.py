@@ -337,7 +337,7 @@ def test_page_stays_live_behind_a_proxy_that_drops_frames(open_page, server):
         page = connected(open_page(proxy, init=states))
         server.push()
         shows(page, 19)
-        until(lambda: proxy.given_up, "the upgrade to be cancelled")
+        until(lambda: proxy.cancelled_upgrades, "the upgrade to be cancelled")
         server.push()
         shows(page, 18)
         assert set(page.evaluate("states")) <= {"connecting", "connected"}

@@ -142,7 +142,7 @@ def watch_five_presses(server, opened, engine, mode):
 
             until(lambda: shows(20), f"{engine}, {mode}: the first count", deadline=10)
             if mode == "blackhole" and modern:
-                until(lambda: proxy.given_up, "the upgrade to be cancelled", deadline=10)
+                until(lambda: proxy.cancelled_upgrades, "the upgrade to be cancelled", deadline=10)
             until(lambda: page.look().get("transport") == transport, "the transport", deadline=10)
             until(lambda: shows(20), "the count on that transport", deadline=10)
             seconds = time.monotonic() - started

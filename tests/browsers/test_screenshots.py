@@ -173,7 +173,7 @@ def test_admin_screenshots_of_the_engine_from_2011(server):
 
 def save_picture(phantom, name):
     """Save the screenshot that PhantomJS takes."""
-    with Image.open(phantom.picture()) as picture:
+    with Image.open(phantom.screenshot()) as picture:
         picture.convert("RGB").save(PICTURES / f"{name}.jpg", quality=88)
 
 

@@ -55,7 +55,7 @@ def boot_until_conclusive(kernel, *arguments):
 def test_100_bouncing_presses_on_a_kernel_line_count_once_each(kernel):
     result = boot_until_conclusive(kernel, str(PRESSES), "11")
     assert "0.7.2" in result["driver"] or "lgpio" in result["driver"], "not the C library"
-    assert (result["counted"], result["told"], result["in_order"]) == (PRESSES, PRESSES, True)
+    assert (result["counted"], result["received"], result["in_order"]) == (PRESSES, PRESSES, True)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from client_swarm import Crowd
+from client_swarm import ClientSwarm
 from proxy import Deployed, listens
 from server import DEADLINE, ROOT, TOKEN, Server, until
 
@@ -44,7 +44,7 @@ def proxies(tmp_path, servers):
 
 @pytest.fixture
 def crowds(proxies):
-    crowds = [Crowd(port, SCREENS) for port in proxies]
+    crowds = [ClientSwarm(port, SCREENS) for port in proxies]
     yield crowds
     for crowd in crowds:
         crowd.close()

@@ -15,7 +15,7 @@ PRESSES = 120
 
 def published(log, at):
     """Return the number of changes published before the cut, one byte each in a file."""
-    (file,) = {file for kind, file, _, name in log.records if kind == "n" and name == b"told"} or {None}
+    (file,) = {file for kind, file, _, name in log.records if kind == "n" and name == b"announced"} or {None}
     return sum(kind == "w" and which == file for kind, which, _, _ in log.records[:at])
 
 

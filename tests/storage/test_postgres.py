@@ -11,7 +11,6 @@ import time
 import psycopg
 import pytest
 import requests
-from postgres import Postgres
 from server import DEADLINE, PASSWORD, ROOT, SUPPORT, Server, until
 
 
@@ -29,14 +28,6 @@ def start_on(tmp_path):
     yield start_on
     for server in servers:
         server.stop()
-
-
-@pytest.fixture
-def own_postgres():
-    """A PostgreSQL server for one test, which may stop it or close its connections."""
-    postgres = Postgres()
-    yield postgres
-    postgres.close()
 
 
 def test_press_on_one_server_reaches_the_screens_of_all_servers(postgres, start_on, watch):

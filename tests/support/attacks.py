@@ -33,7 +33,7 @@ class Target:
         self.port, self.feed_port = port, feed_port
         self.end = time.monotonic() + seconds
 
-    def goes_on(self):
+    def active(self):
         return time.monotonic() < self.end
 
     def connect(self, source=None, buffer=None):
@@ -48,7 +48,7 @@ class Target:
                 peer.connect((HOST, self.port))
             except OSError:
                 peer.close()
-                if not self.goes_on():
+                if not self.active():
                     raise
                 time.sleep(0.05)
                 continue
@@ -64,7 +64,7 @@ def crowd(number, attack, target, *arguments):
     import gevent
 
     def run(which):
-        while target.goes_on():
+        while target.active():
             with contextlib.suppress(OSError):
                 attack(target, which, *arguments)
             gevent.sleep(0)
@@ -91,7 +91,7 @@ def pipeline(target, _which, route):
     peer = target.connect()
     reader = drain(peer)
     request = GET.format(route).encode() * 50
-    while target.goes_on() and not reader.dead:
+    while target.active() and not reader.dead:
         peer.sendall(request)
     peer.close()
 
@@ -100,7 +100,7 @@ def pipeline_unread(target, _which):
     """Pipeline requests for large responses and read nothing."""
     peer = target.connect(buffer=4096)
     with contextlib.suppress(OSError):
-        while target.goes_on():
+        while target.active():
             peer.sendall(GET.format("/api/history?limit=1000").encode() * 20)
     peer.close()
 
@@ -108,7 +108,7 @@ def pipeline_unread(target, _which):
 def ask(target, _which, route):
     """Send the request repeatedly and read each response."""
     peer = target.connect()
-    while target.goes_on():
+    while target.active():
         peer.sendall(GET.format(route).encode())
         received = b""
         while b"\r\n\r\n" not in received:
@@ -128,7 +128,7 @@ def ask(target, _which, route):
 def post_without_right(target, _which):
     peer = target.connect()
     reader = drain(peer)
-    while target.goes_on() and not reader.dead:
+    while target.active() and not reader.dead:
         peer.sendall(b"POST /api/press HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" * 50)
     peer.close()
 
@@ -149,7 +149,7 @@ def body(target, _which, piece):
     peer = target.connect()
     reader = drain(peer)
     peer.sendall(CHUNKED)
-    while target.goes_on() and not reader.dead:
+    while target.active() and not reader.dead:
         peer.sendall(piece)
     peer.close()
 
@@ -157,7 +157,7 @@ def body(target, _which, piece):
 def slow_body(target, _which):
     peer = target.connect()
     peer.sendall(b"POST /api/press HTTP/1.1\r\nHost: x\r\nContent-Length: 16000\r\n\r\n")
-    while target.goes_on():
+    while target.active():
         peer.sendall(b"x" * 100)
         time.sleep(0.1)
 
@@ -190,7 +190,7 @@ def unfinished(target, _which, size):
 def dripping(target, _which):
     peer = target.connect()
     for byte in itertools.cycle(b"GET /"):
-        if not target.goes_on():
+        if not target.active():
             break
         peer.sendall(bytes([byte]))
         time.sleep(0.05)
@@ -256,7 +256,7 @@ def rejoin(target, _which):
     """Leave and rejoin both namespaces repeatedly."""
     peer = websocket(target)
     reader = drain(peer)
-    while target.goes_on() and not reader.dead:
+    while target.active() and not reader.dead:
         peer.sendall((frame("40") + frame("40/graph,") + frame("41") + frame("41/graph,")) * 20)
     peer.close()
 
@@ -266,7 +266,7 @@ def send_frames(target, _which, data, first=b""):
     peer = websocket(target)
     reader = drain(peer)
     peer.sendall(frame("40") + first)
-    while target.goes_on() and not reader.dead:
+    while target.active() and not reader.dead:
         peer.sendall(data * 200)
     peer.close()
 
@@ -276,7 +276,7 @@ def poll(target, _which):
     peer, sid = polling(target)
     request = f"POST {POLLING}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n3".encode()
     reader = drain(peer)
-    while target.goes_on() and not reader.dead:
+    while target.active() and not reader.dead:
         peer.sendall(request * 50)
     peer.close()
 
@@ -308,7 +308,7 @@ def hold_on(target, _which, data):
     peer.sendall(UPGRADE.format("", "").encode() + frame("40"))
     with contextlib.suppress(OSError):
         peer.sendall(data)
-        while target.goes_on():
+        while target.active():
             time.sleep(1)
             peer.sendall(frame("3"))
     peer.close()
@@ -376,7 +376,7 @@ def endless_message(target, _which):
     peer.sendall(bytes([4, len(ready)]) + ready)
     drain(peer)
     more = (b"\x01\xff" + b"x" * 255) * 100
-    while target.goes_on():
+    while target.active():
         peer.sendall(more)
     peer.close()
 

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-quic", "--no-first-run"]
-PLAY = "--autoplay-policy=no-user-gesture-required"
+AUTOPLAY = "--autoplay-policy=no-user-gesture-required"
 
 
 def connected(page):

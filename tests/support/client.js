@@ -10,7 +10,7 @@ socket.on('count', async (count) => {
   print('count', count);
   if (count.cause === 'connect') {
     if (transports.length > 1 && socket.io.engine.transport.name === 'polling') { await new Promise((done) => socket.io.engine.once('upgrade', done)); }
-    for (const key of ['a', 'b', 'b']) { print('answer', await socket.timeout(20000).emitWithAck('press', { key })); }
+    for (const key of ['a', 'b', 'b']) { print('result', await socket.timeout(20000).emitWithAck('press', { key })); }
     print('transport', socket.io.engine.transport.name);
     socket.disconnect();
   }

@@ -4,7 +4,7 @@
 
 Half of the clients use WebSocket, half long polling. Every SECONDS a random one disconnects, and reconnects
 (0: never). For each line on standard input, the program prints what they have received so far, as JSON with
-the fields of `Crowd.ask`.
+the fields of `ClientSwarm.ask`.
 """
 
 if __name__ == "__main__":
@@ -29,7 +29,7 @@ from server import DEADLINE, until
 BACK = (0.25, 4.75)
 
 
-class Crowd:
+class ClientSwarm:
     """`clients` clients of the server, or of a proxy in front of it, at `port`."""
 
     def __init__(self, port, clients, leaves=0):
@@ -79,9 +79,9 @@ class Screen:
             try:
                 with Browser(self) as browser:
                     self.browser = browser
-                    for packet in browser.polled() if self.polls else browser.heard():
+                    for packet in browser.polling_packets() if self.polls else browser.websocket_packets():
                         if packet.startswith('42["count"'):
-                            self.told(json.loads(packet[2:])[1])
+                            self.check_count(json.loads(packet[2:])[1])
                             if lost is not None:
                                 self.seen.returned += 1
                                 self.seen.longest = max(self.seen.longest, time.monotonic() - lost)
@@ -91,7 +91,7 @@ class Screen:
                 lost = lost or time.monotonic()
                 time.sleep(random.uniform(*BACK))
 
-    def told(self, count):
+    def check_count(self, count):
         """Check that a count is newer than the one shown, or, after a connect, not older."""
         reconnected = not self.here and count["cause"] == "connect"
         if self.seq is not None and count["seq"] < self.seq + (not reconnected):
@@ -110,8 +110,8 @@ class Browser(Wire):
         cookies = "; ".join(f"{name}={value}" for name, value in self._screen.cookies.items())
         super().request(method, path, body, [*headers, f"Cookie: {cookies}"] if cookies else headers, version)
 
-    def answer(self):
-        response = super().answer()
+    def read_response(self):
+        response = super().read_response()
         self._store_cookies()
         return response
 
@@ -122,18 +122,18 @@ class Browser(Wire):
                 name, _, value = value.split(";")[0].partition("=")
                 self._screen.cookies[name] = value
 
-    def heard(self):
+    def websocket_packets(self):
         """Yield the packets of a WebSocket."""
         self.upgrade()
         self._store_cookies()
         assert self.head.startswith("HTTP/1.1 101 "), self.head
         self.say("40")
         while True:
-            opcode, payload = self.hear()
+            opcode, payload = self.read_frame()
             assert opcode == 1, opcode
             yield payload.decode()
 
-    def polled(self):
+    def polling_packets(self):
         """Yield the packets of long polls."""
         self.open_polling()
         assert self.post("40")[0] == 200

@@ -37,7 +37,7 @@ def length():
 def connect(auth=None):
     if auth == {"wait": True}:
         gevent.sleep(0.5)
-    if auth == {"refuse": True}:
+    if auth == {"reject": True}:
         raise ConnectionRefusedError("no")
 
 
@@ -84,12 +84,12 @@ def ask_me():
     emit("question", 7, callback=lambda *data: callback_results.append(data))
 
 
-@socketio.on("fail my answer")
+@socketio.on("fail in callback")
 def fail_in_the_callback():
     emit("question", 7, callback=lambda *_: 1 / 0)
 
 
-@socketio.on("answers")
+@socketio.on("callback results")
 def get_callback_results():
     return callback_results
 
@@ -162,7 +162,7 @@ def greet(auth=None):
     socketio.start_background_task(socketio.emit, "later", 4, namespace="/greeting")
     if auth == {"wait": True}:
         gevent.sleep(0.3)
-    if auth == {"refuse": True}:
+    if auth == {"reject": True}:
         raise ConnectionRefusedError("no")
 
 

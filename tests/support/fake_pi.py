@@ -18,7 +18,7 @@ CPUINFO = (
     "Hardware\t: BCM2835\nRevision\t: c03111\nSerial\t\t: 0\nModel\t\t: Raspberry Pi 4 Model B Rev 1.1\n"
 )
 #: Maximum delay of an edge, in seconds; a run with a later one is inconclusive for the sampler.
-LATE = 0.010
+MAX_EDGE_DELAY = 0.010
 
 
 class FakePi:
@@ -71,7 +71,7 @@ class FakePi:
 
     def inconclusive(self):
         """Return whether the machine was too busy for a meaningful run."""
-        return self.late > LATE or self.server.health().json()["hardware"]["long_gaps"] > 0
+        return self.late > MAX_EDGE_DELAY or self.server.health().json()["hardware"]["long_gaps"] > 0
 
     def _read(self, offset):
         return struct.unpack_from("<I", self._memory, offset)[0]

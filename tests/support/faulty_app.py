@@ -39,7 +39,7 @@ def hang(*_):
     _sleep(1000)
 
 
-def burn_out():
+def break_led():
     raise OSError("the light burnt out")
 
 
@@ -52,7 +52,7 @@ elif os.environ["VARIANT"] == "writer hangs":
     sqlite.SqliteDatabase._record = hang
 elif os.environ["VARIANT"] == "light breaks":
     writes = iter(range(5))
-    simulated.SimulatedOutput.write = lambda pin, level: burn_out() if next(writes, None) is None else None
+    simulated.SimulatedOutput.write = lambda pin, level: break_led() if next(writes, None) is None else None
 elif os.environ["VARIANT"] == "blocked":
     gevent.spawn(block_the_hub)
 elif os.environ["VARIANT"] == "busy":

@@ -10,7 +10,7 @@ def message(**keys):
     return [json.dumps(keys).encode()]
 
 
-GOOD = [
+VALID = [
     (message(x=1763760000123, y=2.5), ("Value", 1763760000123, 2.5)),
     (message(x=0, y=-3), ("Value", 0, -3)),
     (message(x=8.64e15, y=1e308), ("Value", 8.64e15, 1e308)),
@@ -27,7 +27,7 @@ GOOD = [
 ]
 
 
-BAD = [
+INVALID = [
     ([b""], "not_json"),
     ([b"{"], "not_json"),
     ([b'{"y": NaN}'], "not_json"),

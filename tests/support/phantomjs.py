@@ -65,7 +65,7 @@ class Phantom:
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.states[-1:]}, {self.errors}") from None
 
-    def picture(self):
+    def screenshot(self):
         """Take a screenshot, close the page, and return the path of the PNG."""
         Path(f"{self._picture}.now").touch()
         self._process.wait(DEADLINE)

@@ -51,9 +51,9 @@ class Postgres:
         log = (self.folder / "log").open("a")
         self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
         log.close()
-        until(self.answers, "PostgreSQL to accept connections")
+        until(self.is_ready, "PostgreSQL to accept connections")
 
-    def answers(self):
+    def is_ready(self):
         with socket.socket() as probe:
             probe.settimeout(1)
             if probe.connect_ex(("127.0.0.1", self.port)):

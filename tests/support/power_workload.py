@@ -2,7 +2,7 @@
 
     python tests/support/power_workload.py FOLDER PRESSES
 
-For each announced event it writes a byte to the file `told` in the folder, which records the moment.
+For each announced event it writes a byte to the file `announced` in the folder, which records the moment.
 """
 
 import sys
@@ -17,7 +17,7 @@ from storage import Change, SqliteDatabase, Store
 
 def main(folder, presses):
     database = SqliteDatabase(folder / "button.db", goal=20)
-    with (folder / "told").open("wb", buffering=0) as announced:
+    with (folder / "announced").open("wb", buffering=0) as announced:
         store = Store(database)
         store.subscribe(lambda _event: announced.write(b"."))
         for task in store.tasks():

@@ -29,15 +29,15 @@ CLOSE = 0x88
 class Proxy:
     """A proxy in front of a server.
 
-    `requests` are the times and paths of all requests; `given_up` the times at which a client cancelled an
-    upgrade that did not complete.
+    `requests` are the times and paths of all requests, `cancelled_upgrades` the times at which a client
+    cancelled an upgrade that did not complete.
     """
 
     def __init__(self, server, mode):
         self._backend = ("127.0.0.1", server.port)
         self.mode = mode
         self.requests = []
-        self.given_up = []
+        self.cancelled_upgrades = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self._ended = threading.Event()
         self._sockets = set()
@@ -81,7 +81,7 @@ class Proxy:
         elif self.mode == "hang":
             while client.recv(4096):
                 pass
-            self.given_up.append(time.monotonic())
+            self.cancelled_upgrades.append(time.monotonic())
         elif self.mode == "blackhole":
             with socket.create_connection(self._backend) as server:
                 server.sendall(head + b"\r\n\r\n")
@@ -89,7 +89,7 @@ class Proxy:
                 client.sendall(response + b"\r\n\r\n")
                 while (data := client.recv(4096)) and data[0] != CLOSE:
                     pass
-            self.given_up.append(time.monotonic())
+            self.cancelled_upgrades.append(time.monotonic())
         else:
             return True
         return False

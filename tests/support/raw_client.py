@@ -56,7 +56,7 @@ class Wire:
             lines.append(f"Content-Length: {len(body)}")
         self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b""))
 
-    def answer(self):
+    def read_response(self):
         """Return the status and the body of the next HTTP response."""
         while b"\r\n\r\n" not in self.buffer:
             more = self.socket.recv(65536)
@@ -71,7 +71,7 @@ class Wire:
 
     def ask(self, *arguments, **more):
         self.request(*arguments, **more)
-        return self.answer()
+        return self.read_response()
 
     # --- Engine.IO ---
 
@@ -155,7 +155,7 @@ class Wire:
     def say(self, payload, **more):
         self.send(self.frame(payload, **more))
 
-    def hear(self):
+    def read_frame(self):
         """Return the opcode and payload of the next frame that is no Engine.IO ping."""
         for _ in range(5):
             first, second = self.take(2)
@@ -176,7 +176,7 @@ class Wire:
     def text(self, info=False):
         """Return the next text message, other than `info` unless requested."""
         while True:
-            opcode, payload = self.hear()
+            opcode, payload = self.read_frame()
             assert opcode == 1, (opcode, payload)
             if info or not payload.startswith(b'42["info"'):
                 return payload.decode()
@@ -184,6 +184,6 @@ class Wire:
     def close_code(self):
         """Skip to the close frame and return its code."""
         while True:
-            opcode, payload = self.hear()
+            opcode, payload = self.read_frame()
             if opcode == 8:
                 return int.from_bytes(payload[:2], "big")

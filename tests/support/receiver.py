@@ -16,7 +16,7 @@ class Receiver:
         self.status = 200
         self.every, self.last = 0.0, 0.0  # minimum interval in seconds; time of the last 200
         self.got = []  # (headers, body) of each request
-        self.answered = []  # seq of each event that got a 200
+        self.accepted = []  # seq of each event that got a 200
         self.go_on = threading.Event()
         receiver = self
 
@@ -31,7 +31,7 @@ class Receiver:
                     status = 429
                 if status == 200:
                     receiver.last = time.monotonic()
-                    receiver.answered.append(json.loads(body)["seq"])
+                    receiver.accepted.append(json.loads(body)["seq"])
                 self.send_response(status)
                 self.send_header("Location", "/elsewhere")
                 self.send_header("Content-Length", "0")

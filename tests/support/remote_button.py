@@ -24,7 +24,7 @@ class RemoteButton(Server):
     def push(self):
         """Press the button for 0.25 s, since there is no server that confirms the press."""
         self.set_level("0")
-        self.let_go_after(0.25)
+        self.release_after(0.25)
 
     def waiting(self):
         with contextlib.closing(sqlite3.connect(self.folder / "button-spool.db")) as db:

@@ -3,7 +3,6 @@
 import contextlib
 import operator
 import os
-import queue
 import re
 import signal
 import subprocess
@@ -119,9 +118,9 @@ class Server:
         before = self.pin_presses()
         self.set_level("0")
         until(lambda: self.pin_presses() > before, "the press of the pin")
-        self.let_go_after(held)
+        self.release_after(held)
 
-    def let_go_after(self, seconds):
+    def release_after(self, seconds):
         """Release the button after `seconds`, and wait until the sampler has detected it."""
         pause = threading.Event()
         pause.wait(seconds)
@@ -199,7 +198,6 @@ class Screen:
         self.transports = transports
         self.counts = []
         self.infos = []
-        self.answers = queue.Queue()
         self.client = in_order(socketio.Client(reconnection=False))
         self.client.on("count", self.counts.append)
         self.client.on("info", self.infos.append)

@@ -20,7 +20,7 @@ HISTORY = 100_000
 #: Goal of that database.
 GOAL = 20
 #: Growth below which memory counts as released, in bytes.
-CALM_MEMORY = 8 * 2**20
+MAX_RETAINED_MEMORY = 8 * 2**20
 
 
 def fill(path):
@@ -41,7 +41,8 @@ class Siege:
 
     `attack(name, seconds)` returns the figures: `press` and `screens`, the maximum delays in seconds;
     `memory` and `memory_after`, the growth in bytes; `stop`, the seconds from SIGTERM to the exit of the
-    process, during the attack unless it is in `ENDS`; `pin`, whether a press of the pin was counted.
+    process, during the attack unless it is in `STOPPED_ATTACKS`; `pin`, whether a press of the pin
+    was counted.
     """
 
     def __init__(self, folder, **settings):
@@ -71,13 +72,17 @@ class Siege:
                 peak = max(peak, self.memory())
             figures["pin"] = self._press_pin()
             figures["memory"] = peak - before
-            if name in ENDS:
+            if name in STOPPED_ATTACKS:
                 attacker.kill()
                 attacker.wait(DEADLINE)
                 until(self._is_calm, "the attackers to be disconnected", deadline=60)
                 # Work may still be pending, such as a password's hash.
                 with contextlib.suppress(AssertionError):
-                    until(lambda: self.memory() - before < CALM_MEMORY, "memory to be released", deadline=12)
+                    until(
+                        lambda: self.memory() - before < MAX_RETAINED_MEMORY,
+                        "memory to be released",
+                        deadline=12,
+                    )
                 figures["memory_after"] = self.memory() - before
             started = time.monotonic()
             assert self.server.stop() == 0
@@ -113,7 +118,7 @@ class Siege:
         self.server.set_level("0")
         for screen in self.screens:
             screen.wait_for(before + 1)
-        self.server.let_go_after(0.05)
+        self.server.release_after(0.05)
         return True
 
     def _is_calm(self):
@@ -128,4 +133,4 @@ class Siege:
 
 
 #: Attacks that end before SIGTERM, so that memory can be measured after them.
-ENDS = {name for number, name in enumerate(ATTACKS) if number % 2}
+STOPPED_ATTACKS = {name for number, name in enumerate(ATTACKS) if number % 2}

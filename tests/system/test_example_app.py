@@ -100,10 +100,10 @@ def test_room_message_reaches_members_but_not_the_sender(open_client, name):
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_callback_receives_the_acknowledgement_of_the_client(open_client, name):
     client = open_client(name)
-    before = len(client.call("answers"))
+    before = len(client.call("callback results"))
     client.emit("ask me")
-    until(lambda: len(client.call("answers")) > before, "the acknowledgement")
-    assert client.call("answers")[-1] == [42]
+    until(lambda: len(client.call("callback results")) > before, "the acknowledgement")
+    assert client.call("callback results")[-1] == [42]
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)
@@ -147,14 +147,14 @@ def test_request_body_size_is_unlimited_by_default(example_app, size):
 def test_exception_in_a_handler_does_not_affect_other_clients(open_client, example_app):
     client = open_client()
     client.emit("fail")
-    client.emit("fail my answer")
+    client.emit("fail in callback")
     until(lambda: "on purpose" in "".join(example_app.log), "the traceback of the application")
     assert open_client().call("echo", 1) == 1
 
 
 def test_rejected_connect_raises_connection_error(open_client):
     with pytest.raises(socketio.exceptions.ConnectionError):
-        open_client(auth={"refuse": True})
+        open_client(auth={"reject": True})
 
 
 def test_disconnect_during_the_connect_handler_leaks_nothing(open_client, example_app):
@@ -294,13 +294,13 @@ def test_rejected_connect_delivers_nothing(example_app, name):
     with Wire(example_app) as wire:
         if name == "websocket":
             wire.open_websocket()
-            wire.say('40/greeting,{"refuse":true}')
+            wire.say('40/greeting,{"reject":true}')
             assert wire.text() == REJECTED
             wire.say("40/other,")
             assert wire.text().startswith("40/other,")
         else:
             wire.open_polling()
-            wire.post('40/greeting,{"refuse":true}')
+            wire.post('40/greeting,{"reject":true}')
             assert wire.poll()[1] == REJECTED.encode()
     disconnect(watcher)
 

@@ -131,7 +131,7 @@ def test_webhook_continues_after_the_database_lost_changes(tmp_path, own_postgre
     server = Server(tmp_path, database=own_postgres.new(), hardware="none", webhook=receiver.url)
     try:
         server.press()
-        until(lambda: receiver.answered == [1], "the first post")
+        until(lambda: receiver.accepted == [1], "the first post")
         own_postgres.stop()
         before = own_postgres.folder / "before"
         subprocess.run(["cp", "-a", own_postgres.folder / "data", before], check=True)
@@ -147,7 +147,7 @@ def test_webhook_continues_after_the_database_lost_changes(tmp_path, own_postgre
         receiver.status = 200
         receiver.go_on.set()
         server.press()
-        until(lambda: receiver.answered == [1, 2, 2], "the new change")
+        until(lambda: receiver.accepted == [1, 2, 2], "the new change")
         ids = [headers["webhook-id"] for headers, _ in receiver.got]
         assert len(set(ids)) == 3
     finally:

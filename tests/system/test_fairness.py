@@ -34,10 +34,10 @@ from storage import SqliteDatabase
 def test_headers_over_16_kib_get_431(shared, lines):
     with Wire(shared) as wire:
         wire.send(b"GET /api/count HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n")
-        assert wire.answer()[0] == 431
+        assert wire.read_response()[0] == 431
     with Wire(shared) as wire:
         wire.send(b"GET /api/count HTTP/1.1\r\nHost: x\r\n" + lines[: MAX_HEAD_SIZE + 4096])
-        assert wire.answer()[0] == 431, "before the headers are complete"
+        assert wire.read_response()[0] == 431, "before the headers are complete"
 
 
 def test_pipelined_requests_get_responses_after_a_half_close(shared):
@@ -72,12 +72,12 @@ def test_body_after_100_continue_is_not_parsed_as_a_request(shared):
         wire.send(f"{head}Content-Length: {len(body)}\r\n\r\n")
         assert wire.take(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
         wire.send(body)
-        assert wire.answer()[0] == 201
+        assert wire.read_response()[0] == 201
         assert wire.ask("GET", "/api/count")[0] == 200, "one response for each request"
     with Wire(shared) as wire:
         wire.send(head.replace("HTTP/1.1", "HTTP/1.0") + "Content-Length: 1\r\n\r\n")
         wire.send("x")
-        assert wire.answer()[0] == 201, "HTTP/1.0 has no 100 Continue"
+        assert wire.read_response()[0] == 201, "HTTP/1.0 has no 100 Continue"
 
 
 def test_connection_reset_during_connect_leaves_no_session(server):
@@ -138,7 +138,7 @@ def test_hostile_header_never_gets_a_5xx_response(shared, name):
                     b"%b %b HTTP/1.1\r\nHost: x\r\n%b\r\nContent-Length: %d\r\n\r\n%b"
                     % (method, path.encode("latin-1"), HOSTILE_HEADERS[name], len(body), body)
                 )
-                assert wire.answer()[0] < 500, (path, method)
+                assert wire.read_response()[0] < 500, (path, method)
     assert not [line for line in shared.log if "Traceback" in line]
 
 
@@ -150,14 +150,14 @@ def test_screen_connects_despite_cookies_of_another_application(shared):
             headers=["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
                      f"Sec-WebSocket-Key: {KEY}", "Cookie: other=X"],
         )  # fmt: skip
-        assert wire.answer()[0] == 101
+        assert wire.read_response()[0] == 101
     with Wire(shared) as wire:
         head = (
             "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n"
         )
         wire.send(head.encode() + b"Cookie: other=\xff\xfe; b=\xe9\r\n\r\n")
-        assert wire.answer()[0] == 101
+        assert wire.read_response()[0] == 101
         wire.enter()
 
 
@@ -174,7 +174,7 @@ def test_polling_fast_path_checks_host_and_origin(shared):
     with Wire(shared) as wire:
         wire.open_polling().join()
         wire.send(f"POST {wire.path} HTTP/1.1\r\nHost: a_b\r\nContent-Length: 1\r\n\r\n3")
-        assert wire.answer()[0] == 400, "an invalid Host"
+        assert wire.read_response()[0] == 400, "an invalid Host"
 
 
 # --- the log ---

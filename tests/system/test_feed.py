@@ -12,7 +12,7 @@ import time
 import pytest
 import requests
 import zmq
-from feed_messages import BAD
+from feed_messages import INVALID
 from graph import endpoint_of
 from server import DEADLINE, ROOT, SUPPORT, TRANSPORTS, until
 
@@ -80,7 +80,7 @@ def test_malformed_messages_are_counted_and_dropped(watch_graph, publish, server
     graph, publisher = watch_graph(server), publish(server)
     publisher.send_json({"y": 1})
     until(lambda: graph.values() == [1], "the first sample")
-    sent = [(frames, reason) for frames, reason in BAD if sum(map(len, frames)) < feed.MAX_FRAME_SIZE]
+    sent = [(frames, reason) for frames, reason in INVALID if sum(map(len, frames)) < feed.MAX_FRAME_SIZE]
     for frames, _ in sent:
         publisher.send_multipart(frames)
     publisher.send_json({"y": 2})

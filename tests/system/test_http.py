@@ -58,20 +58,20 @@ def test_malformed_request_gets_400(wire, request_):
 def test_polled_pong_with_malformed_headers_gets_400(wire, lines):
     wire.open_polling()
     wire.send(f"POST {wire.path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n3")
-    assert wire.answer()[0] == 400
+    assert wire.read_response()[0] == 400
 
 
 def test_unusual_but_valid_headers_are_accepted(wire):
     head = ["X-Empty:", "x!#$%&'*+.^_`|~-9:\ta: b \t", "accept: a", "Accept: b", "Cookie: \xff"]
     for eol in ("\r\n", "\n"):
         wire.send((eol.join(["GET /api/count HTTP/1.1", "host: x", *head]) + eol * 2).encode("latin-1"))
-        assert wire.answer()[0] == 200
+        assert wire.read_response()[0] == 200
 
 
 @pytest.mark.parametrize("target", ["http://x/api/count", "HTTPS://x:1/api/count?a"])
 def test_absolute_form_request_target_is_accepted(wire, target):
     wire.send(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n")
-    status, body = wire.answer()
+    status, body = wire.read_response()
     assert (status, json.loads(body)["goal"]) == (200, 20)
 
 
@@ -107,7 +107,7 @@ def test_malformed_chunked_body_gets_400_and_changes_nothing(shared):
     assert shared.count()["seq"] == before
     with Wire(shared) as wire:
         wire.send(head + b"0\r\n\r\n")
-        assert wire.answer()[0] == 201
+        assert wire.read_response()[0] == 201
 
 
 def test_slow_requests_time_out_and_block_no_other_request(server):
@@ -160,7 +160,7 @@ def test_connections_get_503_before_descriptors_run_out(start):
     for _ in range(700):
         wires.append(Wire(server))
         wires[-1].send(b"GET /api/count HTTP/1.1\r\nHost: x\r\n\r\n")
-    rejected = sum(wire.answer()[0] == 503 for wire in wires)
+    rejected = sum(wire.read_response()[0] == 503 for wire in wires)
     assert rejected >= 100
     for wire in wires:
         wire.socket.close()

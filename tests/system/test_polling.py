@@ -66,7 +66,7 @@ def test_second_poll_closes_the_session(wire, shared):
     threading.Event().wait(0.1)
     with Wire(shared) as second:
         assert second.ask("GET", wire.path)[0] == 400
-    assert wire.answer() == (200, b"1")
+    assert wire.read_response() == (200, b"1")
     assert wire.poll()[0] == 400
 
 
@@ -84,7 +84,7 @@ def test_close_packet_ends_a_polling_session(wire, shared):
     wire.request("GET", wire.path)
     with Wire(shared) as second:
         assert second.ask("POST", wire.path, b"1")[0] == 200
-        assert wire.answer()[0] == 200
+        assert wire.read_response()[0] == 200
         assert second.ask("GET", wire.path)[0] == 400
 
 
@@ -95,7 +95,7 @@ def test_upgrade_releases_the_poll_and_closes_polling(server):
         websocket.upgrade(f"/socket.io/?EIO=4&transport=websocket&sid={polling.sid}")
         websocket.say("2probe")
         assert websocket.text() == "3probe"
-        released = polling.answer()
+        released = polling.read_response()
         if b"info" in released[1]:  # sent before the noop
             released = polling.poll()
         assert released == (200, b"6"), "the waiting poll is released"
@@ -143,7 +143,7 @@ def test_chunked_post_is_accepted(wire):
     wire.open_polling()
     wire.request("POST", wire.path, headers=["Transfer-Encoding: chunked"])
     wire.send(b"2\r\n40\r\n0\r\n\r\n")
-    assert wire.answer() == (200, b"ok")
+    assert wire.read_response() == (200, b"ok")
     assert wire.poll()[1].startswith(b"40{")
 
 
@@ -153,9 +153,9 @@ def test_ping_on_a_probe_does_not_affect_polling(server):
         polling.request("GET", polling.path)
         websocket.upgrade(f"/socket.io/?EIO=4&transport=websocket&sid={polling.sid}")
         websocket.say(b"?", opcode=9)
-        assert websocket.hear() == (10, b"?")
+        assert websocket.read_frame() == (10, b"?")
         server.press()
-        assert b'"press"' in polling.answer()[1] or polling.poll_for(b'"press"')
+        assert b'"press"' in polling.read_response()[1] or polling.poll_for(b'"press"')
 
 
 def test_frames_after_a_failed_probe_are_ignored(server):

@@ -163,6 +163,7 @@ def test_sigterm_closes_clients_and_exits_in_time(server, watch):
         screen.wait_for(0)
     server.press()
     assert server.stop(signal.SIGTERM) == 0
+    assert not [line for line in server.log if "took too long" in line]
     for screen in screens:
         until(lambda screen=screen: not screen.client.connected, "the disconnect")
         assert screen.counts[-1]["seq"] == 1
@@ -200,7 +201,7 @@ def test_javascript_client_receives_counts_and_presses(server, name):
     done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=True)
     received = [json.loads(line) for line in done.stdout.splitlines()]
     counts = [data["count"] for what, data in received if what == "count"]
-    responses = [data["seq"] for what, data in received if what == "answer" and data["ok"]]
+    responses = [data["seq"] for what, data in received if what == "result" and data["ok"]]
     assert (counts, responses) == ([20, 19, 18], [1, 2, 2])
     assert received[-1] == ["transport", "polling" if name == "polling" else "websocket"]
 

@@ -45,7 +45,7 @@ def test_server_sends_ready_then_watchdog_then_stopping(systemd, start):
 def test_watchdog_notifications_stop_when_a_component_hangs(systemd, start, variant):
     server = start(program=VARIANT, environ=notify_environ(systemd, VARIANT=variant))
     server.set_level("0")
-    server.let_go_after(0.25)
+    server.release_after(0.25)
     assert receive(systemd) == "READY=1"
     assert receive(systemd) == "WATCHDOG=1"
     systemd.settimeout(1.2)  # WATCHDOG_USEC

@@ -23,7 +23,7 @@ def test_every_change_is_posted_in_order_with_a_text(start, receiver):
     server.push()
     server.api("undo")
     server.api("goal", "PUT", json={"goal": 25})
-    until(lambda: receiver.answered == [1, 2, 3], "the deliveries")
+    until(lambda: receiver.accepted == [1, 2, 3], "the deliveries")
     texts = [json.loads(body)["text"] for _, body in receiver.got]
     assert texts == ["A deal! 19 of 20 to go.", "Undone: 20 of 20 to go.", "A new goal: 25 of 25 to go."]
     sent = json.loads(receiver.got[0][1])
@@ -34,7 +34,7 @@ def test_every_change_is_posted_in_order_with_a_text(start, receiver):
 
 def test_signature_follows_standard_webhooks(start, receiver):
     start(webhook=receiver.url, webhook_secret=SECRET).press()
-    until(lambda: receiver.answered, "the delivery")
+    until(lambda: receiver.accepted, "the delivery")
     headers, body = receiver.got[0]
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     expected = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
@@ -52,7 +52,7 @@ def test_failed_delivery_is_retried_before_later_events(start, receiver, status)
     assert f"webhook: the receiver responded with {status}" in server.health().json()["warnings"]
     assert server.health().status_code == 200
     receiver.status = 200
-    until(lambda: receiver.answered == [1, 2], "the deliveries")
+    until(lambda: receiver.accepted == [1, 2], "the deliveries")
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 2
     until(lambda: not server.health().json()["warnings"], "the warning to clear")
 
@@ -80,7 +80,7 @@ def test_https_receiver_gets_each_change_once(start, receiver, tmp_path):
     server = start(webhook=url, environ={"SSL_CERT_FILE": str(certificate)})
     server.press()
     server.press()
-    until(lambda: receiver.answered == [1, 2], "the deliveries")
+    until(lambda: receiver.accepted == [1, 2], "the deliveries")
     assert server.health().json()["webhook"]["warnings"] == []
 
 
@@ -91,7 +91,7 @@ def test_press_does_not_wait_for_the_receiver(start, receiver):
     until(lambda: receiver.got, "the delivery")
     for seq in range(2, 12):
         assert server.press()["seq"] == seq
-    assert not receiver.answered
+    assert not receiver.accepted
 
 
 class RawReceiver:
@@ -158,7 +158,7 @@ def test_rate_limited_receiver_gets_every_event(start, receiver):
     server = start(webhook=receiver.url)
     for _ in range(6):
         server.press()
-    until(lambda: receiver.answered == [1, 2, 3, 4, 5, 6], "the deliveries")
+    until(lambda: receiver.accepted == [1, 2, 3, 4, 5, 6], "the deliveries")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
@@ -171,12 +171,12 @@ def test_restart_loses_no_delivery(start, receiver, how):
     server.stop(how)
     receiver.status = 200
     server.start()
-    until(lambda: receiver.answered == [1, 2], "the deliveries")
+    until(lambda: receiver.accepted == [1, 2], "the deliveries")
     server.stop()  # and stores its position
     server.start()
     server.press()
-    until(lambda: receiver.answered[-1] == 3, "the delivery")
-    assert receiver.answered == [1, 2, 3]
+    until(lambda: receiver.accepted[-1] == 3, "the delivery")
+    assert receiver.accepted == [1, 2, 3]
 
 
 def test_new_webhook_starts_with_the_next_change(start, receiver):
@@ -186,8 +186,8 @@ def test_new_webhook_starts_with_the_next_change(start, receiver):
     server.environ["BUTTON_WEBHOOK"] = receiver.url
     server.start()
     server.press()
-    until(lambda: receiver.answered, "the delivery")
-    assert receiver.answered == [2]
+    until(lambda: receiver.accepted, "the delivery")
+    assert receiver.accepted == [2]
 
 
 @pytest.mark.slow
@@ -200,13 +200,13 @@ def test_one_of_many_servers_delivers_and_another_takes_over(tmp_path, postgres,
         servers.append(Server(folder, database=url, feed="off", webhook=receiver.url))
     for server in servers:
         server.press()
-    until(lambda: receiver.answered == [1, 2, 3], "the deliveries")
+    until(lambda: receiver.accepted == [1, 2, 3], "the deliveries")
     sender = next(server for server in servers if server.health().json()["webhook"]["sent"])
     servers.remove(sender)
     sender.stop()
     servers[0].press()
-    until(lambda: receiver.answered[-1] == 4, "the delivery", deadline=40)
-    assert receiver.answered == [1, 2, 3, 4]
+    until(lambda: receiver.accepted[-1] == 4, "the delivery", deadline=40)
+    assert receiver.accepted == [1, 2, 3, 4]
     for server in servers:
         server.stop()
 

@@ -54,7 +54,7 @@ def test_handshake_may_list_other_upgrades_and_options(wire):
         headers=["Upgrade: h2c, WebSocket", "Connection: keep-alive,\tUpgrade", "Sec-WebSocket-Version: 13",
                  f"Sec-WebSocket-Key: {KEY}"],
     )  # fmt: skip
-    assert wire.answer()[0] == 101
+    assert wire.read_response()[0] == 101
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 5, 6, 7])
@@ -70,7 +70,7 @@ def test_frame_split_at_any_byte_is_parsed(wire, cut):
 def test_several_frames_in_one_segment_are_parsed(wire):
     wire.open_websocket()
     wire.send(wire.frame("40") + wire.frame("3") * 5 + wire.frame(b"hi", opcode=9))
-    opcodes = {wire.hear()[0] for _ in range(4)}
+    opcodes = {wire.read_frame()[0] for _ in range(4)}
     assert opcodes == {1, 10}
 
 
@@ -82,7 +82,7 @@ def test_fragments_with_a_ping_in_between_are_one_message(wire):
         + wire.frame("0", opcode=0, fin=False)
         + wire.frame("", opcode=0)
     )
-    assert wire.hear() == (10, b"ping")
+    assert wire.read_frame() == (10, b"ping")
     assert wire.text().startswith("40{")
 
 
@@ -90,7 +90,7 @@ def test_pong_has_the_payload_of_the_ping(wire):
     wire.open_websocket()
     for payload in (b"", b"x" * 125):
         wire.say(payload, opcode=9)
-        assert wire.hear() == (10, payload)
+        assert wire.read_frame() == (10, payload)
 
 
 def test_unsolicited_pong_is_ignored(wire):
@@ -106,7 +106,7 @@ def test_unsolicited_pong_is_ignored(wire):
 def test_close_frame_is_echoed_and_the_connection_closed(wire, payload, code):
     wire.open_websocket()
     wire.say(payload, opcode=8)
-    assert wire.hear() == (8, code.to_bytes(2, "big")), "no frame comes before it"
+    assert wire.read_frame() == (8, code.to_bytes(2, "big")), "no frame comes before it"
     assert wire.ended() == b""
 
 
@@ -143,7 +143,7 @@ def test_oversized_frame_is_rejected_by_its_header(wire, cut, length):
     wire.say("", opcode=9)
     header = wire.frame("", length=length)
     wire.send(header[:cut])
-    assert wire.hear() == (10, b"")
+    assert wire.read_frame() == (10, b"")
     wire.send(header[cut:])
     assert wire.close_code() == 1009
 

@@ -2,18 +2,18 @@
 
 import hypothesis.strategies as some
 import pytest
-from feed_messages import BAD, GOOD, NOW
+from feed_messages import INVALID, NOW, VALID
 from hypothesis import given
 
 from integrations.samples import MAX_SAMPLES, MAX_SERIES, Malformed, Sample, SampleBuffer, parse
 
 
-@pytest.mark.parametrize(("frames", "sample"), GOOD)
+@pytest.mark.parametrize(("frames", "sample"), VALID)
 def test_valid_message_is_parsed(frames, sample):
     assert parse(frames, NOW) == sample
 
 
-@pytest.mark.parametrize(("frames", "reason"), BAD)
+@pytest.mark.parametrize(("frames", "reason"), INVALID)
 def test_invalid_message_is_rejected_with_its_reason(frames, reason):
     with pytest.raises(Malformed) as error:
         parse(frames, NOW)

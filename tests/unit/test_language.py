@@ -30,7 +30,7 @@ BANNED = {
     r"\bby itself\b|\bby themselves\b": "automatically",
     r"\bwants? (a|an|its|the|to)\b": "needs",
     r"\bknows? (nothing|only|of|whom)\b": "does not depend on",
-    r"\brefus(e|es|ed|al|als|ing)\b(?! presses)": "reject",
+    r"\brefus(e|es|ed|al|als|ing)\b(?! presses| by server)": "reject",
     r"\banswer(s|ed|ing)?\b": "response, respond",
     r"\b(comes?|came|gone|goes|going) on\b": "continues",
     r"\blooks? (whether|again|soon)\b": "checks",

@@ -53,7 +53,7 @@ def main(libraries, presses, seed, variant=""):
     result = {
         "driver": hardware["driver"],
         "counted": counted,
-        "told": len(seqs) - 1,
+        "received": len(seqs) - 1,
         "in_order": seqs == sorted(set(seqs)),
         "late": late,
         "worst_gap": hardware["worst_gap"],
