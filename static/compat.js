@@ -73,8 +73,8 @@ window.theButton = { horns: 0 };
   function showPlainPage() {
     var ring = button.byId('ring'), body = document.body;
     if (!ring) { return; }
-    body.innerHTML = '<div class="sheet narrow"><h1>' + ring.getAttribute('aria-label') + '</h1>' +
-      '<p>This browser is too old for the live page: it reloads every five seconds.</p></div>';
+    body.innerHTML = '<div class="sheet narrow"><h1>' + ring.getAttribute('aria-label') +
+      '</h1><p>This browser is too old for the live page: it reloads every five seconds.</p></div>';
     body.className = 'paper';
     setTimeout(function () { location.reload(); }, 5000);
   }

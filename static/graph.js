@@ -212,7 +212,7 @@
       legendHeight = legend.offsetHeight;
       if (button.graph.onLegendGrowth) { button.graph.onLegendGrowth(); }
     }
-    label = words.length ? 'Live values: ' + words.join(', ') : 'Live values: none yet';
+    label = 'Live values: ' + (words.join(', ') || 'none yet');
     labelTimer = labelTimer || setTimeout(function () {
       labelTimer = null;
       canvas.setAttribute('aria-label', label);
