@@ -84,6 +84,8 @@ class Program(NamedTuple):
     server: HTTPServer
     #: Whether the server can still see a press and write it; if not, systemd should restart it.
     is_alive: Callable[[], bool]
+    #: What it does, in one line.
+    summary: Callable[[], str]
     #: Logs how the button can be pressed.
     log_hardware: Callable[[], None]
 
@@ -92,8 +94,9 @@ def run(settings: Settings, open_browser: bool = False, demo: bool = False) -> N
     """Serve until SIGTERM or SIGINT. Raises what cannot be opened."""
     max_clients = limit_clients(settings)
     stopping = process.stop_event()
+    process.dump_stacks_on_signal()
     program = build(settings, demo, max_clients)
-    watchdog = Watchdog(os.environ, program.is_alive)
+    watchdog = Watchdog(os.environ, program.is_alive, program.summary)
     program.services.add("watchdog", watchdog.tasks())
     program.services.start()
     log.info("Maximum clients: %d", max_clients)
@@ -184,6 +187,7 @@ def build(settings: Settings, demo: bool, max_clients: int) -> Program:
         services,
         server,
         lambda: not (button.status()["trouble"] or store.is_stuck()),
+        partial(_summary, store, screens),
         partial(_log_hardware, settings, button, pins),
     )
 
@@ -211,7 +215,11 @@ def run_button(settings: Settings, url: str) -> None:
         led = Led(output, partial(_remote_led_state, remote, button))
         remote.subscribe(lambda _: led.blink(1))
         services.add("LED", led.tasks(), led.stop)
-    watchdog = Watchdog(os.environ, lambda: not button.status()["trouble"])
+    watchdog = Watchdog(
+        os.environ,
+        lambda: not button.status()["trouble"],
+        lambda: str(remote.status()["trouble"] or "All presses are delivered"),
+    )
     services.add("watchdog", watchdog.tasks())
     button.start()
     services.start()
@@ -303,6 +311,12 @@ def _log_event(event: Event) -> None:
     log.info(
         "%s by %s: %d of %d to go (seq %d)", event.kind, event.source, event.count, event.goal, event.seq
     )
+
+
+def _summary(store: Store, screens: Screens) -> str:
+    state = store.current
+    trouble = store.status()["trouble"]
+    return trouble or f"{state.count} of {state.goal} to go, {screens.status()['screens']} screens"
 
 
 def _led_state(store: Store, button: Button, screens: Screens) -> str:

@@ -168,6 +168,7 @@ class Button:
     def _call_back(self) -> None:
         while self._events:
             event, source = self._events.popleft()
+            log.debug("Contact %s %s", source, event)
             if event == "pressed":
                 self._presses += 1
                 self._last_press = time.time()

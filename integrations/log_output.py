@@ -62,6 +62,24 @@ def _write(text: str) -> None:
             data = data[os.write(2, data) :]
 
 
+class _JournalFormatter(logging.Formatter):
+    """Formats records with the priority prefixes of sd-daemon(3), which systemd's journal stores."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        # 2 is critical, 3 error, 4 warning, 6 info, 7 debug.
+        priority = {50: 2, 40: 3, 30: 4, 20: 6}.get(record.levelno, 7)
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).split("\n"))
+
+
+def _is_journal() -> bool:
+    """Return whether standard error is a stream of systemd's journal."""
+    try:
+        stream = os.fstat(2)
+    except OSError:
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{stream.st_dev}:{stream.st_ino}"
+
+
 class _Handler(logging.Handler):
     def __init__(self, writer: _Writer) -> None:
         super().__init__()
@@ -118,7 +136,8 @@ def start(level: str) -> None:
     global _writer
     _writer = _Writer()
     handler = _Handler(_writer)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    formatter = _JournalFormatter if _is_journal() else logging.Formatter
+    handler.setFormatter(formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     sys.stderr = _Stream(_writer)
 

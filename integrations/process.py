@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import gevent
 from gevent import event as gevent_event
 from gevent import monkey
+from gevent.util import print_run_info
 
 from . import log_output
 
@@ -136,6 +137,11 @@ def stop_event() -> gevent_event.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop)
     return stopping
+
+
+def dump_stacks_on_signal() -> None:
+    """Print the stacks of all greenlets and threads to `sys.stderr` on SIGUSR1."""
+    gevent.signal_handler(signal.SIGUSR1, lambda: print_run_info(file=sys.stderr))
 
 
 def _exit_late() -> None:

@@ -19,12 +19,16 @@ class Watchdog:
     Args:
         environ: The environment, for NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID.
         healthy: Whether the server is alive.
+        status: What it does, in one line for `systemctl status`.
     """
 
-    def __init__(self, environ: Mapping[str, str], healthy: Callable[[], bool]) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], healthy: Callable[[], bool], status: Callable[[], str]
+    ) -> None:
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._healthy = healthy
+        self._status = status
         limit = environ.get("WATCHDOG_USEC", "")
         watched = limit.isdecimal() and environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self._interval = max(MIN_INTERVAL, int(limit) / 1e6 / NOTIFICATIONS) if watched else 0.0
@@ -50,5 +54,5 @@ class Watchdog:
         """Send WATCHDOG=1 while the server is healthy; return if the watchdog is off."""
         while self._address and self._interval:
             if self._healthy():
-                self.notify("WATCHDOG=1")
+                self.notify(f"WATCHDOG=1\nSTATUS={self._status()}")
             gevent.sleep(self._interval)

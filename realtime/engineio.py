@@ -22,6 +22,7 @@ from .upgrade import RejectedUpgrade, Upgrade
 from .websocket import WebSocket
 
 log = logging.getLogger(__name__)
+NO_STORE = (("Cache-Control", "no-store"),)
 
 #: Seconds that an upgrade may take: behind a proxy that drops frames it never ends.
 UPGRADE_TIMEOUT = 10.0
@@ -116,18 +117,13 @@ class EngineServer(engineio.Server):
             response = ("400 BAD REQUEST", [("Sec-WebSocket-Version", "13")], str(error).encode())
         except Rejected as error:
             self.reject("request", str(error))
-            headers = [("Content-Type", "application/json")]
-            if error.status.startswith("503"):
-                headers.append(("Retry-After", "5"))
-            response = (error.status, headers, error.body)
+            retry = [("Retry-After", "5")] if error.status.startswith("503") else []
+            response = (error.status, [("Content-Type", "application/json"), *retry], error.body)
         if response is None:
             return []  # the connection is detached or parked
         status, headers, body = response
-        start_response(status, self._headers(environ, headers))
+        start_response(status, [*headers, *NO_STORE, *self._cors_headers(environ)])
         return [body]
-
-    def _headers(self, environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        return [*headers, ("Cache-Control", "no-store"), *self._cors_headers(environ)]
 
     def _handle(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Response | None:
         method = environ["REQUEST_METHOD"]
@@ -176,7 +172,8 @@ class EngineServer(engineio.Server):
         self.sockets[session.sid] = session
         self.handlers["connect"](session.sid, environ)
         self.heartbeat.add(session)
-        opened = Packet("0" + json.dumps(self._handshake(session, upgrade), separators=(",", ":")))
+        log.debug("%s opened by %s", session.sid, environ.get("REMOTE_ADDR"))
+        opened = self._open_packet(session, upgrade)
         if not upgrade:
             return "200 OK", [("Content-Type", "text/plain; charset=UTF-8")], opened.text.encode()
         assert request is not None
@@ -186,15 +183,16 @@ class EngineServer(engineio.Server):
         session.websocket.start(response + opened.frame, received)
         return None
 
-    def _handshake(self, session: Session, upgrade: bool) -> dict[str, Any]:
+    def _open_packet(self, session: Session, upgrade: bool) -> Packet:
         can_upgrade = not upgrade and self.allow_upgrades and "websocket" in self.transports
-        return {
+        handshake = {
             "sid": session.sid,
             "upgrades": ["websocket"] if can_upgrade else [],
             "pingInterval": int(self.ping_interval * 1000),
             "pingTimeout": int(self.ping_timeout * 1000),
             "maxPayload": self.max_http_buffer_size,
         }
+        return Packet("0" + json.dumps(handshake, separators=(",", ":")))
 
     def _accept(self, environ: dict[str, Any]) -> bytes:
         """Return the response to a handshake. Raises `HandshakeError`."""
@@ -246,7 +244,7 @@ class EngineServer(engineio.Server):
         request = environ.get("realtime.request")
         if request is None:
             raise Rejected(3, "long polling needs realtime.serve()")
-        start_response("200 OK", self._headers(environ, headers))
+        start_response("200 OK", [*headers, *NO_STORE, *self._cors_headers(environ)])
         poll = Poll(request.connection, session, *request.release())
         if session.probe is not None:
             self._release_later(self._upgrade_poll_interval, session, poll)
@@ -270,6 +268,7 @@ class EngineServer(engineio.Server):
 
     def handle_message(self, session: Session, message: str | bytes) -> None:
         """Pass a client's message to Socket.IO. A malformed one closes the session."""
+        log.debug("%s < %r, %d", session.sid, message[:2], len(message))  # without secrets, such as a token
         try:
             if isinstance(message, bytes):
                 self.handlers["message"](session.sid, message)
@@ -290,6 +289,7 @@ class EngineServer(engineio.Server):
 
     def session_closed(self, session: Session, reason: str) -> None:
         """Forget a session and notify the application."""
+        log.debug("%s closed: %s", session.sid, reason)
         self.sockets.pop(session.sid, None)
         gevent.spawn(self.handlers["disconnect"], session.sid, reason)
 

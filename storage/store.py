@@ -322,6 +322,7 @@ class Store:
     def _record(self, batch: list[_Item]) -> None:
         started = time.monotonic()
         changes = [item.change for item in batch]
+        log.debug("Recording %s", ", ".join(f"{change.kind} by {change.source}" for change in changes))
         outcomes, events = self._database.record_and_read(changes, self.current.seq, MAX_ANNOUNCED + 1)
         self._on_commit(time.monotonic() - started)
         if events is not None and len(events) <= MAX_ANNOUNCED:  # else the announcer reads the newest

@@ -78,6 +78,7 @@ class Screens:
         """Send an event to every screen. Does not block."""
         with self._context.metrics.broadcast.time():
             self._socketio.emit("count", event.as_count())
+        log.debug("Broadcast seq %d", event.seq)
         self._corrected = self._corrected or event.kind in CORRECTIONS
         if self._corrected or time.monotonic() - self._sent_at >= INFO_INTERVAL:
             self._info_wanted.set()
