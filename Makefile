@@ -5,6 +5,9 @@ PY = .venv/bin/python
 # Tests that start no server.
 UNIT = tests/unit
 
+# A virtual environment whose Python is gone, as after a system upgrade, is set up again.
+$(shell [ ! -d .venv ] || $(PY) -c '' 2>/dev/null || rm -f .venv/run .venv/dev)
+
 .PHONY: run setup help dev test test-unit test-slow coverage lint fix docs bench soak vendor clean
 
 run: .venv/run ## serve http://localhost:8000

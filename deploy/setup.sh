@@ -22,12 +22,17 @@ need() { # need PACKAGE...: install these Debian packages
     exit 1
 }
 "$python" -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
-[ -x .venv/bin/pip ] || "$python" -m venv .venv
+.venv/bin/python -c 'import pip' 2>/dev/null || "$python" -m venv --clear .venv
+export PIP_USER=0 # a `user = true` in pip's configuration would fail in a virtual environment
 pip() { .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
 
 # RPi.GPIO has no wheels and does not run on a Pi 5. Machines without GPIO pins need no compiler.
 model=$(tr -d '\0' 2>/dev/null </proc/device-tree/model || true)
 grep -v '^RPi.GPIO' requirements.txt >.venv/requirements.txt
+# The markers see the kernel's architecture: a 32-bit Python on a 64-bit kernel also reports aarch64, but
+# psycopg-binary has only 64-bit wheels. psycopg then uses the system's libpq.
+.venv/bin/python -c 'import sys; sys.exit(sys.maxsize > 2**32)' &&
+    sed -i '/^psycopg-binary/d' .venv/requirements.txt
 pip -r .venv/requirements.txt
 case "$model" in
 *"Raspberry Pi 5"* | *"Compute Module 5"*) gpio=rpi-lgpio==0.6 ;;
