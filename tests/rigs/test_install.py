@@ -175,8 +175,8 @@ def test_readme_commands_serve_a_page(debian):
 def test_make_run_repairs_a_virtual_environment_whose_python_is_gone(debian):
     """Also with `PIP_USER`, which a user may have set."""
     debian.run(
-        "dpkg -s python3-venv make git >/dev/null; rm -rf /repaired; git clone --quiet /repository /repaired;"
-        "cd /repaired; make .venv/run; ln -sf /usr/bin/python3.0 .venv/bin/python3"
+        "git clone --quiet /repository /repaired; cd /repaired; make .venv/run >/dev/null;"
+        "ln -sf /usr/bin/python3.0 .venv/bin/python3"
     )
     served = Served(debian, "cd /repaired; export BUTTON_PORT=0 PIP_USER=1; exec make run")
     try:
