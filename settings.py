@@ -183,7 +183,7 @@ class Settings:
 
     host: str = _setting("0.0.0.0", _text(255), "address to listen on")  # noqa: S104
     port: int = _setting(
-        "8000", _integer(0, 65535), "port to listen on; 0 takes a free one", "`$PORT` or 8000", "PORT"
+        "8000", _integer(0, 65535), "port to listen on; 0 picks a free one", "`$PORT` or 8000", "PORT"
     )
     database: str = _setting(
         "sqlite:///button.db",
@@ -211,7 +211,7 @@ class Settings:
     site: str | None = _setting(
         None,
         _text(32, r"[A-Za-z0-9 ._-]+", "1 to 32 letters, digits, spaces, dots, hyphens and underscores"),
-        "name of this server's place, such as `Berlin`; presses and admin changes carry it",
+        "location of this server, such as `Berlin`; recorded with presses and admin changes",
     )
     horn: str | None = _setting(
         None, _text(1000), "path of an mp3, wav or ogg file up to 2 MB that replaces the short horn"
@@ -234,7 +234,7 @@ class Settings:
     hold: float = _setting(
         "0",
         Parser(_seconds, f"seconds from 0 to {MAX_HOLD}"),
-        "hold time in seconds after which a press is undone; 0 = never",
+        "seconds to hold the button to undo the press; 0 = never",
     )
     simulated_pin: str | None = _setting(
         None,
@@ -294,10 +294,10 @@ class Settings:
         "only with SQLite: folder for daily copies of the database; 14 are kept",
     )
     trusted_proxies: int = _setting(
-        "0", _integer(0, 10), "number of proxies in front whose X-Forwarded-* headers count"
+        "0", _integer(0, 10), "number of proxies in front whose X-Forwarded-* headers are trusted"
     )
     max_clients: int = _setting(
-        "20000", _integer(1, 1_000_000), "maximum number of Socket.IO clients; more get 503"
+        "20000", _integer(1, 1_000_000), "maximum number of Socket.IO clients; further ones get 503"
     )
     log: str = _setting("info", _choice("debug", "info", "warning", "error", "critical"), "log level")
 

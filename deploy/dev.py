@@ -1,5 +1,6 @@
 """Server that restarts when a source or static file changes (`make dev`)."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -19,7 +20,8 @@ def newest() -> float:
 
 
 def main() -> int:
-    """Serve until Ctrl-C and return the exit status."""
+    """Serve until SIGTERM or Ctrl-C and return the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     while True:
         started = newest()
         server = subprocess.Popen([sys.executable, ROOT / "app.py", *sys.argv[1:]])
@@ -27,11 +29,11 @@ def main() -> int:
             while newest() == started:
                 time.sleep(INTERVAL)
             print("Changed, restarting", file=sys.stderr)
-            server.terminate()
-            server.wait()
         except KeyboardInterrupt:
-            server.wait()
             return 0
+        finally:
+            server.terminate()  # harmless after Ctrl-C, which the server receives, too
+            server.wait()
 
 
 if __name__ == "__main__":
