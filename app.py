@@ -44,6 +44,7 @@ from storage import (
     Spool,
     Store,
     Unavailable,
+    check_url,
     import_database,
     newest_copy,
     open_database,
@@ -120,14 +121,15 @@ def build(settings: Settings, demo: bool, max_clients: int) -> Program:
     """Open and connect all services. Raises if one cannot be opened."""
     pins = open_inputs(settings.hardware, settings.pin, settings.simulated_pin)
     output = None if settings.led_pin is None else open_output(settings.hardware, settings.led_pin)
+    horn = None if settings.horn is None else _load_horn(settings.horn)
     listener = _listen(settings)
     feed = _open_feed(settings, demo)
     database = _open_database(settings)
     accounts, metrics, health = Accounts(database), Metrics(), Health()
     store = Store(database, metrics.commit.observe, _open_spool(settings, accounts, listener))
     context = Context(__version__, settings, database, store, accounts, health, metrics, feed.samples)
-    if settings.horn is not None:
-        context.assets[CUSTOM_HORN] = _load_horn(settings.horn)
+    if horn is not None:
+        context.assets[CUSTOM_HORN] = horn
     app, screens = create_app(context, max_clients)
     server = HTTPServer(app, listener, security_headers("localhost"), urgency(context))
     button = Button(_sources(settings, pins), store.press, store.hold, settings.hold)
@@ -438,13 +440,18 @@ def main(argv: list[str] | None = None) -> int:
         return _main(options, environ)
     environ["BUTTON_HARDWARE"] = "simulated"
     with tempfile.TemporaryDirectory(prefix="button-demo-") as folder:
-        environ["BUTTON_DATABASE"] = environ.get("BUTTON_DATABASE") or f"sqlite:///{folder}/button.db"
+        if not (environ.get("BUTTON_DATABASE") or environ.get("BUTTON_DATABASE_FILE")):
+            environ["BUTTON_DATABASE"] = f"sqlite:///{folder}/button.db"
         return _main(options, environ)
 
 
 def _main(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
         settings = Settings.from_environ(environ)
+        try:
+            check_url(settings.database)
+        except ValueError as error:
+            raise SettingError(f"BUTTON_DATABASE: expected {error}") from None
         if options.command in (None, "button"):
             process.set_priority()
         log_output.start(settings.log)
@@ -477,7 +484,7 @@ def _command(options: argparse.Namespace, settings: Settings) -> None:
         log_output.write_line(f"{database_path(settings)}: restored{previous}")
     elif options.command == "import":
         number = import_database(
-            options.path, open_database(settings.database, settings.goal or DEFAULT_GOAL)
+            options.path, lambda: open_database(settings.database, settings.goal or DEFAULT_GOAL)
         )
         log_output.write_line(f"{options.path}: {number} changes imported")
     else:

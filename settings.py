@@ -85,7 +85,8 @@ def _origins(text: str) -> tuple[str, ...]:
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise ValueError
-    return origins
+    # Browsers leave the default port out.
+    return tuple(re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", origin) for origin in origins)
 
 
 # A page's origin; `null` of a sandbox, `file://` of some devices, or the scheme of an app.
@@ -103,11 +104,9 @@ def _ancestors(text: str) -> tuple[str, ...]:
 
 def _noun(text: str) -> tuple[str, str]:
     words = [part.strip() for part in text.split(",")]
-    if len(words) == 1:
-        words.append(words[0] + "s")
-    if len(words) != 2 or not all(re.fullmatch(r"[^\x00-\x1f\x7f]{1,32}", word) for word in words):
+    if len(words) > 2 or not all(re.fullmatch(r"[^\x00-\x1f\x7f]{1,32}", word) for word in words):
         raise ValueError
-    return words[0], words[1]
+    return words[0], words[1] if len(words) == 2 else words[0] + "s"
 
 
 # A Unix socket only to connect to: to bind one, libzmq removes whatever has its path. To connect, there must
@@ -127,6 +126,9 @@ def _endpoints(text: str) -> tuple[str, ...]:
         found = _ENDPOINT.fullmatch(endpoint)
         if not found or int((found["there"] or found["here"] or "0").replace("*", "0")) > 65535:
             raise ValueError
+        endpoint.rpartition("//")[2].rpartition(":")[0].encode(
+            "idna"
+        )  # raises ValueError for a malformed host
     return endpoints
 
 
@@ -196,7 +198,9 @@ class Settings:
         "where every change is stored: `sqlite:///relative/path`, `sqlite:////absolute/path`, or"
         " `postgresql://…` for several servers",
     )
-    title: str = _setting("Deals till {goal} deal goal", _text(200), "heading; `{goal}` is replaced")
+    title: str | None = _setting(
+        None, _text(200), "heading; `{goal}` is replaced", "`Deals till {goal} deal goal`"
+    )
     goal: int | None = _setting(
         None,
         _integer(1, MAX_GOAL),
@@ -301,6 +305,12 @@ class Settings:
     )
     log: str = _setting("info", _choice("debug", "info", "warning", "error", "critical"), "log level")
 
+    @property
+    def heading(self) -> str:
+        """The title, or its default, which has the noun; with `{goal}`."""
+        noun, nouns = self.noun
+        return self.title or f"{nouns[:1].upper()}{nouns[1:]} till {{goal}} {noun} goal"
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
         """Return the settings in `environ`; an empty variable counts as not set.
@@ -331,7 +341,7 @@ def variable(row: "Field[Any]") -> str:
 
 #: Settings that may be in a file, whose path is in `BUTTON_…_FILE` (Docker and systemd credentials).
 IN_FILES = ("admin_password", "api_token", "database", "webhook", "webhook_secret")
-#: Bytes of such a file that are read.
+#: Bytes of the first line of such a file that are read; no value is longer.
 MAX_FILE_SIZE = 4096
 
 
@@ -344,14 +354,14 @@ def _from_file(row: "Field[Any]", environ: Mapping[str, str]) -> tuple[str, str]
         raise SettingError(f"{name}: expected {variable(row)} not to be set, too; remove one of them")
     try:
         with open(environ[name], "rb") as file:
-            line = file.read(MAX_FILE_SIZE).decode().splitlines()[:1]
+            line = file.readline(MAX_FILE_SIZE + 1).rstrip(b"\r\n").decode()
     except OSError as error:
         raise SettingError(f"{name}: the file cannot be read: {error.strerror}") from None
     except ValueError:
         raise SettingError(f"{name}: expected UTF-8 in the file") from None
-    if not line or not line[0]:
+    if not line:
         raise SettingError(f"{name}: expected the value in the first line of the file")
-    return name, line[0]
+    return name, line
 
 
 def unknown(environ: Mapping[str, str]) -> list[str]:

@@ -31,6 +31,7 @@ __all__ = [
     "Store",
     "Tally",
     "Unavailable",
+    "check_url",
     "import_database",
     "newest_copy",
     "open_database",
@@ -53,6 +54,16 @@ def open_database(url: str, goal: int | None) -> Database:
     except ImportError as error:
         raise DatabaseError("PostgreSQL needs libpq: as root, apt-get install libpq5") from error
     return PostgresDatabase(url, goal)
+
+
+def check_url(url: str) -> None:
+    """Raise `ValueError`, with what is expected, if a database URL is malformed. Opens nothing."""
+    if sqlite_path(url) is None:
+        try:
+            from . import postgres
+        except ImportError:
+            return  # `open_database` reports it
+        postgres.check_url(url)
 
 
 def sqlite_path(url: str) -> Path | None:

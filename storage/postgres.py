@@ -98,12 +98,6 @@ class PostgresDatabase(Database):
         self._locks = {name: BoundedSemaphore(1) for name in ("write", "read", "news", "public", "sole")}
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns at each attempt of an outage
         try:
-            psycopg.conninfo.conninfo_to_dict(url)
-        except psycopg.Error:
-            raise DatabaseError(
-                "BUTTON_DATABASE: malformed URL; in the password write % as %25, @ as %40, / as %2F"
-            ) from None
-        try:
             self._run("write", lambda db: self._prepare(db, goal), PREPARE_TIMEOUT)
             at, goal = self._run("read", lambda db: _one(db, "SELECT at, goal FROM origin"))
             self._check_pooling()
@@ -339,6 +333,22 @@ class PostgresDatabase(Database):
         if not found:
             raise LookupError(f"event {seq} is missing")
         return found[0]
+
+
+def check_url(url: str) -> None:
+    """Raise `ValueError`, with what is expected, if libpq could not read a URL."""
+    try:
+        wanted = psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.Error:
+        raise ValueError("a PostgreSQL URL; in the password write % as %25, @ as %40, / as %2F") from None
+    for port in str(wanted.get("port") or "").split(","):
+        if port and not (port.isdecimal() and 1 <= int(port) <= 65535):
+            raise ValueError("a PostgreSQL URL with a port from 1 to 65535")
+    for host in str(wanted.get("host") or "").split(","):
+        try:
+            host.encode("idna")
+        except UnicodeError:
+            raise ValueError("a PostgreSQL URL with a valid host name") from None
 
 
 class _Lost(Exception):

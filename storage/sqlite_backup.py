@@ -13,6 +13,7 @@ def backup(path: Path, to: Path) -> None:
 
     Raises `DatabaseError`, also if `to` exists. The copy is checked: damage would have been copied.
     """
+    path = resolve(path)
     try:
         path.stat()  # SQLite would create a missing file
         check_not_restoring(path)

@@ -90,6 +90,8 @@ def resolve(path: Path) -> Path:
         target = path.resolve()
         if path.is_symlink() and not target.exists():
             raise DatabaseError(f"{path}: links to {target}, which is missing; restore it or remove the link")
+        if target.is_dir():
+            raise DatabaseError(f"{path}: is a folder; name a file in it")
     except (OSError, RuntimeError) as error:  # a loop of links
         raise DatabaseError(f"{path}: cannot be opened: {error}") from error
     return target

@@ -1,31 +1,33 @@
 """Import of an SQLite database into an empty database of either kind."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 from . import sqlite_files
 from .database import COLUMNS, Database, DatabaseError
 
 
-def import_database(path: Path, target: Database) -> int:
-    """Copy the SQLite database at `path` into `target`, in one transaction.
+def import_database(path: Path, open_target: Callable[[], Database]) -> int:
+    """Copy the SQLite database at `path` into an empty database, in one transaction.
 
     Events with their seq, times and keys, the password and the ID stay the same; sessions end.
 
     Args:
         path: An SQLite database of this program, of any version; it is only read.
-        target: An empty database.
+        open_target: Opens the empty database; called once `path` is known to be intact.
 
     Returns:
         The number of events.
 
     Raises:
-        DatabaseError: `path` is no intact database, or `target` is not empty.
+        DatabaseError: `path` is no intact database, or the other one is not empty.
     """
     path = sqlite_files.resolve(path)
     if not path.exists():
         raise DatabaseError(f"{path}: no such file")
     sqlite_files.check(path)
+    target = open_target()
     with contextlib.closing(sqlite_files.connect(path)) as source:
         source.execute("BEGIN")  # as of one moment
         at, goal = source.execute("SELECT at, goal FROM origin").fetchone()

@@ -86,7 +86,7 @@ def create_app(context: Context, max_clients: int) -> tuple[flask.Flask, Screens
         app.wsgi_app, origins, metrics.reject, settings.frame_ancestors or ()
     )
     if count := settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=count)  # type: ignore[method-assign]
     return app, screens
 
 

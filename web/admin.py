@@ -72,7 +72,7 @@ def _page(error: str = "") -> str:
         "admin.html",
         state=context().store.current,
         title=context().title(),
-        config_title=context().settings.title,
+        config_title=context().settings.heading,
         events=events,
         undone_seqs=undone_seqs,
         undo_seq=newest.top,

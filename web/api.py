@@ -46,7 +46,8 @@ def history() -> Any:
 @api.post("/press")
 def press() -> Any:
     _check_token()
-    body = _body() if flask.request.is_json else None
+    # A CRM posts what it likes; only a site is read, whatever the Content-Type.
+    body = _body() if flask.request.is_json else flask.request.get_json(force=True, silent=True)
     site = body.get("site") if isinstance(body, dict) else None
     if not (site is None or is_site(site)):
         raise ApiError(400, "invalid_site", f"site: expected {SITE_RULE}, or none")

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import mimetypes
+import re
 from pathlib import Path
 
 from rjsmin import jsmin
@@ -32,14 +33,12 @@ BUNDLES = {
 CUSTOM_HORN = "sound/custom"
 #: Bytes of such a sound at most.
 MAX_HORN_SIZE = 2_000_000
-#: How files of a kind begin, and their media type.
+#: Patterns of the first bytes of sounds, and their media types. An MP3 file begins with an ID3 tag, or with
+#: the sync word of a frame of MPEG 1, 2 or 2.5, Layer III (ISO 11172-3, 2.4.2.3).
 SOUNDS = {
-    b"ID3": "audio/mpeg",
-    b"\xff\xfb": "audio/mpeg",
-    b"\xff\xf3": "audio/mpeg",
-    b"\xff\xf2": "audio/mpeg",
-    b"RIFF": "audio/wav",
-    b"OggS": "audio/ogg",
+    rb"ID3|\xff[\xe2\xe3\xf2\xf3\xfa\xfb]": "audio/mpeg",
+    rb"RIFF....WAVE": "audio/wav",
+    rb"OggS": "audio/ogg",
 }
 
 
@@ -60,8 +59,8 @@ def load_horn(path: Path) -> Asset:
         body = file.read(MAX_HORN_SIZE + 1)
     if len(body) > MAX_HORN_SIZE:
         raise ValueError("larger than 2 MB")
-    for beginning, media_type in SOUNDS.items():
-        if body.startswith(beginning):
+    for pattern, media_type in SOUNDS.items():
+        if re.match(pattern, body, re.DOTALL):
             return Asset(CUSTOM_HORN, body, media_type)
     raise ValueError("not an mp3, wav or ogg file")
 

@@ -65,7 +65,7 @@ class Context:
 
     def title(self) -> str:
         """Return the heading, with the current goal in it."""
-        return self.settings.title.replace("{goal}", str(self.store.current.goal))
+        return self.settings.heading.replace("{goal}", str(self.store.current.goal))
 
 
 def day_of(date: datetime.date) -> tuple[float, float]:

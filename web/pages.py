@@ -74,7 +74,7 @@ def _public(template: str, **shown: Any) -> flask.Response:
     key = (state.seq, shown)
     if template not in kept or kept[template][0] != key:
         body = flask.render_template(
-            template, state=state, title=context().title(), config_title=context().settings.title, **shown
+            template, state=state, title=context().title(), config_title=context().settings.heading, **shown
         ).encode()
         kept[template] = (key, body, gzip.compress(body, 6, mtime=0))
     _, body, zipped = kept[template]

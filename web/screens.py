@@ -185,11 +185,14 @@ class Screens:
             self._refresh_totals()
             corrected, self._corrected = self._corrected, False
             info = self._info()
-            if info != self._sent_info and (corrected or time.monotonic() - self._sent_at >= INFO_INTERVAL):
+            due = time.monotonic() - self._sent_at >= INFO_INTERVAL
+            if corrected or (due and info != self._sent_info):
                 self._socketio.emit("info", info)
                 self._sent_info, self._sent_at, uninformed = info, time.monotonic(), []
             for sid in uninformed:
                 self._socketio.emit("info", info, to=sid)
+            if uninformed and info != self._sent_info:
+                self._sent_info = {}  # clients have different ones, so the next is sent in any case
 
     def _refresh_totals(self) -> None:
         """Bring the numbers of today and this week up to date; weeks begin on Monday."""

@@ -94,7 +94,12 @@ class SecurityMiddleware:
         host = environ.get("HTTP_HOST", "")
         realtime = path.startswith("/socket.io/")
         if not HOST.fullmatch(host):
-            self._reject("host", host, "the name of this server", "set the Host that a proxy passes on")
+            self._reject(
+                "host",
+                host,
+                "the name of this server",
+                "pass it on, or set BUTTON_TRUSTED_PROXIES behind a proxy that sends X-Forwarded-Host",
+            )
             return _reject(start_response, "400 BAD REQUEST", "Host: expected the name of this server", path)
         guarded = realtime or (environ["REQUEST_METHOD"] == "POST" and not is_api(path))
         if guarded and not origin_allowed(environ, self._origins):
@@ -190,10 +195,11 @@ def authorization_token(authorization: str) -> str | None:
     if scheme.lower() != "basic":
         return None
     try:
-        user, colon, password = base64.b64decode(given.strip(), validate=True).decode().partition(":")
+        # The user may be in any encoding.
+        user, colon, password = base64.b64decode(given.strip(), validate=True).partition(b":")
+        return (password if colon else user).decode()
     except ValueError:
         return None
-    return password if colon else user
 
 
 def security_headers(host: str, frame_ancestors: Collection[str] = ()) -> list[tuple[str, str]]:

@@ -46,3 +46,12 @@ def test_import_of_a_long_history_does_not_time_out(tmp_path, postgres):
     assert done.stderr.endswith(f": {number} changes imported\n"), done.stderr
     name = url.rsplit("/", 1)[1]
     assert postgres.sql("SELECT count(*), max(seq) FROM event", name).strip() == f"{number}|{number}"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a database"])
+def test_import_that_fails_creates_no_database(tmp_path, content):
+    if content is not None:
+        (tmp_path / "source.db").write_bytes(content)
+    done = run_command(f"sqlite:///{tmp_path}/new.db", "import", tmp_path / "source.db")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert not list(tmp_path.glob("new.db*"))

@@ -54,6 +54,9 @@ def test_error_names_the_setting_and_the_expected_value():
         ("ALLOWED_ORIGINS", "https://a.example/path"),
         ("TRUSTED_PROXIES", "many"),
         ("MAX_CLIENTS", "0"),
+        ("NOUN", "a" * 33),
+        ("FEED", "tcp://a..b:5555"),
+        ("FEED", "connect:tcp://a..b:5555"),
         ("LOG", "loud"),
     ],
 )
@@ -77,3 +80,38 @@ def test_table_lists_each_setting_once():
     names = [name for name, _, _ in table()]
     assert len(set(names)) == len(names)
     assert all(name.startswith("BUTTON_") and meaning for name, _, meaning in table())
+
+
+def test_default_heading_has_the_noun():
+    assert Settings.from_environ({}).heading == "Deals till {goal} deal goal"
+    settings = Settings.from_environ({"BUTTON_NOUN": "sign-up,sign-ups"})
+    assert settings.heading == "Sign-ups till {goal} sign-up goal"
+    assert Settings.from_environ({"BUTTON_TITLE": "Till lunch"}).heading == "Till lunch"
+
+
+def test_noun_of_32_characters_gets_its_plural():
+    assert Settings.from_environ({"BUTTON_NOUN": "a" * 32}).noun == ("a" * 32, "a" * 32 + "s")
+
+
+def test_default_port_of_an_allowed_origin_is_left_out_as_by_browsers():
+    origins = "https://a.example:443,http://b.example:80,https://c.example:80,http://[::1]:80"
+    assert Settings.from_environ({"BUTTON_ALLOWED_ORIGINS": origins}).allowed_origins == (
+        "https://a.example", "http://b.example", "https://c.example:80", "http://[::1]",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b"secret\nmore", "secret"),
+        (b"secret\r\n", "secret"),
+        ("one\u2028line\x0c".encode(), "one\u2028line\x0c"),
+        (b"secret\n" + "\u00e9".encode() * 4000, "secret"),
+    ],
+)
+def test_secret_is_the_first_line_of_its_file(tmp_path, content, value):
+    path = tmp_path / "secret"
+    path.write_bytes(content)
+    found = Settings.from_environ({"BUTTON_WEBHOOK_SECRET_FILE": str(path)} if "\x0c" not in value else {
+        "BUTTON_ADMIN_PASSWORD_FILE": str(path)})  # fmt: skip
+    assert value in (found.webhook_secret, found.admin_password)

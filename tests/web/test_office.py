@@ -1,5 +1,6 @@
 """Settings of an office for sites, horns, frames, origins and time zones."""
 
+import base64
 import contextlib
 import datetime
 import sqlite3
@@ -7,7 +8,9 @@ import time
 
 import pytest
 import requests
-from server import DEADLINE, PASSWORD, Screen, Server, until
+from server import DEADLINE, PASSWORD, TOKEN, Screen, Server, until
+
+from web import load_horn
 
 
 def test_source_of_presses_and_admin_changes_contains_the_site(tmp_path):
@@ -102,3 +105,71 @@ def test_today_is_in_the_server_time_zone_without_future_presses(tmp_path):
     assert screen.infos[0]["today"] == 1
     screen.close()
     server.stop()
+
+
+def test_info_follows_each_correction_and_reaches_clients_that_joined_in_between(start, watch):
+    server = start(feed="off")
+    first = watch(server)
+    until(lambda: first.infos, "the first info")
+    second = watch(server)
+    until(lambda: second.infos and second.infos[0]["screens"] == 2, "the info of the second screen")
+    corrections = (
+        ("count", "PUT", {"count": 5}), ("reset", "POST", None), ("goal", "PUT", {"goal": 30}),
+        ("undo", "POST", None),
+    )  # fmt: skip
+    for number, (path, method, body) in enumerate(corrections):
+        server.api(path, method, json=body)
+        until(lambda number=number: len(first.infos) >= 2 + number, "the info after a correction")
+    third = watch(server)
+    until(lambda: third.infos and third.infos[0]["screens"] == 3, "the info of the third screen")
+    third.close()
+    second.close()
+    until(lambda: first.infos[-1]["screens"] == 1, "the number of screens", deadline=30)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/x-www-form-urlencoded", "text/plain"]
+)
+def test_site_of_a_press_is_read_whatever_the_content_type(server, content_type):
+    response = server.api("press", data='{"site": "Rome"}', headers={"Content-Type": content_type})
+    assert response.status_code == 201
+    assert server.history()[-1]["source"] == "api@Rome"
+
+
+def test_basic_authentication_accepts_any_user(server):
+    credentials = base64.b64encode(b"\xff\xe9:" + TOKEN.encode()).decode()
+    response = server.api("press", token=None, headers={"Authorization": f"Basic {credentials}"})
+    assert response.status_code == 201
+
+
+def test_forwarded_port_is_part_of_the_origin(start):
+    server = start(trusted_proxies=1)
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "button.example", "X-Forwarded-Port": "8443"}
+    poll = f"{server.url}/socket.io/?EIO=4&transport=polling"
+    for port, status in ((8443, 200), (8444, 403)):
+        origin = {"Origin": f"https://button.example:{port}"}
+        assert requests.get(poll, headers=headers | origin, timeout=DEADLINE).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [
+        (b"ID3", "audio/mpeg"),
+        (b"\xff\xfa\x90\x00", "audio/mpeg"),
+        (b"\xff\xe3\x90\x00", "audio/mpeg"),
+        (b"RIFF\x00\x00\x00\x00WAVE", "audio/wav"),
+        (b"OggS", "audio/ogg"),
+        (b"RIFF\x00\x00\x00\x00AVI ", None),
+        (b"RIFF", None),
+        (b"\xff\xff", None),
+        (b"", None),
+    ],
+)
+def test_horn_is_recognized_by_its_first_bytes(tmp_path, body, media_type):
+    path = tmp_path / "horn"
+    path.write_bytes(body)
+    if media_type is None:
+        with pytest.raises(ValueError, match="not an mp3, wav or ogg file"):
+            load_horn(path)
+    else:
+        assert load_horn(path).type == media_type
