@@ -21,6 +21,9 @@ APPLICATION_ID = 0x4275746E
 #: change this number: version 1.1.0 opens no file with a higher one.
 SCHEMA_VERSION = 1
 
+#: Prefix of folders with a copy that is being downloaded, with the name of the database.
+DOWNLOAD_PREFIX = ".{}.download-"
+
 SCHEMA = """
 CREATE TABLE origin (                    -- the initial state: one row
     at REAL NOT NULL,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from .database import PROGRAM, DatabaseError, pending
 from .sqlite_backup import backup, complete_restore
 from .sqlite_files import (
+    DOWNLOAD_PREFIX,
     check,
     connect,
     create,
@@ -31,6 +33,8 @@ def open_or_create(path: Path, goal: int) -> list[int]:
     """
     held = lock(path)
     try:
+        for folder in path.parent.glob(DOWNLOAD_PREFIX.format(path.name) + "*"):
+            shutil.rmtree(folder, ignore_errors=True)  # of a server that was killed
         complete_restore(path)
         if path.exists():
             check(path)

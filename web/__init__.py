@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from realtime import RequestHead, create_socketio
 from storage import Unavailable
 
-from . import admin, api, monitoring, pages, security
+from . import admin, api, downloads, monitoring, pages, security
 from .admin import MAX_PASSWORD_SIZE
 from .assets import CUSTOM_HORN, load_horn
 from .context import Context, Health
@@ -74,6 +74,7 @@ def create_app(context: Context, max_clients: int) -> tuple[flask.Flask, Screens
     )
     screens = Screens(context, socketio)
     metrics.registry.register(Collector(context))
+    assert downloads  # its views are on the blueprint of `admin`
     for blueprint in (pages.pages, admin.admin, api.api, monitoring.monitoring):
         app.register_blueprint(blueprint)
     app.jinja_env.globals["asset"] = pages.asset_url

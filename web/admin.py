@@ -4,18 +4,15 @@ import datetime
 import hmac
 import math
 import secrets
-import tempfile
 import time
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import flask
-import gevent
 
 from settings import MAX_GOAL
-from storage import Change, DatabaseError, Rejected, Unavailable, sqlite_backup, sqlite_files, sqlite_path
+from storage import Change, Rejected, sqlite_path
 
 from .context import context
 from .security import cookie, cookie_name, is_key, network, session_cookie
@@ -123,7 +120,7 @@ def press() -> Any:
 @admin.post("/undo")
 @signed_in
 def undo() -> Any:
-    return _record("undo", seq=_whole("seq", 10**15, 0) if flask.request.form.get("seq") else None)
+    return _record("undo", seq=_integer("seq", 10**15, 0) if flask.request.form.get("seq") else None)
 
 
 @admin.post("/reset")
@@ -135,13 +132,13 @@ def reset() -> Any:
 @admin.post("/goal")
 @signed_in
 def goal() -> Any:
-    return _record("goal", goal=_whole("goal", MAX_GOAL))
+    return _record("goal", goal=_integer("goal", MAX_GOAL))
 
 
 @admin.post("/count")
 @signed_in
 def set_count() -> Any:
-    return _record("set", count=_whole("count", MAX_GOAL, 0))
+    return _record("set", count=_integer("count", MAX_GOAL, 0))
 
 
 @admin.get("/press")
@@ -177,45 +174,6 @@ def password() -> Any:
 def logout() -> Any:
     context().accounts.end_session(flask.g.session)
     return _signed_out()
-
-
-@admin.get("/history.csv")
-@signed_in
-def history() -> Any:
-    database = context().database
-
-    def rows() -> Any:
-        yield "seq,at,kind,source,count,goal,undoes\n"
-        seq = 0
-        while events := database.events_after(seq, 1000):
-            seq = events[-1].seq
-            yield "".join(
-                f"{event.seq},{iso(event.at)},{event.kind},{event.source},{event.count},{event.goal},"
-                f"{event.undoes or ''}\n"
-                for event in events
-            )
-
-    response = flask.Response(rows(), mimetype="text/csv")
-    response.headers["Content-Disposition"] = "attachment; filename=history.csv"
-    return response
-
-
-@admin.get("/backup")
-@signed_in
-def download_backup() -> Any:
-    """A copy of the SQLite database as of one moment; none of PostgreSQL."""
-    path = sqlite_path(context().settings.database)
-    if path is None:
-        flask.abort(404)
-    try:
-        with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=".backup-") as folder:
-            copy = Path(folder) / "button.db"
-            gevent.get_hub().threadpool.apply(sqlite_backup.backup, (sqlite_files.resolve(path), copy))
-            file = copy.open("rb")  # it is deleted, but stays readable
-    except (DatabaseError, OSError):
-        raise Unavailable("the backup failed; the disk may be full") from None
-    name = time.strftime("button-%Y-%m-%d.db")
-    return flask.send_file(file, "application/vnd.sqlite3", as_attachment=True, download_name=name)
 
 
 @admin.errorhandler(FormError)
@@ -256,10 +214,10 @@ def _record(kind: str, **argument: Any) -> Any:
     return flask.redirect("/admin")
 
 
-def _whole(name: str, most: int, least: int = 1) -> int:
+def _integer(name: str, high: int, low: int = 1) -> int:
     text = flask.request.form.get(name, "")
-    if not (text.isascii() and text.isdecimal() and len(text) <= 15 and least <= int(text) <= most):
-        raise FormError(f"{name}: expected a whole number from {least} to {most}.")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15 and low <= int(text) <= high):
+        raise FormError(f"{name}: expected a whole number from {low} to {high}.")
     return int(text)
 
 

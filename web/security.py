@@ -94,12 +94,8 @@ class SecurityMiddleware:
         host = environ.get("HTTP_HOST", "")
         realtime = path.startswith("/socket.io/")
         if not HOST.fullmatch(host):
-            self._reject(
-                "host",
-                host,
-                "the name of this server",
-                "pass it on, or set BUTTON_TRUSTED_PROXIES behind a proxy that sends X-Forwarded-Host",
-            )
+            fix = "pass it on, or set BUTTON_TRUSTED_PROXIES behind a proxy that sends X-Forwarded-Host"
+            self._reject("host", host, "the name of this server", fix)
             return _reject(start_response, "400 BAD REQUEST", "Host: expected the name of this server", path)
         guarded = realtime or (environ["REQUEST_METHOD"] == "POST" and not is_api(path))
         if guarded and not origin_allowed(environ, self._origins):

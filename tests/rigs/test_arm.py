@@ -13,7 +13,9 @@ from server import DEADLINE, ROOT, TOKEN, until
 
 pytestmark = pytest.mark.arm
 
-PACKAGES = "ca-certificates,python3-venv,make,gcc,libc6-dev,python3-dev"
+PACKAGES = (
+    "ca-certificates,python3-venv,make,gcc,libc6-dev,python3-dev,coreutils,dash,bash,grep,sed,mawk,findutils"
+)
 #: Emulation is about 30 times slower than the machine.
 SLOW = 900.0
 

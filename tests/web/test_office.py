@@ -173,3 +173,11 @@ def test_horn_is_recognized_by_its_first_bytes(tmp_path, body, media_type):
             load_horn(path)
     else:
         assert load_horn(path).type == media_type
+
+
+def test_start_removes_the_copy_of_an_interrupted_download(server):
+    left = server.folder / ".button.db.download-x"
+    left.mkdir()
+    (left / "button.db").write_bytes(b"half a copy")
+    server.restart()
+    assert not left.exists()
