@@ -41,10 +41,12 @@ def boot(kernel, *arguments):
 
 
 def boot_until_conclusive(kernel, *arguments):
+    """Boot until the count is right, or wrong although no edge and no sample was late."""
     for _ in range(ATTEMPTS):
         result = boot(kernel, *arguments)
         print(result)
-        if result["late"] < 0.010 and result["worst_gap"] < 0.020:
+        right = (result["counted"], result["received"], result["in_order"]) == (PRESSES, PRESSES, True)
+        if right or (result["late"] < 0.010 and result["worst_gap"] < 0.020):
             return result
     raise AssertionError(
         f"inconclusive, {ATTEMPTS} times: an edge was late, or a sample over 20 ms: {result}"

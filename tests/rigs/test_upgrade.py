@@ -66,6 +66,7 @@ def test_incompatible_newer_database_is_rejected(tmp_path):
         Server(tmp_path)
 
 
+@pytest.mark.slow
 def test_1_1_0_delivers_the_presses_queued_by_this_version(tmp_path, server, old_program):
     port, url = server.port, server.url
     button = RemoteButton(tmp_path / "remote", url)

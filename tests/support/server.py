@@ -39,6 +39,9 @@ class Server:
     Names of settings are lower case and without BUTTON_.
     """
 
+    #: Seconds within which it must serve.
+    start_timeout = DEADLINE
+
     def __init__(self, folder, arguments=(), prefix=(), environ=None, program=None, **settings):
         self.folder = Path(folder)
         self.fifo = self.folder / "pin"
@@ -70,7 +73,7 @@ class Server:
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self._reader.start()
-        until(lambda: self.url or self.process.poll() is not None, "the server to start")
+        until(lambda: self.url or self.process.poll() is not None, "the server to start", self.start_timeout)
         if self.process.poll() is not None:
             self._reader.join(DEADLINE)  # so that the log has the last line
         assert self.url, "the server did not start:\n" + "\n".join(self.log)

@@ -126,6 +126,7 @@ def test_pgbouncer_is_accepted_in_session_mode_only(tmp_path, postgres):
             Server(tmp_path, database=url, hardware="none")
 
 
+@pytest.mark.slow
 def test_webhook_continues_after_the_database_lost_changes(tmp_path, own_postgres, receiver):
     """A lost change may be in delivery at that time. Its number is used again."""
     server = Server(tmp_path, database=own_postgres.new(), hardware="none", webhook=receiver.url)

@@ -158,7 +158,13 @@ def test_password_in_server_url_is_rejected_and_not_printed(tmp_path):
     assert "secret-word" not in str(error.value)
 
 
-@pytest.mark.parametrize("status", ["200 OK", "302 Found", "511 Network Authentication Required"])
+LOGIN_REQUIRED = "511 Network Authentication Required"
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["200 OK", *(pytest.param(each, marks=pytest.mark.slow) for each in ("302 Found", LOGIN_REQUIRED))],
+)
 def test_press_stays_queued_behind_a_captive_portal(server, remote, status):
     """A captive portal responds in place of every server until the user has logged in."""
     login = b"<html>Welcome to the hotel</html>"
@@ -199,6 +205,7 @@ class Portal:
         self._listener.close()
 
 
+@pytest.mark.slow
 def test_presses_that_cannot_be_deleted_from_the_spool_count_once(tmp_path, server):
     """SQLite cannot delete on a full disk, because it writes deletions to its log."""
     folder, button = mounted(tmp_path, "2m"), None

@@ -39,6 +39,7 @@ def main(libraries, presses, seed, variant=""):
     environ = {"PYTHONPATH": libraries, "RPI_LGPIO_REVISION": "c03111", "VARIANT": variant}
     folder = Path("/run/button")
     folder.mkdir()
+    Server.start_timeout = 120.0  # the first start in a new kernel reads every module from the host
     program = SUPPORT / "faulty_app.py" if variant else None
     server = Server(folder, environ=environ, program=program, hardware="gpio", simulated_pin=None, feed="off")
     screen = Screen(server, TRANSPORTS["websocket"])
