@@ -318,13 +318,13 @@ def _log_event(event: Event) -> None:
 def _summary(store: Store, screens: Screens) -> str:
     state = store.current
     trouble = store.status()["trouble"]
-    return trouble or f"{state.count} of {state.goal} to go, {screens.status()['screens']} screens"
+    return trouble or f"{state.count} of {state.goal} to go, {screens.count()} screens"
 
 
 def _led_state(store: Store, button: Button, screens: Screens) -> str:
     if store.status()["trouble"]:
         return "fast"
-    return "slow" if button.status()["stuck"] or not screens.status()["screens"] else "rest"
+    return "slow" if button.status()["stuck"] or not screens.count() else "rest"
 
 
 def _remote_led_state(remote: RemoteButton, button: Button) -> str:

@@ -95,7 +95,7 @@ class Screens:
         """Return the number of clients, by transport."""
         sessions = list(self._socketio.server.eio.sockets.values())
         websocket = sum(session.upgraded for session in sessions)
-        return {"screens": self._count(), "websocket": websocket, "polling": len(sessions) - websocket}
+        return {"screens": self.count(), "websocket": websocket, "polling": len(sessions) - websocket}
 
     # --- events ---
 
@@ -211,7 +211,7 @@ class Screens:
         today, week = self._totals.deals
         return {
             "version": self._context.version,
-            "screens": self._count(),
+            "screens": self.count(),
             "pressed_at": self._totals.pressed_at,
             "today": today,
             "week": week,
@@ -222,7 +222,7 @@ class Screens:
         today = datetime.date.fromtimestamp(self._context.database.now())  # noqa: DTZ012 - the server's zone
         return self._context.store.current.seq, today
 
-    def _count(self) -> int:
+    def count(self) -> int:
         """Return the number of screens; admin pages are none."""
         clients: int = self._socketio.server.manager.size("/")
         return clients - len(self._admin_pages)
