@@ -157,7 +157,6 @@ def build(settings: Settings, demo: bool, max_clients: int) -> Program:
         values = KeyValue(database)
         webhook = Webhook(settings.webhook, settings.webhook_secret, database, values, settings.noun[0])
         store.subscribe(webhook.wake)
-        store.subscribe_rewind(webhook.rewind)
         health.register("webhook", webhook.status)
         services.add("webhook", webhook.tasks(), webhook.stop)
     if backups := _open_backups(settings):

@@ -7,6 +7,7 @@ import hmac
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -59,7 +60,7 @@ class Webhook:
         self._news = gevent_event.Event()
         self._seq: int | None = None  # of the last event that was sent; None: another server sends
         self._saved_seq: int | None = None
-        self._rewinds = 0
+        self._delivered: deque[Event] = deque(maxlen=BATCH_SIZE)  # up to `_seq`
         self._saved_at = -SAVE_INTERVAL
         self._backoff = Backoff(RETRY_DELAY, MAX_RETRY_DELAY)
         self._trouble: str | None = None
@@ -67,12 +68,6 @@ class Webhook:
 
     def wake(self, _event: Event | None = None) -> None:
         """Check for new events. Does not block."""
-        self._news.set()
-
-    def rewind(self) -> None:
-        """Continue with the newest change after the database has lost changes that were sent."""
-        self._rewinds += 1
-        self._seq = None
         self._news.set()
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
@@ -105,20 +100,34 @@ class Webhook:
 
     def _send_all(self) -> None:
         while self._is_sender():
-            rewinds = self._rewinds
-            events = self._database.events_after(self._seq or 0, BATCH_SIZE)
+            events = self._undelivered()
             if not events:
                 return
             for event in events:
-                if not self._is_sender() or self._rewinds != rewinds:
+                if not self._is_sender():
                     break
                 self._send(event)
-                if self._rewinds != rewinds:  # the database has lost this event meanwhile
-                    break
                 self._seq = event.seq
+                self._delivered.append(event)
                 self._sent += 1
                 self._save_sometimes()
                 self._recovered()
+
+    def _undelivered(self) -> list[Event]:
+        """Return the next events.
+
+        A failover or a restored backup may have taken delivered events away, also during their delivery.
+        New events get their numbers, so the position is where database and deliveries agree.
+        """
+        while self._delivered:
+            last = self._delivered[-1]
+            events = self._database.events_after(last.seq - 1, BATCH_SIZE + 1)
+            if events and events[0] == last:
+                return events[1:]
+            self._delivered.pop()
+            self._seq = min(last.seq - 1, self._database.newest().seq)
+            self._saved_at = -SAVE_INTERVAL
+        return self._database.events_after(self._seq or 0, BATCH_SIZE)
 
     def _is_sender(self) -> bool:
         """Return whether this server is the one that sends."""
@@ -138,7 +147,11 @@ class Webhook:
     def _begin(self) -> int:
         """Return the position to continue from. One beyond the newest event is of a replaced database."""
         stored = self._values.get("webhook") or self._values.set_first("webhook", str(self._first))
-        return min(self._database.newest().seq, int(stored))
+        seq = min(self._database.newest().seq, int(stored))
+        if not self._delivered or self._delivered[-1].seq != seq:  # also if another server has sent
+            self._delivered.clear()
+            self._delivered.extend(self._database.events_after(seq - BATCH_SIZE, min(seq, BATCH_SIZE)))
+        return seq
 
     def _save_sometimes(self) -> None:
         if time.monotonic() - self._saved_at >= SAVE_INTERVAL:
