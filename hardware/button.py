@@ -118,6 +118,10 @@ class Button:
             "pressed_at": self._last_press,
         }
 
+    def is_stuck(self) -> bool:
+        """Return whether a button has been held for longer than anybody presses."""
+        return bool(self._stuck())
+
     def _stuck(self) -> list[str]:
         now = time.monotonic()
         return [contact.source for contact in self._contacts if contact.debouncer.is_stuck(now)]

@@ -55,12 +55,13 @@ class Feed:
     Args:
         endpoints: ZeroMQ endpoints to bind, or to connect to, with the prefix `connect:`. None: the default
             endpoint; another program that uses it causes only a warning.
+        any_port: Whether to listen on a free port if another program uses the default endpoint.
 
     Raises:
         FeedError: An endpoint cannot be opened.
     """
 
-    def __init__(self, endpoints: Sequence[str] | None = None) -> None:
+    def __init__(self, endpoints: Sequence[str] | None = None, any_port: bool = False) -> None:
         self._buffer = SampleBuffer()
         self._subscribers: list[Callable[[Series], None]] = []
         self._news = gevent_event.Event()
@@ -85,6 +86,9 @@ class Feed:
             if endpoints is not None:
                 self.stop()
                 raise FeedError(f"BUTTON_FEED: {problem}; name another, or set BUTTON_FEED=off") from error
+            if any_port:
+                self._open("tcp://127.0.0.1:*")
+                return
             self._unavailable = problem
             self._warnings = ["default endpoint in use by another program, feed disabled"]
 

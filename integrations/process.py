@@ -9,8 +9,8 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypedDict
 
 import gevent
 from gevent import event as gevent_event
@@ -36,10 +36,16 @@ MAX_SHARE = 0.6
 RESTART_DELAY = 5.0
 #: Seconds between two times that freed memory is returned to the system.
 TRIM_INTERVAL = 5.0
+#: Descriptors kept for the database, the pins, the feed and plain HTTP.
+RESERVED_DESCRIPTORS = 256
 EX_SOFTWARE = 70
 
 _sleep = monkey.get_original("time", "sleep")
 _start_thread = monkey.get_original("_thread", "start_new_thread")
+
+
+class LimitError(Exception):
+    """A limit of the process is too low. The message says how to raise it."""
 
 
 class _Service(NamedTuple):
@@ -47,6 +53,12 @@ class _Service(NamedTuple):
     tasks: Iterable[Callable[[], None]]
     stop: Callable[[float], object] | None
     critical: bool
+
+
+class ServicesStatus(TypedDict):
+    """The optional services that have crashed."""
+
+    warnings: list[str]
 
 
 class Services:
@@ -58,6 +70,7 @@ class Services:
 
     def __init__(self) -> None:
         self._services: list[_Service] = []
+        self._reporters: dict[str, Callable[[], Mapping[str, Any]]] = {"services": self.status}
         self._crashed: dict[str, str] = {}
         self._stopping = False
 
@@ -67,6 +80,7 @@ class Services:
         tasks: Iterable[Callable[[], None]] = (),
         stop: Callable[[float], object] | None = None,
         critical: bool = False,
+        **status: Callable[[], Mapping[str, Any]],
     ) -> None:
         """Add a service.
 
@@ -75,7 +89,9 @@ class Services:
             tasks: Functions to run, each in a greenlet. One that returns is done.
             stop: Called with the seconds that it may take.
             critical: Whether an exception in a task ends the process.
+            status: What reports its health, by the name in the report. Must not block.
         """
+        self._reporters |= status
         self._services.append(_Service(name, tasks, stop, critical))
 
     def start(self) -> None:
@@ -99,7 +115,14 @@ class Services:
             except (Exception, gevent.Timeout) as error:
                 log.error("Stopping the %s failed: %s", service.name, error or type(error).__name__)
 
-    def status(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Mapping[str, Any]]:
+        """Return the health of all services.
+
+        In a service's, `trouble` says why a press cannot be recorded now, and `warnings` what else is wrong.
+        """
+        return {name: status() for name, status in self._reporters.items()}
+
+    def status(self) -> ServicesStatus:
         """Return the optional services that have crashed, as warnings."""
         return {"warnings": [f"{name} crashed: {error}" for name, error in self._crashed.items()]}
 
@@ -166,11 +189,23 @@ def set_priority() -> None:
             os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
 
 
-def raise_descriptor_limit() -> int:
-    """Raise the soft limit on descriptors to the hard one; return it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+def limit_clients(maximum: int) -> int:
+    """Raise the limit on descriptors and return the number of clients for which there are enough.
+
+    Args:
+        maximum: The number with plenty of descriptors.
+
+    Raises:
+        LimitError: There are too few for any client.
+    """
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    if limit <= RESERVED_DESCRIPTORS:
+        raise LimitError(
+            f"ulimit -n: expected more than {RESERVED_DESCRIPTORS} descriptors, got {limit}; raise the hard"
+            " limit (LimitNOFILE= in systemd)"
+        )
+    return min(maximum, limit - RESERVED_DESCRIPTORS)
 
 
 def trim_heap() -> None:

@@ -1,5 +1,7 @@
 """Every change of the count, on disk before it is broadcast."""
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from . import sqlite_backup, sqlite_files
@@ -33,27 +35,57 @@ __all__ = [
     "Unavailable",
     "check_url",
     "import_database",
-    "newest_copy",
+    "open_backups",
     "open_database",
+    "open_spool",
     "sqlite_backup",
+    "sqlite_file",
     "sqlite_files",
     "sqlite_path",
 ]
 
+log = logging.getLogger(__name__)
 
-def open_database(url: str, goal: int | None) -> Database:
-    """Open the database at `url`, `sqlite:///path` or `postgresql://…`.
 
-    It is created with `goal` if it is missing; with None it must exist, and a server may be using it. Raises
-    `DatabaseError`.
+def open_database(url: str, goal: int | None, backups: str | None = None) -> Database:
+    """Open a database.
+
+    Args:
+        url: `sqlite:///path` or `postgresql://…`.
+        goal: A missing database is created with it; None: it must exist, and a server may be using it.
+        backups: Folder of the daily copies; None: there are none.
+
+    Raises:
+        DatabaseError: It cannot be opened. For a damaged one, the message names the newest copy.
     """
     if path := sqlite_path(url):
-        return SqliteDatabase(path, goal)
+        try:
+            return SqliteDatabase(path, goal)
+        except Damaged as error:
+            if newest := newest_copy(Path(backups)) if backups else None:
+                raise DatabaseError(f"{error}; the newest: app.py restore {newest}") from error
+            raise
     try:
         from .postgres import PostgresDatabase  # imported here: the driver is optional
     except ImportError as error:
         raise DatabaseError("PostgreSQL needs libpq: as root, apt-get install libpq5") from error
     return PostgresDatabase(url, goal)
+
+
+def open_spool(url: str, path: str, identity: Callable[[], str]) -> Spool | None:
+    """Open the spool at `path` for the PostgreSQL database at `url`, whose ID `identity` returns.
+
+    Returns None for SQLite, which needs no spool. Raises `DatabaseError`.
+    """
+    return None if sqlite_path(url) else Spool(Path(path), identity())
+
+
+def open_backups(url: str, folder: str | None) -> Backups | None:
+    """Return the daily copies in `folder` of the SQLite database at `url`; None: there are none."""
+    path = sqlite_path(url)
+    if folder is not None and path is None:
+        log.warning("BUTTON_BACKUPS is ignored: for PostgreSQL use pg_dump")
+    return Backups(path, Path(folder)) if folder is not None and path is not None else None
 
 
 def check_url(url: str) -> None:
@@ -69,3 +101,11 @@ def check_url(url: str) -> None:
 def sqlite_path(url: str) -> Path | None:
     """Return the path in `sqlite:///path`, None if the URL is another database's."""
     return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+
+
+def sqlite_file(url: str) -> Path:
+    """Return the path of an SQLite database. Raises `DatabaseError` if the URL is another database's."""
+    path = sqlite_path(url)
+    if path is None:
+        raise DatabaseError("BUTTON_DATABASE is PostgreSQL: use pg_dump and pg_restore")
+    return path

@@ -46,6 +46,10 @@ class Event(NamedTuple):
         """The seq of the newest change that can be undone after this event; 0: none."""
         return self.below if self.kind == "undo" else self.seq
 
+    def to_go(self) -> str:
+        """Return what is left, in words."""
+        return f"{self.count} of {self.goal} to go"
+
     def as_count(self, cause: str | None = None) -> dict[str, Any]:
         """Return the count as it is sent everywhere; `cause` replaces the event's kind."""
         return {

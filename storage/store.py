@@ -404,6 +404,7 @@ class Store:
             if event.seq <= self.current.seq:
                 continue
             self.current = event
+            log.info("%s by %s: %s (seq %d)", event.kind, event.source, event.to_go(), event.seq)
             for callback in self._subscribers:
                 try:
                     callback(event)

@@ -13,8 +13,8 @@ from storage import Unavailable
 
 from . import admin, api, downloads, monitoring, pages, security
 from .admin import MAX_PASSWORD_SIZE
-from .assets import CUSTOM_HORN, load_horn
-from .context import Context, Health
+from .assets import CUSTOM_HORN, HornError, load_horn
+from .context import Context
 from .metrics import Metrics
 from .monitoring import Collector
 from .screens import Screens
@@ -25,7 +25,7 @@ __all__ = [
     "CUSTOM_HORN",
     "MAX_PASSWORD_SIZE",
     "Context",
-    "Health",
+    "HornError",
     "Metrics",
     "Screens",
     "create_app",

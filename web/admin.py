@@ -76,7 +76,7 @@ def _page(error: str = "") -> str:
         undone=next((event for event in events if event.seq == newest.top), None),
         key=secrets.token_hex(16),
         csrf_token=context().accounts.form_token(flask.g.session),
-        status=context().health.report(),
+        status=context().health(),
         max_goal=MAX_GOAL,
         version=context().version,
         uptime=time.monotonic() - context().started,

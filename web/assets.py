@@ -53,16 +53,26 @@ class Asset:
         self.version = hashlib.sha256(body).hexdigest()[:12]
 
 
+class HornError(Exception):
+    """The custom horn cannot be played. The message says why."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"BUTTON_HORN: {str(path)!r} cannot be played: {reason}; name another file")
+
+
 def load_horn(path: Path) -> Asset:
-    """Return the sound at `path`. Raises `OSError` and `ValueError` for one that cannot be played."""
-    with path.open("rb") as file:
-        body = file.read(MAX_HORN_SIZE + 1)
+    """Return the sound at `path`. Raises `HornError`."""
+    try:
+        with path.open("rb") as file:
+            body = file.read(MAX_HORN_SIZE + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise HornError(path, getattr(error, "strerror", None) or str(error)) from error
     if len(body) > MAX_HORN_SIZE:
-        raise ValueError("larger than 2 MB")
+        raise HornError(path, "larger than 2 MB")
     for pattern, media_type in SOUNDS.items():
         if re.match(pattern, body, re.DOTALL):
             return Asset(CUSTOM_HORN, body, media_type)
-    raise ValueError("not an mp3, wav or ogg file")
+    raise HornError(path, "not an mp3, wav or ogg file")
 
 
 def load_assets(folder: Path = STATIC) -> dict[str, Asset]:

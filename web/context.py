@@ -17,24 +17,6 @@ from .metrics import Metrics
 from .security import Throttle
 
 
-class Health:
-    """The health of each part of the program: a registry of what reports it."""
-
-    def __init__(self) -> None:
-        self._reporters: dict[str, Callable[[], Mapping[str, Any]]] = {}
-
-    def register(self, name: str, status: Callable[[], Mapping[str, Any]]) -> None:
-        """Have `status()` report the health of the part `name`. It must not block."""
-        self._reporters[name] = status
-
-    def report(self) -> dict[str, Mapping[str, Any]]:
-        """Return the health of each part.
-
-        In it, `trouble` says why a press cannot be recorded now, and `warnings` what else is wrong.
-        """
-        return {name: status() for name, status in self._reporters.items()}
-
-
 @dataclass
 class Context:
     """The services that a request may use."""
@@ -44,7 +26,8 @@ class Context:
     database: Database
     store: Store
     accounts: Accounts
-    health: Health
+    #: Returns the health of each service.
+    health: Callable[[], Mapping[str, Mapping[str, Any]]]
     metrics: Metrics
     #: Returns the newest samples of each series of the feed, pairs of x (milliseconds since 1970) and y.
     samples: Callable[[], dict[str, list[tuple[float, float]]]] = dict

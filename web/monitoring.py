@@ -71,7 +71,7 @@ class Collector:
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics, those of the count first."""
         store, state = self._context.store, self._context.store.current
-        report = self._context.health.report()
+        report = self._context.health()
         recording = not any(status.get("trouble") for status in report.values())
         version = {self._context.version: 1}
         uptime = round(time.monotonic() - self._context.started, 1)
@@ -111,7 +111,7 @@ def _family(kind: Any, name: str, help: str, value: Any, label: str = "") -> Met
 def healthz() -> Any:
     """Respond with 503 only if a press cannot be recorded now; other problems are warnings."""
     services = context()
-    status = services.health.report()
+    status = services.health()
     failing = [f"{name}: {part['trouble']}" for name, part in status.items() if part.get("trouble")]
     warnings = [f"{name}: {text}" for name, part in status.items() for text in part.get("warnings", [])]
     body = {

@@ -170,7 +170,7 @@ def test_library_error_becomes_a_message_with_a_fix(monkeypatch, tmp_path, start
 
 
 def test_hardware_none_has_no_pins():
-    assert open_inputs("none", (11,), None) == []
+    assert open_inputs("none", (11,), None) == {}
 
 
 def test_tap_is_a_press_and_a_release():

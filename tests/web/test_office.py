@@ -10,7 +10,7 @@ import pytest
 import requests
 from server import DEADLINE, PASSWORD, TOKEN, Screen, Server, until
 
-from web import load_horn
+from web import HornError, load_horn
 
 
 def test_source_of_presses_and_admin_changes_contains_the_site(tmp_path):
@@ -175,7 +175,7 @@ def test_horn_is_recognized_by_its_first_bytes(tmp_path, body, media_type):
     path = tmp_path / "horn"
     path.write_bytes(body)
     if media_type is None:
-        with pytest.raises(ValueError, match="not an mp3, wav or ogg file"):
+        with pytest.raises(HornError, match="not an mp3, wav or ogg file"):
             load_horn(path)
     else:
         assert load_horn(path).type == media_type
