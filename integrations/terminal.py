@@ -1,4 +1,4 @@
-"""The terminal and the browser of whoever starts the program."""
+"""The terminal and the browser of the person who starts the program."""
 
 import getpass
 import re

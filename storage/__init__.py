@@ -8,10 +8,11 @@ from . import sqlite_backup, sqlite_files
 from .accounts import Accounts
 from .backups import Backups, newest_copy
 from .database import PROGRAM, Damaged, Database, DatabaseError, KeyValue, Tally, Unavailable
+from .pending import Result
 from .rules import Change, Event, Rejected
 from .spool import Spool
 from .sqlite import SqliteDatabase
-from .store import Result, Store
+from .store import Store
 from .threads import Backoff
 from .transfer import import_database
 

@@ -1,25 +1,26 @@
-"""The one writer of changes and the one announcer of events: commit, then broadcast."""
+"""The one writer of changes, which are committed and then broadcast."""
 
 import logging
 import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TypedDict
 
 import gevent
 from gevent import event as gevent_event
 
+from .announcer import MAX_ANNOUNCED, Announcer
 from .database import Database, Outcome, Unavailable
+from .pending import Item, Pending, Result
 from .rules import Change, Event, Rejected
 from .spool import Spool
+from .trouble import Trouble
 
 log = logging.getLogger(__name__)
 
 #: Presses of the pin that wait while the database cannot take them.
 MAX_WAITING = 1000
-#: Seconds after which a change that waits is rejected, at the next check.
-RESULT_TIMEOUT = 8.0
 #: Seconds between attempts while the database cannot be written.
 RETRY_INTERVAL = 0.5
 #: Seconds between checks whether the database can be written and read, without presses.
@@ -30,50 +31,18 @@ SPOOL_INTERVAL = 0.25
 STUCK_TIMEOUT = 2.0
 #: Changes in one transaction, so that the first of a flood does not wait for the last.
 MAX_BATCH = 200
-#: Unannounced events; of more, only the newest is announced, since it holds the whole state.
-MAX_ANNOUNCED = 100
 
 
-class Result(NamedTuple):
-    """The event of a change, and whether an earlier request with the same key had recorded it."""
+class StoreStatus(TypedDict):
+    """The health of the store. With `trouble` None a press can be recorded now."""
 
-    event: Event
-    replayed: bool
-
-
-class _Pending:
-    """The outcome that a greenlet waits for. Half as costly as gevent's AsyncResult with a timeout."""
-
-    __slots__ = ("_greenlet", "_outcome", "deadline")
-
-    def __init__(self) -> None:
-        self._greenlet: Any = None
-        self._outcome: Result | Exception | None = None
-        self.deadline = time.monotonic() + RESULT_TIMEOUT
-
-    def set(self, outcome: "Result | Exception") -> None:
-        """Set the outcome, once; later calls change nothing."""
-        if self._outcome is None:
-            self._outcome = outcome
-            if self._greenlet is not None:
-                gevent.get_hub().loop.run_callback(self._greenlet.switch)
-
-    def wait(self) -> "Result":
-        """Return the result, or raise the exception that was set."""
-        self._greenlet = gevent.getcurrent()
-        while self._outcome is None:
-            gevent.get_hub().switch()
-        self._greenlet = None
-        if isinstance(self._outcome, Exception):
-            raise self._outcome
-        return self._outcome
-
-
-class _Item(NamedTuple):
-    """A queued change. `pending` is None for presses of the pin, which are retried until they succeed."""
-
-    change: Change
-    pending: _Pending | None
+    trouble: str | None
+    warnings: list[str]
+    seq: int
+    #: Presses of the pin that are not on disk yet.
+    waiting: int
+    #: Presses of the pin that were rejected since the start.
+    refused_presses: int
 
 
 class Store:
@@ -99,46 +68,39 @@ class Store:
     ) -> None:
         self._database = database
         self._on_commit = on_commit
-        self._subscribers: list[Callable[[Event], None]] = []
-        self._rewind_subscribers: list[Callable[[], None]] = []
+        self._trouble = Trouble(
+            write="Writing to the database", read="Reading from the database", spool="Spooling presses"
+        )
+        self._announcer = Announcer(database, self._trouble)
+        self.subscribe = self._announcer.subscribe
+        self.subscribe_rewind = self._announcer.subscribe_rewind
+        self.wake = self._announcer.wake
         #: Number of changes of each kind and source that this store has recorded.
         self.recorded: Counter[tuple[str, str]] = Counter()
         self._spool = spool
         waiting = spool.waiting() if spool is not None else []
         self._spooled = {press.key for press in waiting if press.key}
-        self._queue: deque[_Item] = deque(_Item(press, None) for press in waiting)
-        self._batch: list[_Item] = []  # being written
+        self._queue: deque[Item] = deque(Item(press, None) for press in waiting)
+        self._batch: list[Item] = []  # being written
         self._work = gevent_event.Event()
-        self._news = gevent_event.Event()
-        self._caught_up = gevent_event.Event()
         self._written = gevent_event.Event()  # the writer has stopped
-        self._unannounced: deque[tuple[Event, bool, _Pending]] = deque()
-        self._trouble: dict[str, str] = {}  # "write", "read", "spool": why it fails
         self._suspect = False
         self._writing_since: float | None = None
         self._rejected_presses = 0
         self._last_keys: dict[str, str | None] = {}  # of the last press of each pin
         self._stopping = self._closed = False
-        #: The newest event that was announced: what every screen shows.
-        self.current = database.newest()
         if waiting:
             log.warning("Recording %d presses from the spool", len(waiting))
             self._work.set()
 
-    def subscribe(self, callback: Callable[[Event], None]) -> None:
-        """Call `callback` with each event, in the order of `seq`. It must not block."""
-        self._subscribers.append(callback)
-
-    def subscribe_rewind(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when the database has come back without changes that were announced.
-
-        `current` is the actual state then. It must not block.
-        """
-        self._rewind_subscribers.append(callback)
+    @property
+    def current(self) -> Event:
+        """The newest event that was announced: what every screen shows."""
+        return self._announcer.current
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
         """Return what must run, each in a greenlet, for the life of the store."""
-        tasks = (self._write, self._announce_all, self._check, lambda: self._database.listen(self.wake))
+        tasks = (self._write, self._announcer.run, self._check, lambda: self._database.listen(self.wake))
         return (*tasks, self._spool_all) if self._spool is not None else tasks
 
     # --- changes ---
@@ -155,8 +117,8 @@ class Store:
             raise Unavailable("the server is stopping")
         if self.is_stuck():
             raise Unavailable("the database does not respond")
-        pending = _Pending()
-        self._queue.append(_Item(change, pending))
+        pending = Pending()
+        self._queue.append(Item(change, pending))
         self._work.set()
         return pending.wait()
 
@@ -172,7 +134,7 @@ class Store:
             return None
         press = Change("press", source, key=secrets.token_hex(12))
         self._last_keys[source] = press.key
-        self._queue.append(_Item(press, None))
+        self._queue.append(Item(press, None))
         self._work.set()
         return press.key
 
@@ -212,17 +174,13 @@ class Store:
 
     # --- health ---
 
-    def wake(self) -> None:
-        """Check soon whether another server has recorded something. Does not block."""
-        self._news.set()
-
     def is_stuck(self) -> bool:
         """Return whether a transaction takes longer than it may."""
         since = self._writing_since
         return since is not None and time.monotonic() - since > STUCK_TIMEOUT
 
-    def status(self) -> dict[str, Any]:
-        """Return the health; `trouble` None: a press can be recorded now."""
+    def status(self) -> "StoreStatus":
+        """Return the health."""
         stuck = "the database does not respond" if self.is_stuck() else None
         spool = self._trouble.get("spool")
         return {
@@ -253,18 +211,9 @@ class Store:
         for item in late:
             self._queue.remove(item)
         pending = [item.pending for item in (*late, *self._batch) if item.pending]
-        for each in (*pending, *(entry[2] for entry in self._unannounced)):
+        for each in (*pending, *self._announcer.waiting()):
             if each.deadline < now:
                 each.set(Unavailable("the database does not respond"))
-
-    def _fail(self, what: str, error: Unavailable) -> None:
-        if self._trouble.get(what) != str(error):
-            log.error("%s failed: %s", _NAMES[what], error)
-        self._trouble[what] = str(error)
-
-    def _recover(self, what: str) -> None:
-        if self._trouble.pop(what, None):
-            log.warning("%s recovered", _NAMES[what])
 
     # --- the end ---
 
@@ -281,22 +230,19 @@ class Store:
         lost = sum(item.change.key not in self._spooled for item in (*self._batch, *self._queue))
         if lost:
             log.error("Stopping with %d changes that could not be stored", lost)
-        if self._unannounced:
-            self._caught_up.clear()
-            self._news.set()
-            self._caught_up.wait(max(0.0, deadline - time.monotonic()))
+        self._announcer.drain(deadline - time.monotonic())
 
     def close(self) -> None:
         """Announce no more."""
         self._closed = True
-        self._news.set()
+        self._announcer.close()
 
     # --- the writer ---
 
     def _write(self) -> None:
         """Write whatever waits in one transaction, while the next gathers (group commit)."""
         while self._queue or not self._stopping:
-            self._work.wait(timeout=RETRY_INTERVAL if "write" in self._trouble else None)
+            self._work.wait(timeout=RETRY_INTERVAL if self._trouble.get("write") else None)
             self._work.clear()
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
             self._batch = batch
@@ -304,7 +250,7 @@ class Store:
             try:
                 if batch:
                     self._record(batch)
-                elif "write" in self._trouble or self._suspect:
+                elif self._trouble.get("write") or self._suspect:
                     self._database.probe()
             except Unavailable as error:
                 self._put_back(batch, error)
@@ -314,31 +260,31 @@ class Store:
                 continue
             finally:
                 self._writing_since, self._batch = None, []
-            self._recover("write")
+            self._trouble.recover("write")
             if self._queue:
                 self._work.set()
         self._written.set()
 
-    def _record(self, batch: list[_Item]) -> None:
+    def _record(self, batch: list[Item]) -> None:
         started = time.monotonic()
         changes = [item.change for item in batch]
         log.debug("Recording %s", ", ".join(f"{change.kind} by {change.source}" for change in changes))
         outcomes, events = self._database.record_and_read(changes, self.current.seq, MAX_ANNOUNCED + 1)
         self._on_commit(time.monotonic() - started)
         if events is not None and len(events) <= MAX_ANNOUNCED:  # else the announcer reads the newest
-            self._announce(events)
+            self._announcer.announce(events)
         self._resolve(batch, outcomes)
 
-    def _put_back(self, batch: list[_Item], error: Unavailable) -> None:
+    def _put_back(self, batch: list[Item], error: Unavailable) -> None:
         """Queue the pin's presses of a failed batch again; reject its other changes."""
-        self._fail("write", error)
+        self._trouble.fail("write", error)
         for item in batch:
             if item.pending is not None:
                 item.pending.set(error)
         self._queue.extendleft(item for item in reversed(batch) if item.pending is None)
         self._batch = []
 
-    def _resolve(self, batch: list[_Item], outcomes: Sequence[Outcome]) -> None:
+    def _resolve(self, batch: list[Item], outcomes: Sequence[Outcome]) -> None:
         for item, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Rejected):
                 if item.pending is not None:
@@ -347,77 +293,9 @@ class Store:
             event, replayed = outcome
             self.recorded[event.kind, event.source] += not replayed
             if item.pending is not None:
-                self._unannounced.append((event, replayed, item.pending))
-        self._resolve_announced()
-        if self._unannounced or batch[-1].pending is None:
-            self._news.set()
-
-    # --- the announcer ---
-
-    def _announce_all(self) -> None:
-        """Announce what other servers record, and what could not be read in the transaction's own hop."""
-        while not self._closed:
-            self._news.wait(timeout=CHECK_INTERVAL)
-            self._news.clear()
-            if self._closed:
-                return
-            try:
-                while events := self._unannounced_events():
-                    self._announce(events)
-                self._resolve_announced()
-                self._recover("read")
-                self._caught_up.set()
-            except Unavailable as error:
-                self._fail("read", error)
-                gevent.sleep(RETRY_INTERVAL)
-                self._news.set()
-
-    def _unannounced_events(self) -> list[Event]:
-        """Return the events after the current one, more than `MAX_ANNOUNCED` if there are too many.
-
-        A failover or a restored backup may have taken the current one away.
-        """
-        current = self.current
-        events = self._database.news(max(1, current.seq), MAX_ANNOUNCED + 2)
-        if current.seq == 0:
-            return events
-        if events and events[0] == current:
-            return events[1:]
-        if self.current is current:  # else the writer has announced meanwhile
-            self._rewind(self._database.newest())
-        return []
-
-    def _rewind(self, newest: Event) -> None:
-        log.error(
-            "The database has lost changes: screens show change %d, its newest is %d; showing that",
-            self.current.seq, newest.seq,
-        )  # fmt: skip
-        self.current = newest
-        for callback in self._rewind_subscribers:
-            callback()
-
-    def _announce(self, events: list[Event]) -> None:
-        """Announce events, or only the newest event if there are too many."""
-        if len(events) > MAX_ANNOUNCED:
-            events = [self._database.newest()]
-        for event in events:
-            if event.seq <= self.current.seq:
-                continue
-            self.current = event
-            log.info("%s by %s: %s (seq %d)", event.kind, event.source, event.to_go(), event.seq)
-            for callback in self._subscribers:
-                try:
-                    callback(event)
-                except Exception:
-                    log.exception("Announcing change %d failed", event.seq)
-
-    def _resolve_announced(self) -> None:
-        for _ in range(len(self._unannounced)):
-            event, replayed, pending = self._unannounced.popleft()
-            if event.seq <= self.current.seq:
-                pending.set(Result(event, replayed))
-            else:
-                self._unannounced.append((event, replayed, pending))
+                self._announcer.expect(event, replayed, item.pending)
+        if self._announcer.complete() or batch[-1].pending is None:
+            self.wake()
 
     # --- the spool ---
 
@@ -429,7 +307,9 @@ class Store:
         while not self._closed:
             gevent.sleep(SPOOL_INTERVAL)
             since = self._writing_since
-            if "write" in self._trouble or (since is not None and time.monotonic() - since > SPOOL_INTERVAL):
+            if self._trouble.get("write") or (
+                since is not None and time.monotonic() - since > SPOOL_INTERVAL
+            ):
                 self._spool_waiting()
             self._drop_recorded()
 
@@ -451,14 +331,7 @@ class Store:
         try:
             work(self._spool)
         except Unavailable as error:
-            self._fail("spool", error)
+            self._trouble.fail("spool", error)
             return False
-        self._recover("spool")
+        self._trouble.recover("spool")
         return True
-
-
-_NAMES = {
-    "write": "Writing to the database",
-    "read": "Reading from the database",
-    "spool": "Spooling presses",
-}
