@@ -21,7 +21,7 @@ ALLOWED = {
 RESTRICTED = {
     "RPi": {"hardware/gpio.py"},
     "zmq": {"integrations/feed.py"},
-    "psycopg": {"storage/postgres.py"},
+    "psycopg": {"storage/postgres.py", "storage/postgres_connections.py", "storage/postgres_schema.py"},
     "sqlite3": {
         "storage/sqlite.py",
         "storage/sqlite_backup.py",
