@@ -13,18 +13,20 @@ from visitor import Visitor
 
 
 def code(response):
-    return response.json()["error"]["code"]
+    """Return the code of an error, of Flask's test client or of requests."""
+    body = response.json
+    return (body() if callable(body) else body)["error"]["code"]
 
 
-def test_each_request_changes_the_count_and_is_in_the_history(server):
-    started = server.count()
+def test_each_request_changes_the_count_and_is_in_the_history(site):
+    started = site.count()
     assert (started["count"], started["seq"], started["cause"]) == (20, 0, "connect")
-    assert server.press() == server.count()
-    assert server.api("goal", "PUT", json={"goal": 25}).json()["count"] == 24
-    assert server.api("reset").json()["count"] == 25
-    assert server.api("undo").json()["count"] == 24
-    assert server.api("undo", json={"seq": 2}).json()["goal"] == 20
-    kinds = [(event["seq"], event["kind"], event["count"], event["source"]) for event in server.history()]
+    assert site.press() == site.count()
+    assert site.api("goal", "PUT", json={"goal": 25}).json["count"] == 24
+    assert site.api("reset").json["count"] == 25
+    assert site.api("undo").json["count"] == 24
+    assert site.api("undo", json={"seq": 2}).json["goal"] == 20
+    kinds = [(event["seq"], event["kind"], event["count"], event["source"]) for event in site.history()]
     assert kinds == [
         (1, "press", 19, "api"),
         (2, "goal", 24, "api"),
@@ -34,11 +36,11 @@ def test_each_request_changes_the_count_and_is_in_the_history(server):
     ]
 
 
-def test_change_gets_201_and_the_count(server):
-    response = server.api("press")
+def test_change_gets_201_and_the_count(site):
+    response = site.api("press")
     assert response.status_code == 201
-    assert response.json() == server.count()
-    assert set(response.json()) == {"count", "goal", "seq", "cause", "at"}
+    assert response.json == site.count()
+    assert set(response.json) == {"count", "goal", "seq", "cause", "at"}
 
 
 def test_reused_key_gets_the_first_response_even_after_a_restart(server):
@@ -52,49 +54,49 @@ def test_reused_key_gets_the_first_response_even_after_a_restart(server):
     assert server.count()["seq"] == 2
 
 
-def test_reused_key_of_another_request_gets_409(server):
-    server.press()
-    server.api("goal", "PUT", json={"goal": 30}, key="k")
-    server.api("undo", json={"seq": 2}, key="u")
-    before = server.count()
+def test_reused_key_of_another_request_gets_409(site):
+    site.press()
+    site.api("goal", "PUT", json={"goal": 30}, key="k")
+    site.api("undo", json={"seq": 2}, key="u")
+    before = site.count()
     for response in (
-        server.api("press", key="k"),
-        server.api("goal", "PUT", json={"goal": 31}, key="k"),
-        server.api("undo", key="u"),
-        server.api("undo", json={"seq": 1}, key="u"),
+        site.api("press", key="k"),
+        site.api("goal", "PUT", json={"goal": 31}, key="k"),
+        site.api("undo", key="u"),
+        site.api("undo", json={"seq": 1}, key="u"),
     ):
         assert (response.status_code, code(response)) == (409, "key_reused")
-    assert server.count() == before
+    assert site.count() == before
 
 
-def test_rejected_request_does_not_use_up_its_key(server):
-    assert code(server.api("undo", key="k")) == "nothing_to_undo"
-    server.press()
-    assert server.api("undo", key="k").status_code == 201
+def test_rejected_request_does_not_use_up_its_key(site):
+    assert code(site.api("undo", key="k")) == "nothing_to_undo"
+    site.press()
+    assert site.api("undo", key="k").status_code == 201
 
 
-def test_undo_of_an_older_change_gets_409(server):
-    server.press()
-    server.press()
-    response = server.api("undo", json={"seq": 1})
+def test_undo_of_an_older_change_gets_409(site):
+    site.press()
+    site.press()
+    response = site.api("undo", json={"seq": 1})
     assert (response.status_code, code(response)) == (409, "changed")
-    assert server.count()["seq"] == 2
+    assert site.count()["seq"] == 2
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", TOKEN + "x", TOKEN[:-1], "ä", "x" * 5000])
-def test_invalid_token_gets_401_and_changes_nothing(shared, token):
-    before = shared.count()
-    headers = {} if token is None else {"Authorization": f"Bearer {token}".encode("latin-1")}
+def test_invalid_token_gets_401_and_changes_nothing(shared_site, token):
+    before = shared_site.count()
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     for method, path in (("POST", "press"), ("POST", "undo"), ("POST", "reset"), ("PUT", "goal")):
-        response = requests.request(method, f"{shared.url}/api/{path}", headers=headers, timeout=DEADLINE)
+        response = shared_site.request(method, f"/api/{path}", headers=headers)
         assert (response.status_code, code(response)) == (401, "unauthorized")
-    assert shared.count() == before
+    assert shared_site.count() == before
 
 
 def test_writes_get_401_if_no_token_is_configured(start):
-    server = start(api_token=None)
-    assert server.api("press", token="").status_code == 401
-    assert server.api("press", token="None").status_code == 401
+    site = start(api_token=None)
+    assert site.api("press", token="").status_code == 401
+    assert site.api("press", token="None").status_code == 401
 
 
 def test_token_containing_a_newline_is_rejected(shared):
@@ -111,61 +113,61 @@ def test_token_containing_a_newline_is_rejected(shared):
 @pytest.mark.parametrize(
     "goal", [0, 1001, -1, True, 25.0, 25.5, "25", None, [], {}, 10**400], ids=lambda goal: str(goal)[:8]
 )
-def test_invalid_goal_gets_400(shared, goal):
-    before = shared.count()
-    response = shared.api("goal", "PUT", json={"goal": goal})
+def test_invalid_goal_gets_400(shared_site, goal):
+    before = shared_site.count()
+    response = shared_site.api("goal", "PUT", json={"goal": goal})
     assert (response.status_code, code(response)) == (400, "invalid_goal")
-    assert response.json()["error"]["message"].startswith("goal: expected")
-    assert shared.count() == before
+    assert response.json["error"]["message"].startswith("goal: expected")
+    assert shared_site.count() == before
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"7", b'"goal"', b"{}", b"null"])
-def test_body_without_a_goal_gets_400(shared, body):
-    response = shared.api("goal", "PUT", data=body, headers={"Content-Type": "application/json"})
+def test_body_without_a_goal_gets_400(shared_site, body):
+    response = shared_site.api("goal", "PUT", data=body, headers={"Content-Type": "application/json"})
     assert (response.status_code, code(response)) == (400, "invalid_goal")
 
 
 @pytest.mark.parametrize("body", [b"{", b"goal=25", b"\xff", b"[" * 9000, b'{"goal": NaN'])
-def test_malformed_json_gets_400(shared, body):
-    response = shared.api("goal", "PUT", data=body, headers={"Content-Type": "application/json"})
+def test_malformed_json_gets_400(shared_site, body):
+    response = shared_site.api("goal", "PUT", data=body, headers={"Content-Type": "application/json"})
     assert (response.status_code, code(response)) == (400, "invalid_json")
 
 
-def test_unsupported_content_type_gets_415(shared):
-    response = shared.api("goal", "PUT", data=b'{"goal": 5}', headers={"Content-Type": "text/plain"})
+def test_unsupported_content_type_gets_415(shared_site):
+    response = shared_site.api("goal", "PUT", data=b'{"goal": 5}', headers={"Content-Type": "text/plain"})
     assert (response.status_code, code(response)) == (415, "unsupported_media_type")
 
 
-def test_oversized_body_gets_413(shared):
-    response = shared.api("goal", "PUT", json={"goal": "x" * 20_000})
+def test_oversized_body_gets_413(shared_site):
+    response = shared_site.api("goal", "PUT", json={"goal": "x" * 20_000})
     assert response.status_code == 413
-    assert set(response.json()["error"]) == {"code", "message"}
+    assert set(response.json["error"]) == {"code", "message"}
 
 
 @pytest.mark.parametrize("seq", ["1", 1.0, True, -1, [], {}], ids=str)
-def test_invalid_seq_gets_400(shared, seq):
-    response = shared.api("undo", json={"seq": seq})
+def test_invalid_seq_gets_400(shared_site, seq):
+    response = shared_site.api("undo", json={"seq": seq})
     assert (response.status_code, code(response)) == (400, "invalid_seq")
 
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "webhook-id"])
 @pytest.mark.parametrize("key", ["", "x" * 65, "tab\there", "ä", "\xff"])
-def test_invalid_key_gets_400(shared, name, key):
-    before = shared.count()
-    response = shared.api("press", headers={name: key.encode("latin-1")})
+def test_invalid_key_gets_400(shared_site, name, key):
+    before = shared_site.count()
+    response = shared_site.api("press", headers={name: key})
     assert (response.status_code, code(response)) == (400, "invalid_key")
-    assert shared.count() == before
+    assert shared_site.count() == before
 
 
-def test_keys_of_1_to_64_characters_are_accepted(server):
+def test_keys_of_1_to_64_characters_are_accepted(site):
     for key in ("~", "x" * 64, "with a blank"):
-        assert server.api("press", key=key).status_code == 201
+        assert site.api("press", key=key).status_code == 201
 
 
-def test_history_is_paginated(server):
+def test_history_is_paginated(site):
     for _ in range(5):
-        server.press()
-    get = lambda query: server.api(f"history?{query}", "GET", token=None).json()["events"]  # noqa: E731
+        site.press()
+    get = lambda query: site.api(f"history?{query}", "GET", token=None).json["events"]  # noqa: E731
     assert [event["seq"] for event in get("")] == [1, 2, 3, 4, 5]
     assert [event["seq"] for event in get("after=2&limit=2")] == [3, 4]
     assert get("limit=0") == []
@@ -175,8 +177,8 @@ def test_history_is_paginated(server):
 
 
 @pytest.mark.parametrize("query", ["after=-1", "after=x", "limit=-1", "limit=1.5", "limit=", "after=1e3"])
-def test_invalid_history_query_gets_400(shared, query):
-    response = shared.api(f"history?{query}", "GET")
+def test_invalid_history_query_gets_400(shared_site, query):
+    response = shared_site.api(f"history?{query}", "GET")
     assert response.status_code == 400
     assert code(response) in ("invalid_after", "invalid_limit")
 
@@ -191,15 +193,15 @@ def test_invalid_history_query_gets_400(shared, query):
         ("PUT", "press", 405),
     ],
 )
-def test_http_errors_have_the_format_of_api_errors(shared, method, path, status):
-    response = shared.api(path, method)
+def test_http_errors_have_the_format_of_api_errors(shared_site, method, path, status):
+    response = shared_site.api(path, method)
     assert response.status_code == status
-    assert set(response.json()["error"]) == {"code", "message"}
+    assert set(response.json["error"]) == {"code", "message"}
     assert status != 405 or response.headers["Allow"]
 
 
-def test_foreign_origin_is_accepted_with_the_token(server):
-    response = server.api("press", headers={"Origin": "https://crm.example"})
+def test_foreign_origin_is_accepted_with_the_token(site):
+    response = site.api("press", headers={"Origin": "https://crm.example"})
     assert response.status_code == 201
 
 

@@ -54,16 +54,13 @@ def test_custom_horn_replaces_the_short_one(tmp_path):
             Server(tmp_path, horn=tmp_path / "horn.ogg")
 
 
-def test_only_public_pages_may_be_framed(tmp_path):
-    server = Server(tmp_path, frame_ancestors="https://home.example")
-    framed, closed = (
-        requests.get(server.url + path, timeout=DEADLINE).headers for path in ("/", "/admin/login")
-    )
+def test_only_public_pages_may_be_framed(open_site):
+    site = open_site(frame_ancestors="https://home.example")
+    framed, closed = (site.get(path).headers for path in ("/", "/admin/login"))
     assert "frame-ancestors https://home.example" in framed["Content-Security-Policy"]
     assert "X-Frame-Options" not in framed
     assert "frame-ancestors 'none'" in closed["Content-Security-Policy"]
     assert closed["X-Frame-Options"] == "DENY"
-    server.stop()
 
 
 @pytest.mark.parametrize("origin", ["null", "file://", "capacitor://localhost"])
@@ -136,15 +133,15 @@ def test_info_reaches_clients_that_joined_in_between(start, watch):
 @pytest.mark.parametrize(
     "content_type", ["application/json", "application/x-www-form-urlencoded", "text/plain"]
 )
-def test_site_of_a_press_is_read_whatever_the_content_type(server, content_type):
-    response = server.api("press", data='{"site": "Rome"}', headers={"Content-Type": content_type})
+def test_site_of_a_press_is_read_whatever_the_content_type(site, content_type):
+    response = site.api("press", data='{"site": "Rome"}', headers={"Content-Type": content_type})
     assert response.status_code == 201
-    assert server.history()[-1]["source"] == "api@Rome"
+    assert site.history()[-1]["source"] == "api@Rome"
 
 
-def test_basic_authentication_accepts_any_user(server):
+def test_basic_authentication_accepts_any_user(site):
     credentials = base64.b64encode(b"\xff\xe9:" + TOKEN.encode()).decode()
-    response = server.api("press", token=None, headers={"Authorization": f"Basic {credentials}"})
+    response = site.api("press", token=None, headers={"Authorization": f"Basic {credentials}"})
     assert response.status_code == 201
 
 

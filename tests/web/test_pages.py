@@ -7,12 +7,7 @@ import re
 import socket
 
 import pytest
-import requests
 from server import DEADLINE, ROOT
-
-
-def get(server, path="/", **more):
-    return requests.get(server.url + path, timeout=DEADLINE, **more)
 
 
 def raw(server, request):
@@ -29,12 +24,12 @@ PAGES = ["/", "/admin/login", "/api/count", "/healthz", "/nowhere", "/static/not
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_response_has_the_security_headers(shared, path):
-    headers = get(shared, path).headers
+def test_every_response_has_the_security_headers(shared_site, path):
+    headers = shared_site.get(path).headers
     policy = headers["Content-Security-Policy"]
     assert "unsafe-inline" not in policy
     assert "frame-ancestors 'none'" in policy
-    host = f"127.0.0.1:{shared.port}"
+    host = f"localhost:{shared_site.port}"
     assert f"connect-src 'self' ws://{host} wss://{host};" in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -52,9 +47,9 @@ def test_missing_host_is_accepted_only_in_http_1_0(shared):
     assert raw(shared, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n").startswith("HTTP/1.1 400 ")
 
 
-def test_page_without_javascript_shows_the_count_and_reloads(server):
-    server.press()
-    page = get(server).text
+def test_page_without_javascript_shows_the_count_and_reloads(site):
+    site.press()
+    page = site.get().text
     noscript = " ".join(re.findall(r"(?s)<noscript>(.*?)</noscript>", page))
     assert '<meta http-equiv="refresh"' in noscript
     assert re.search(r"<b>19</b>\s+of 20 deals to go", noscript)
@@ -63,32 +58,32 @@ def test_page_without_javascript_shows_the_count_and_reloads(server):
     assert float(made[2]) / (2 * math.pi * float(made[1])) == pytest.approx(1 / 20, abs=1e-4)
 
 
-def test_configured_title_is_escaped_and_shows_the_goal(start):
-    server = start(title="<b>{goal}</b> to go, {x}", goal=7)
-    assert "&lt;b&gt;7&lt;/b&gt; to go, {x}" in get(server).text
+def test_configured_title_is_escaped_and_shows_the_goal(open_site):
+    site = open_site(title="<b>{goal}</b> to go, {x}", goal=7)
+    assert "&lt;b&gt;7&lt;/b&gt; to go, {x}" in site.get().text
 
 
-def test_pages_are_compressed_if_the_client_accepts_gzip(shared):
-    plain = get(shared, headers={"Accept-Encoding": "identity"})
-    zipped = get(shared, headers={"Accept-Encoding": "gzip"}, stream=True)
+def test_pages_are_compressed_if_the_client_accepts_gzip(shared_site):
+    plain = shared_site.get(headers={"Accept-Encoding": "identity"})
+    zipped = shared_site.get(headers={"Accept-Encoding": "gzip"})
     assert zipped.headers["Content-Encoding"] == "gzip"
-    assert gzip.decompress(zipped.raw.read(decode_content=False)) == plain.content
+    assert gzip.decompress(zipped.data) == plain.data
 
 
-def test_versioned_static_files_are_immutable(shared):
-    links = re.findall(r'(?:src|href)="(/static/[^"]+)"', get(shared).text)
+def test_versioned_static_files_are_immutable(shared_site):
+    links = re.findall(r'(?:src|href)="(/static/[^"]+)"', shared_site.get().text)
     assert len(links) > 4
     for link in links:
-        response = get(shared, link)
+        response = shared_site.get(link)
         assert "immutable" in response.headers["Cache-Control"]
-        cached = get(shared, link, headers={"If-None-Match": response.headers["ETag"]})
+        cached = shared_site.get(link, headers={"If-None-Match": response.headers["ETag"]})
         assert cached.status_code == 304
-        assert "immutable" not in get(shared, link.split("?")[0]).headers["Cache-Control"]
+        assert "immutable" not in shared_site.get(link.split("?")[0]).headers["Cache-Control"]
 
 
-def test_range_request_of_a_sound_gets_206(shared):
-    response = get(shared, "/static/sound/horn.mp3", headers={"Range": "bytes=0-99"})
-    assert (response.status_code, len(response.content)) == (206, 100)
+def test_range_request_of_a_sound_gets_206(shared_site):
+    response = shared_site.get("/static/sound/horn.mp3", headers={"Range": "bytes=0-99"})
+    assert (response.status_code, len(response.data)) == (206, 100)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +94,8 @@ def test_range_request_of_a_sound_gets_206(shared):
         ("/apple-touch-icon-precomposed.png", "image/png"),
     ],
 )
-def test_icons_are_at_their_conventional_paths(shared, path, kind):
-    response = get(shared, path)
+def test_icons_are_at_their_conventional_paths(shared_site, path, kind):
+    response = shared_site.get(path)
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith(kind)
 
@@ -111,16 +106,16 @@ def test_private_files_get_404(shared, path):
     assert raw(shared, request.encode()).startswith("HTTP/1.1 404 ")
 
 
-def test_pages_have_no_inline_script_or_style(shared):
+def test_pages_have_no_inline_script_or_style(shared_site):
     for path in ("/", "/admin/login", "/nowhere"):
-        page = get(shared, path).text
+        page = shared_site.get(path).text
         assert not re.search(r"<script(?![^>]*src=)", page)
         assert "<style" not in page
         assert not re.search(r"\s(style|on\w+)=", page)
 
 
-def test_get_changes_nothing(shared):
-    before = shared.count()
+def test_get_changes_nothing(shared_site):
+    before = shared_site.count()
     for path in (
         "/",
         "/admin/press",
@@ -130,14 +125,14 @@ def test_get_changes_nothing(shared):
         "/admin/logout",
         "/metrics",
     ):
-        get(shared, path)
-    assert shared.count() == before
+        shared_site.get(path)
+    assert shared_site.count() == before
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "POST"])
 @pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/static/button.css"])
-def test_unsupported_methods_get_405(shared, method, path):
-    assert requests.request(method, shared.url + path, timeout=DEADLINE).status_code == 405
+def test_unsupported_methods_get_405(shared_site, method, path):
+    assert shared_site.request(method, path).status_code == 405
 
 
 def test_health_report_is_ok_and_contains_no_path(shared):
@@ -147,9 +142,9 @@ def test_health_report_is_ok_and_contains_no_path(shared):
     assert str(shared.folder) not in response.text
 
 
-def test_metrics_are_in_the_prometheus_format(server):
-    server.press()
-    response = get(server, "/metrics")
+def test_metrics_are_in_the_prometheus_format(site):
+    site.press()
+    response = site.get("/metrics")
     assert response.headers["Content-Type"].startswith("text/plain")
     assert "button_count 19.0" in response.text
     assert 'button_changes_total{kind="press",source="api"} 1.0' in response.text
