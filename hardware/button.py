@@ -4,7 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import gevent
 from gevent import event as gevent_event
@@ -27,6 +27,27 @@ STOPPED_TIMEOUT = 2.0
 # The originals, whether or not gevent has patched the process: no greenlet may block the sampler.
 _sleep = monkey.get_original("time", "sleep")
 _start_thread = monkey.get_original("_thread", "start_new_thread")
+
+
+class ButtonStatus(TypedDict):
+    """The health of the button. With `trouble` None a press would be seen now."""
+
+    driver: str
+    sources: list[str]
+    trouble: str | None
+    #: The sources of buttons that have been held too long.
+    stuck: list[str]
+    warnings: list[str]
+    presses: int
+    bounces: int
+    #: Gaps between samples in which a press could go unseen: number, seconds of the longest and of the last
+    #: one, and its Unix time.
+    long_gaps: int
+    worst_gap: float
+    last_gap: float | None
+    last_gap_at: float | None
+    #: Unix time of the last press; None: none since the start.
+    pressed_at: float | None
 
 
 class _Contact(NamedTuple):
@@ -99,8 +120,8 @@ class Button:
         for contact in self._contacts:
             contact.pin.close()
 
-    def status(self) -> dict[str, Any]:
-        """Return the health. With `trouble` None a press would be seen now."""
+    def status(self) -> ButtonStatus:
+        """Return the health."""
         stopped = bool(self._contacts) and time.monotonic() - self._last_sample > STOPPED_TIMEOUT
         stuck = self._stuck()
         return {
@@ -113,8 +134,8 @@ class Button:
             "bounces": sum(contact.debouncer.bounces for contact in self._contacts),
             "long_gaps": self._long_gaps,
             "worst_gap": round(self._worst_gap, 4),
-            "last_gap": self._last_gap and round(self._last_gap[0], 4),
-            "last_gap_at": self._last_gap and self._last_gap[1],
+            "last_gap": round(self._last_gap[0], 4) if self._last_gap else None,
+            "last_gap_at": self._last_gap[1] if self._last_gap else None,
             "pressed_at": self._last_press,
         }
 

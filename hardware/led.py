@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TypedDict
 
 import gevent
 from gevent import event as gevent_event
@@ -17,6 +17,12 @@ PERIODS = {"rest": None, "slow": 1.6, "fast": 0.2}
 CHECK_INTERVAL = 0.25
 #: Queued blinks. Of a burst of presses the first are enough.
 MAX_BLINKS = 3
+
+
+class LedStatus(TypedDict):
+    """What the LED shows: "rest", "slow" or "fast"."""
+
+    shows: str
 
 
 class Led:
@@ -66,7 +72,7 @@ class Led:
                 self._set(0, period / 2)
                 self._set(1, period / 2)
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> LedStatus:
         """Return what the LED shows."""
         return {"shows": self._shown}
 

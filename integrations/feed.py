@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 import gevent
 from gevent import event as gevent_event
@@ -42,6 +42,16 @@ LOG_INTERVAL = 60.0
 
 class FeedError(Exception):
     """An endpoint cannot be opened. The message says why and how to fix it."""
+
+
+class FeedStatus(TypedDict):
+    """The health of the feed. Problems are warnings, since presses do not need the feed."""
+
+    series: int
+    messages: int
+    #: Dropped messages by reason.
+    dropped: dict[str, int]
+    warnings: list[str]
 
 
 class Feed:
@@ -131,8 +141,8 @@ class Feed:
         """Return the newest samples of each series, for a newly connected screen."""
         return self._buffer.snapshot()
 
-    def status(self) -> dict[str, Any]:
-        """Return the health. Problems are warnings, since presses do not need the feed."""
+    def status(self) -> FeedStatus:
+        """Return the health."""
         return {
             "series": len(self._buffer),
             "messages": self._messages,

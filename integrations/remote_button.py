@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 from gevent import event as gevent_event
@@ -22,6 +22,12 @@ RESPONSE_TIMEOUT = 10.0
 RETRY_DELAY, MAX_RETRY_DELAY = 0.5, 10.0
 #: Bytes of a count, and of the server's health, as JSON.
 MAX_COUNT_SIZE, MAX_HEALTH_SIZE = 1000, 65536
+
+
+class RemoteButtonStatus(TypedDict):
+    """The health of a remote button; `trouble` None: the server has accepted all presses."""
+
+    trouble: str | None
 
 
 class RemoteButton:
@@ -104,8 +110,8 @@ class RemoteButton:
             self._spool.drop(self._accepted)
             self._accepted.clear()
 
-    def status(self) -> dict[str, Any]:
-        """Return the health; `trouble` None: the server has accepted all presses."""
+    def status(self) -> RemoteButtonStatus:
+        """Return the health."""
         return {"trouble": self._trouble}
 
     def _check_server(self) -> None:

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 import flask
 import gevent
@@ -195,6 +195,13 @@ def bind(host: str, port: int) -> gevent.socket.socket:
     return listener
 
 
+class Connections(TypedDict):
+    """The number of open connections, plain HTTP and WebSocket."""
+
+    http: int
+    websocket: int
+
+
 class HTTPServer:
     """An HTTP server for a Flask app with a Socket.IO server of this package. It serves when constructed.
 
@@ -228,8 +235,8 @@ class HTTPServer:
         """Return what must run, each in a greenlet, for as long as the server serves."""
         return self._engine.heartbeat.run, self._server.close_overdue
 
-    def connections(self) -> dict[str, int]:
-        """Return the number of open connections: plain HTTP, and WebSockets."""
+    def connections(self) -> Connections:
+        """Return the number of open connections."""
         return {"http": len(self._server.connections), "websocket": self._engine.open_websockets}
 
     def stop_accepting(self) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import gevent
 
@@ -18,15 +18,22 @@ from .threads import Worker
 log = logging.getLogger(__name__)
 
 #: Copies that are kept, one a day. Counted, since by its age a copy may be years off on a Pi.
-MOST_COPIES = 14
+MAX_COPIES = 14
 #: Seconds between checks for a new day, and between failed attempts.
-LOOK_EVERY = 600.0
+CHECK_INTERVAL = 600.0
 
 #: The niceness of the thread that copies.
 NICENESS = 10
 
 _FORM = "button-%Y-%m-%d.db"
 _NAME = re.compile(r"button-\d{4}-\d\d-\d\d\.db")
+
+
+class BackupsStatus(TypedDict):
+    """The name of the newest copy, None if there is none, and warnings."""
+
+    newest: str | None
+    warnings: list[str]
 
 
 class Backups:
@@ -57,10 +64,10 @@ class Backups:
                 if self._trouble != str(error):
                     log.error("BUTTON_BACKUPS: no copy could be made: %s", error)
                 self._trouble = str(error)
-            gevent.sleep(LOOK_EVERY)
+            gevent.sleep(CHECK_INTERVAL)
 
-    def status(self) -> dict[str, Any]:
-        """Return the name of the newest copy, None if there is none, and warnings."""
+    def status(self) -> BackupsStatus:
+        """Return the health."""
         return {
             "newest": self._newest,
             "warnings": ["the last backup failed; the log says why"] if self._trouble else [],
@@ -78,13 +85,13 @@ class Backups:
             beside.rename(target)
             sqlite_files.sync(self._folder)
             log.info("Backup %s", target)
-            for old in copies(self._folder)[:-MOST_COPIES]:
+            for old in copies(self._folder)[:-MAX_COPIES]:
                 old.unlink()
         return target.name
 
 
 def copies(folder: Path) -> list[Path]:
-    """The copies in `folder`, the newest last, without those of days to come; raises `OSError`.
+    """Return the copies in `folder`, the newest last, without those of future days. Raises `OSError`.
 
     A clock that was once ahead leaves some of these.
     """
@@ -93,7 +100,7 @@ def copies(folder: Path) -> list[Path]:
 
 
 def newest_copy(folder: Path) -> Path | None:
-    """The newest copy in `folder`; None if there is none."""
+    """Return the newest copy in `folder`; None if there is none."""
     try:
         return next(reversed(copies(folder)), None)
     except OSError:

@@ -6,7 +6,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 import flask_socketio
 from gevent import event as gevent_event
@@ -34,6 +34,14 @@ SESSION_CHECK_INTERVAL = 10.0
 
 #: The namespace of the samples.
 GRAPH = "/graph"
+
+
+class ScreensStatus(TypedDict):
+    """The number of screens, and of clients by transport, admin pages included."""
+
+    screens: int
+    websocket: int
+    polling: int
 
 
 class Screens:
@@ -91,8 +99,8 @@ class Screens:
         """Check soon whether sessions have ended. Does not block."""
         self._check_wanted.set()
 
-    def status(self) -> dict[str, Any]:
-        """Return the number of clients, by transport."""
+    def status(self) -> ScreensStatus:
+        """Return the number of clients."""
         sessions = list(self._socketio.server.eio.sockets.values())
         websocket = sum(session.upgraded for session in sessions)
         return {"screens": self.count(), "websocket": websocket, "polling": len(sessions) - websocket}

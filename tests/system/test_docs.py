@@ -1,5 +1,6 @@
 """Consistency of the documentation with the program."""
 
+import importlib
 import json
 import os
 import re
@@ -158,9 +159,11 @@ def test_changelog_has_an_entry_for_this_version():
     )
 
 
-def test_pyproject_and_command_line_have_the_same_version():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == app("--version").strip()
+def test_version_is_in_one_place():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert settings["project"]["dynamic"] == ["version"]
+    module, _, name = settings["tool"]["setuptools"]["dynamic"]["version"]["attr"].rpartition(".")
+    assert getattr(importlib.import_module(module), name) == app("--version").strip()
 
 
 @pytest.mark.parametrize(
