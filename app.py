@@ -105,25 +105,22 @@ def build_server(settings: Settings, demo: bool) -> Program:
     services.add("store", store.tasks(), store.stop, critical=True, database=store.status)
     services.add("server", server.tasks(), server.close, critical=True, connections=server.connections)
     services.add("screens", screens.tasks(), clients=screens.status)
-    services.add("accounts", context.accounts.tasks())
     services.add("feed", feed.tasks(), feed.stop, feed=feed.status)
     if output is not None:
         led = _add_led(services, output, store.status, lambda: button.is_stuck() or not screens.count())
         store.subscribe(partial(_blink, led))
-    _add_optional(services, context)
+    _add_background(services, context)
     services.add("taps", _taps(pins, feed, demo))
-    services.add("memory", (process.trim_heap,))
     services.add("announcer", stop=lambda _: store.close())
     services.add("database", stop=lambda _: context.database.close())
     log.info("Maximum clients: %d", max_clients)
-    lines = _first_lines(context, server.url)
     button.start()
     hardware.log_inputs(pins, settings.pin, settings.simulated_pin)
     return Program(
         services,
         lambda: not (button.status()["trouble"] or store.is_stuck()),
         lambda: store.status()["trouble"] or f"{store.current.to_go()}, {screens.count()} screens",
-        lines,
+        _first_lines(context, server.url),
         server.url,
     )
 
@@ -203,8 +200,8 @@ def _blink(led: hardware.Led, event: storage.Event) -> None:
         led.blink(1 if event.kind == "press" else 2)
 
 
-def _add_optional(services: process.Services, context: web.Context) -> None:
-    """Add the webhook and the backups, if they are configured."""
+def _add_background(services: process.Services, context: web.Context) -> None:
+    """Add what no press waits for; the webhook and the backups if they are configured."""
     settings, database = context.settings, context.database
     if settings.webhook is not None:
         values = storage.KeyValue(database)
@@ -215,6 +212,8 @@ def _add_optional(services: process.Services, context: web.Context) -> None:
         services.add("webhook", webhook.tasks(), webhook.stop, webhook=webhook.status)
     if backups := storage.open_backups(settings.database, settings.backups):
         services.add("backups", backups.tasks(), backups=backups.status)
+    services.add("accounts", context.accounts.tasks())
+    services.add("memory", (process.trim_heap,))
 
 
 def _taps(

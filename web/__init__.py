@@ -1,6 +1,6 @@
 """The Flask app: pages, admin, API, Socket.IO, health."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from realtime import RequestHead, create_socketio
+from realtime import RequestHead, SocketIO, create_socketio
 from storage import Unavailable
 
 from . import admin, api, downloads, monitoring, pages, security
@@ -60,19 +60,7 @@ def create_app(context: Context, max_clients: int) -> tuple[flask.Flask, Screens
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions["button"] = context
     origins = settings.allowed_origins or ()
-    socketio = create_socketio(
-        app,
-        newest_only={"count": 1, "info": 1, "samples": MAX_QUEUED_SAMPLES},
-        max_clients=max_clients,
-        on_reject=metrics.reject,
-        cors_allowed_origins=lambda _origin, environ: security.origin_allowed(environ, origins),
-        ping_interval=PING_INTERVAL,
-        ping_timeout=PING_TIMEOUT,
-        max_http_buffer_size=MAX_BODY_SIZE,
-        manage_session=False,
-        async_handlers=False,  # one press of a client after the other: no flood of greenlets
-    )
-    screens = Screens(context, socketio)
+    screens = Screens(context, _create_socketio(app, origins, max_clients, metrics))
     metrics.registry.register(Collector(context))
     assert downloads  # its views are on the blueprint of `admin`
     for blueprint in (pages.pages, admin.admin, api.api, monitoring.monitoring):
@@ -89,6 +77,23 @@ def create_app(context: Context, max_clients: int) -> tuple[flask.Flask, Screens
     if count := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=count)  # type: ignore[method-assign]
     return app, screens
+
+
+def _create_socketio(
+    app: flask.Flask, origins: Sequence[str], max_clients: int, metrics: Metrics
+) -> SocketIO:
+    return create_socketio(
+        app,
+        newest_only={"count": 1, "info": 1, "samples": MAX_QUEUED_SAMPLES},
+        max_clients=max_clients,
+        on_reject=metrics.reject,
+        cors_allowed_origins=lambda _origin, environ: security.origin_allowed(environ, origins),
+        ping_interval=PING_INTERVAL,
+        ping_timeout=PING_TIMEOUT,
+        max_http_buffer_size=MAX_BODY_SIZE,
+        manage_session=False,
+        async_handlers=False,  # one press of a client after the other: no flood of greenlets
+    )
 
 
 def urgency(context: Context) -> Callable[[RequestHead], bool]:
