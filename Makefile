@@ -36,8 +36,11 @@ test: .venv/dev ## run the tests, in under 10 minutes
 test-unit: .venv/dev ## run the unit tests, in under 20 s
 	$(PY) -m pytest -q $(UNIT)
 
-coverage: .venv/dev ## show the line coverage of the tests that start no server
-	$(PY) -m coverage run -m pytest -q $(UNIT) tests/storage/test_database.py tests/storage/test_storage.py
+coverage: .venv/dev ## show the line coverage, servers that tests start included, in about 10 minutes
+	rm -f .coverage .coverage.*
+	$(PY) -m coverage run -m pytest -q -m "not slow and not alone" -n 2 --dist loadfile \
+	    $(UNIT) tests/hardware tests/storage tests/web tests/system
+	$(PY) -m coverage combine -q
 	$(PY) -m coverage report --skip-covered
 
 test-slow: .venv/dev ## run the long tests, in under 35 minutes

@@ -43,7 +43,7 @@ def test_screens_follow_a_database_that_lost_its_last_changes(tmp_path, own_post
         own_postgres.start()
         until(lambda: server.count()["seq"] == 1, "the state of the database")
         until(lambda: counts[-1]["seq"] == 1, "the screen to show that state")
-        assert any("has lost changes" in line for line in server.log)
+        until(lambda: any("has lost changes" in line for line in server.log), "the log line")
         assert server.press()["seq"] == 2
         until(lambda: counts[-1]["seq"] == 2, "the screen to show the press")
     finally:

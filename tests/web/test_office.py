@@ -75,9 +75,9 @@ def test_configured_origin_without_a_host_is_allowed(tmp_path, origin):
             requests.get(poll, headers={"Origin": "https://evil.example"}, timeout=DEADLINE).status_code
             == 403
         )
+    server.stop()  # so that the log is complete
     rejected = [line for line in server.log if "BUTTON_ALLOWED_ORIGINS=https://evil.example" in line]
     assert len(rejected) == 1
-    server.stop()
 
 
 def test_today_is_in_the_server_time_zone_without_future_presses(tmp_path):
