@@ -56,7 +56,7 @@ fix: .venv/dev ## format the code and apply automatic fixes
 	$(PY) -m ruff format .
 
 docs: .venv/dev ## regenerate the generated parts of the docs
-	PYTHONPATH=tests/support $(PY) tests/system/test_docs.py
+	PYTHONPATH=.:tests/support $(PY) -m generated_docs
 
 lint: .venv/dev ## check style, types and security
 	$(PY) -m ruff check .

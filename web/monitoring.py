@@ -30,9 +30,16 @@ class _Row(NamedTuple):
 
 _GAUGE, _COUNTER = GaugeMetricFamily, CounterMetricFamily
 METRICS = (
-    _Row("connections", _GAUGE, "Open connections, which are descriptors", "connections", "", "kind"),
+    _Row(
+        "connections", _GAUGE,
+        "Open connections by kind, HTTP (long polls among them) and WebSocket; each takes a descriptor",
+        "connections", "", "kind",
+    ),
     _Row("waiting_presses", _GAUGE, "Presses that wait for the disk", "database", "waiting"),
-    _Row("refused_presses", _COUNTER, "Rejected presses of the pin", "database", "refused_presses"),
+    _Row(
+        "refused_presses", _COUNTER, "Presses of the pin that were rejected because a thousand waited",
+        "database", "refused_presses",
+    ),
     _Row(
         "sampler_long_gaps", _COUNTER,
         "Gaps between samples of the pin in which a press could go unseen", "hardware", "long_gaps",
@@ -54,7 +61,7 @@ METRICS = (
     _Row("stuck", _GAUGE, "Buttons held for over 10 s", "hardware", "stuck"),
     _Row("feed_messages", _COUNTER, "Messages of the feed", "feed", "messages"),
     _Row("feed_series", _GAUGE, "Series of the graph", "feed", "series"),
-    _Row("feed_dropped", _COUNTER, "Malformed messages of the feed", "feed", "dropped", "reason"),
+    _Row("feed_dropped", _COUNTER, "Malformed messages of the feed, by reason", "feed", "dropped", "reason"),
     _Row(
         "webhook_sent", _COUNTER, "Changes that the receiver of the webhook has accepted",
         "webhook", "sent",
@@ -75,7 +82,7 @@ class Collector:
         recording = not any(status.get("trouble") for status in report.values())
         version = {self._context.version: 1}
         uptime = round(time.monotonic() - self._context.started, 1)
-        yield _family(_GAUGE, "build_info", "The running version", version, "version")
+        yield _family(_GAUGE, "build_info", "1, with the running version", version, "version")
         yield _family(
             GaugeMetricFamily, "recording", "1 if a press can be recorded now, else 0", int(recording)
         )
@@ -84,9 +91,11 @@ class Collector:
         yield _family(_COUNTER, "seq", "Changes ever recorded", state.seq)
         yield _family(_GAUGE, "uptime_seconds", "Seconds since the start", uptime)
         clients = {name: report["clients"][name] for name in ("websocket", "polling")}
-        yield _family(_GAUGE, "clients", "Socket.IO clients", clients, "transport")
+        yield _family(_GAUGE, "clients", "Socket.IO clients by transport", clients, "transport")
         changes = CounterMetricFamily(
-            "button_changes", "Changes recorded by this server since its start", labels=["kind", "source"]
+            "button_changes",
+            "Changes recorded by this server since its start, by kind and source",
+            labels=["kind", "source"],
         )
         for (kind, source), number in store.recorded.items():
             changes.add_metric([kind, source], number)
