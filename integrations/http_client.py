@@ -1,13 +1,16 @@
-"""HTTP requests with a total timeout and a size limit."""
+"""HTTP requests with a total timeout and a size limit, through a proxy if the environment names one."""
 
+import base64
 import functools
 import http.client
 import io
+import re
 import socket
 import ssl
+import urllib.request
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import gevent
 
@@ -19,10 +22,23 @@ class RequestFailed(Exception):
     """There is no valid response. The request may have arrived. The message contains no address."""
 
 
+class Response(NamedTuple):
+    """A response.
+
+    `body` is its beginning, as far as it was requested.
+    """
+
+    status: int
+    body: bytes
+    headers: http.client.HTTPMessage
+
+
 def request(
     method: str, url: str, body: bytes, headers: Mapping[str, str], timeout: float, max_size: int = 0
-) -> tuple[int, bytes]:
-    """Send a request. Redirects are not followed.
+) -> Response:
+    """Send a request, through the proxy of HTTPS_PROXY or HTTP_PROXY unless NO_PROXY has the host.
+
+    Redirects are not followed.
 
     Args:
         method: Such as "POST".
@@ -32,28 +48,27 @@ def request(
         timeout: Seconds for all of it, connecting included.
         max_size: Bytes of the response's body to read.
 
-    Returns:
-        The status, and the first `max_size` bytes of the body.
-
     Raises:
         RequestFailed: There is no valid response in time.
     """
     connection = None
     try:
         with gevent.Timeout(timeout):
-            connection, path = _connect(url, timeout)
+            connection, target, more = _connect(url, timeout)
             connection.response_class = _BoundedResponse
-            connection.request(method, path, body, dict(headers))
+            connection.request(method, target, body, {**headers, **more})
             response = connection.getresponse()
             content = response.read(max_size) if max_size else b""
             if len(content) < max_size and response.length:
                 raise RequestFailed("the response is truncated")
-            return response.status, content
+            return Response(response.status, content, response.headers)
     except gevent.Timeout:
         raise RequestFailed(f"no response in {timeout:.0f} s") from None
     except ssl.SSLError as error:
         raise RequestFailed(error.reason or type(error).__name__) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if tunnel := re.match(r"Tunnel connection failed: (\d+)", str(error)):
+            raise RequestFailed(f"the proxy responded with {tunnel[1]}") from None
         raise RequestFailed(getattr(error, "strerror", None) or type(error).__name__) from None
     finally:
         if connection is not None:
@@ -66,13 +81,47 @@ def load_certificates(url: str) -> None:
         _context()
 
 
-def _connect(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str]:
+def _connect(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
+    """Return a connection, the request target, and further headers of the request."""
     split = urlsplit(url)
     host, path = split.hostname or "", f"{split.path or '/'}{'?' + split.query if split.query else ''}"
+    proxy = _proxy(split)
     if split.scheme == "https":
-        context = _context()
-        return http.client.HTTPSConnection(host, split.port or 443, timeout=timeout, context=context), path
-    return http.client.HTTPConnection(host, split.port or 80, timeout=timeout), path
+        via_host, via_port = _address(proxy) if proxy else (host, split.port or 443)
+        secure = http.client.HTTPSConnection(via_host, via_port, timeout=timeout, context=_context())
+        if proxy:
+            secure.set_tunnel(host, split.port or 443, _proxy_headers(proxy))
+        return secure, path, {}
+    if proxy:
+        target = f"http://{split.netloc}{path}"
+        return http.client.HTTPConnection(*_address(proxy), timeout=timeout), target, _proxy_headers(proxy)
+    return http.client.HTTPConnection(host, split.port or 80, timeout=timeout), path, {}
+
+
+def _proxy(url: SplitResult) -> SplitResult | None:
+    """Return the proxy for a URL, None if there is none."""
+    proxy = urllib.request.getproxies_environment().get(url.scheme)
+    if not proxy or urllib.request.proxy_bypass_environment(url.netloc):  # type: ignore[attr-defined]
+        return None
+    try:
+        split = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        valid = split.scheme == "http" and bool(split.hostname) and split.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise RequestFailed(f"{url.scheme.upper()}_PROXY: expected http://host:port")
+    return split
+
+
+def _address(proxy: SplitResult) -> tuple[str, int]:
+    return proxy.hostname or "", proxy.port or 80
+
+
+def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    credentials = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": "Basic " + base64.b64encode(credentials.encode()).decode()}
 
 
 @functools.cache

@@ -122,10 +122,10 @@ class RemoteButton:
         if self._is_checked:
             return
         headers = self._headers | {"Content-Type": "application/json"}
-        status, _ = request("PUT", f"{self._url}/api/goal", b"{}", headers, RESPONSE_TIMEOUT)
+        status, *_ = request("PUT", f"{self._url}/api/goal", b"{}", headers, RESPONSE_TIMEOUT)
         if status == 401:
             raise RequestFailed("the server rejects BUTTON_API_TOKEN; set the server's token")
-        _, body = request("GET", f"{self._url}/healthz", b"", {}, RESPONSE_TIMEOUT, MAX_HEALTH_SIZE)
+        _, body, _ = request("GET", f"{self._url}/healthz", b"", {}, RESPONSE_TIMEOUT, MAX_HEALTH_SIZE)
         health = _parse(body)
         identity, version = health.get("id"), str(health.get("version"))
         if isinstance(identity, str):
@@ -149,7 +149,7 @@ class RemoteButton:
     def _send(self, press: Change) -> None:
         """Send a press. Raises what shows that it may not have arrived."""
         headers = self._headers | {"Idempotency-Key": press.key or ""}
-        status, body = request(
+        status, body, _ = request(
             "POST", f"{self._url}/api/press", self._body, headers, RESPONSE_TIMEOUT, MAX_COUNT_SIZE
         )
         if status not in (200, 201):

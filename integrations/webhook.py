@@ -167,7 +167,7 @@ class Webhook:
         headers = {"Content-Type": "application/json", "User-Agent": "the-button"}
         name = f"button_{event.seq}_{round(event.at * 1000)}"
         headers |= signed(self._key, name, int(self._database.now()), body)
-        status, _ = request("POST", self._url, body, headers, RESPONSE_TIMEOUT)
+        status, *_ = request("POST", self._url, body, headers, RESPONSE_TIMEOUT)
         if not 200 <= status < 300:
             raise RequestFailed(f"the receiver responded with {status}")
 

@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 import zmq
 from chromium import ARGUMENTS, AUTOPLAY
+from forward_proxy import ForwardProxy
 from graph import Graph, endpoint_of
 from playwright.sync_api import sync_playwright
 from postgres import Postgres
@@ -200,3 +201,24 @@ def receiver():
     receiver = Receiver()
     yield receiver
     receiver.close()
+
+
+@pytest.fixture
+def second_receiver():
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def forward_proxy():
+    """Starts proxies for outgoing requests."""
+    proxies = []
+
+    def forward_proxy(**options):
+        proxies.append(ForwardProxy(**options))
+        return proxies[-1]
+
+    yield forward_proxy
+    for proxy in proxies:
+        proxy.close()

@@ -39,7 +39,7 @@ def test_every_address_of_a_host_is_tried(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
     with responding(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as port:
-        assert request("GET", f"http://the-pi:{port}/", b"", {}, 5.0, 10) == (200, b"ok")
+        assert request("GET", f"http://the-pi:{port}/", b"", {}, 5.0, 10)[:2] == (200, b"ok")
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,47 @@ def test_malformed_response_raises_request_failed(response):
         request("GET", f"http://127.0.0.1:{port}/", b"", {}, 5.0, 100)
     assert str(error.value)
     assert "127.0.0.1" not in str(error.value)
+
+
+@pytest.fixture
+def proxy_environ(monkeypatch):
+    """Return a function that sets the variables of proxies, of which no others are set."""
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+    def proxy_environ(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return proxy_environ
+
+
+def test_http_request_uses_the_proxy(proxy_environ, forward_proxy):
+    proxy = forward_proxy(credentials="user:password")
+    proxy_environ(HTTP_PROXY=f"http://user:password@127.0.0.1:{proxy.port}", NO_PROXY="elsewhere")
+    with responding(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as port:
+        url = f"http://127.0.0.1:{port}/hook?to=all"
+        assert request("POST", url, b"{}", {}, 5.0, 10)[:2] == (200, b"ok")
+    assert proxy.requests == [("POST", url)]
+
+
+@pytest.mark.parametrize("no_proxy", ["127.0.0.1", "example.com, 127.0.0.1", "*"])
+def test_request_to_a_host_in_no_proxy_is_direct(proxy_environ, no_proxy):
+    proxy_environ(http_proxy="http://127.0.0.1:1", no_proxy=no_proxy)
+    with responding(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as port:
+        assert request("GET", f"http://127.0.0.1:{port}/", b"", {}, 5.0, 10).body == b"ok"
+
+
+def test_https_request_rejected_by_the_proxy_fails_with_its_status(proxy_environ, forward_proxy):
+    proxy = forward_proxy(credentials="user:password")
+    proxy_environ(HTTPS_PROXY=f"127.0.0.1:{proxy.port}")
+    with pytest.raises(RequestFailed, match="the proxy responded with 407"):
+        request("GET", "https://127.0.0.1:1/", b"", {}, 5.0)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://", "http://127.0.0.1:port", "http://["])
+def test_invalid_proxy_fails_and_is_not_printed(proxy_environ, proxy):
+    proxy_environ(HTTPS_PROXY=proxy)
+    with pytest.raises(RequestFailed, match=r"^HTTPS_PROXY: expected http://host:port$"):
+        request("GET", "https://127.0.0.1:1/", b"", {}, 5.0)
