@@ -17,6 +17,8 @@ GPIO_PINS = (3, 5, 7, 8, 10, 11, 12, 13, 15, 16, 18, 19, 21, 22, 23, 24, 26, 29,
 MAX_GOAL = 1000
 #: Goal of a new database unless BUTTON_GOAL is set.
 DEFAULT_GOAL = 20
+#: Maximum number of URLs of the webhook.
+MAX_WEBHOOKS = 16
 #: Seconds of the longest hold time.
 MAX_HOLD = 60
 
@@ -151,10 +153,12 @@ def _webhook_secret(text: str) -> str:
     return text
 
 
-def _url(text: str) -> str:
-    if not is_url(text):
+def _urls(text: str) -> tuple[str, ...]:
+    """Split at whitespace, and at commas before a URL, since a URL may have a comma."""
+    urls = tuple(dict.fromkeys(re.split(r"(?i)[\s,]+(?=https?://)|\s+", text.strip())))
+    if len(urls) > MAX_WEBHOOKS or not all(is_url(url) for url in urls):
         raise ValueError
-    return text
+    return urls
 
 
 def _setting(default: str | None, parser: Parser, help: str, display: str = "", fallback: str = "") -> Any:
@@ -282,10 +286,11 @@ class Settings:
         Parser(_ancestors, "origins such as https://example.com, separated by commas, or *"),
         "origins that may show `/` and `/graph` in a frame, comma-separated, or `*`",
     )
-    webhook: str | None = _setting(
+    webhook: tuple[str, ...] | None = _setting(
         None,
-        Parser(_url, "a URL such as https://example.com/hook, without a user", True),
-        "URL to which every change is posted as JSON, in order, until it is accepted",
+        Parser(_urls, "URLs such as https://example.com/hook, without a user, separated by spaces", True),
+        "URL to which every change is posted as JSON, in order, until it is accepted; several separated by"
+        " spaces or commas",
     )
     webhook_secret: str | None = _setting(
         None,
@@ -342,7 +347,7 @@ def variable(row: "Field[Any]") -> str:
 #: Settings that may be in a file, whose path is in `BUTTON_…_FILE` (Docker and systemd credentials).
 IN_FILES = ("admin_password", "api_token", "database", "webhook", "webhook_secret")
 #: Bytes of the first line of such a file that are read; no value is longer.
-MAX_FILE_SIZE = 4096
+MAX_FILE_SIZE = 40_000
 
 
 def _from_file(row: "Field[Any]", environ: Mapping[str, str]) -> tuple[str, str] | None:

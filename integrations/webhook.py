@@ -1,21 +1,21 @@
-"""The webhook, which posts each change to another program."""
+"""The webhook, which posts each change to other programs."""
 
-import base64
 import contextlib
-import hashlib
-import hmac
 import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import gevent
 from gevent import event as gevent_event
 
 from storage import Backoff, Database, Event, KeyValue, Unavailable
 
 from .http_client import RequestFailed, load_certificates, request
+from .webhook_message import message, retry_after, signed, signing_key
+from .webhook_positions import Positions
 
 log = logging.getLogger(__name__)
 
@@ -34,29 +34,92 @@ SENDER = 0x57656248
 
 
 class Webhook:
-    """Posts each event in order, until the receiver responds with a 2xx.
-
-    The position is in the database, so that a restart loses nothing. Events of the last few seconds may then
-    be posted twice, with the same `webhook-id`. The first start begins with the next event.
+    """Posts each event to every URL, independently of each other.
 
     Args:
-        url: URL of the receiver.
+        urls: URLs of the receivers.
         secret: Key that signs requests; None: they are not signed.
         database: Where the events are.
-        values: Where the position is stored.
+        values: Where the positions are stored.
         noun: What is counted, in the sentence for people.
     """
 
     def __init__(
-        self, url: str, secret: str | None, database: Database, values: KeyValue, noun: str = "deal"
+        self,
+        urls: Sequence[str],
+        secret: str | None,
+        database: Database,
+        values: KeyValue,
+        noun: str = "deal",
     ) -> None:
-        self._noun = noun
-        self._url = url
+        key = None if secret is None else signing_key(secret)
+        positions = Positions(values, urls, database.newest().seq)
+        several = len(urls) > 1
+        self._deliveries = [
+            Delivery(url, f"URL {number}" if several else "", key, database, positions, noun)
+            for number, url in enumerate(urls, 1)
+        ]
+
+    def wake(self, _event: Event | None = None) -> None:
+        """Check for new events. Does not block."""
+        for delivery in self._deliveries:
+            delivery.wake()
+
+    def tasks(self) -> tuple[Callable[[], None], ...]:
+        """Return the functions to run in greenlets."""
+        return tuple(delivery.run for delivery in self._deliveries)
+
+    def stop(self, timeout: float) -> None:
+        """Store the positions, before the database is closed."""
+        for delivery in self._deliveries:
+            delivery.stop()
+
+    def status(self) -> dict[str, Any]:
+        """Return the number of events that were accepted since the start, and warnings."""
+        return {
+            "sent": sum(delivery.sent for delivery in self._deliveries),
+            "warnings": [delivery.warning for delivery in self._deliveries if delivery.warning],
+        }
+
+
+class _Postponed(RequestFailed):
+    """The receiver has named the seconds until the next attempt."""
+
+    def __init__(self, message: str, delay: float) -> None:
+        super().__init__(message)
+        self.delay = delay
+
+
+class _Gone(RequestFailed):
+    """The receiver accepts no further requests."""
+
+
+class Delivery:
+    """Posts each event to one URL in order, until the receiver responds with a 2xx.
+
+    The position is in the database, so that a restart loses nothing. Events of the last few seconds may then
+    be posted twice, with the same `webhook-id`. The first start begins with the next event. A receiver that
+    responds with 410 gets nothing more until the next start.
+
+    Args:
+        url: URL of the receiver.
+        label: Names the URL in log lines and warnings; empty if there is only one.
+        key: Key that signs requests; None: they are not signed.
+        database: Where the events are.
+        positions: Where the position is stored.
+        noun: What is counted, in the sentence for people.
+    """
+
+    def __init__(
+        self, url: str, label: str, key: bytes | None, database: Database, positions: Positions, noun: str
+    ) -> None:
         load_certificates(url)
-        self._key = None if secret is None else signing_key(secret)
+        self._url = url
+        self._label, self._to = label, f" to {label}" if label else ""
+        self._key = key
         self._database = database
-        self._values = values
-        self._first = database.newest().seq  # the first start begins after it
+        self._positions = positions
+        self._noun = noun
         self._news = gevent_event.Event()
         self._seq: int | None = None  # of the last event that was sent; None: another server sends
         self._saved_seq: int | None = None
@@ -64,39 +127,38 @@ class Webhook:
         self._saved_at = -SAVE_INTERVAL
         self._backoff = Backoff(RETRY_DELAY, MAX_RETRY_DELAY)
         self._trouble: str | None = None
-        self._sent = 0
+        #: Events that were accepted since the start.
+        self.sent = 0
 
-    def wake(self, _event: Event | None = None) -> None:
+    @property
+    def warning(self) -> str | None:
+        """What is wrong, None if nothing is."""
+        return f"{self._label}: {self._trouble}" if self._trouble and self._label else self._trouble
+
+    def wake(self) -> None:
         """Check for new events. Does not block."""
         self._news.set()
 
-    def tasks(self) -> tuple[Callable[[], None], ...]:
-        """Return the function to run in a greenlet."""
-        return (self._run,)
-
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Deliver until the receiver is gone. Blocks."""
         while True:
             self._news.clear()
             try:
                 self._send_all()
                 self._save_sometimes()
                 self._recovered()
+            except _Gone as error:
+                self._stop_for_good(error)
+                return
             except (RequestFailed, Unavailable) as error:
-                if self._trouble != str(error):
-                    log.error("Webhook delivery failed, retrying: %s", error)
-                self._trouble = str(error)
-                self._backoff.wait()
+                self._failed(error)
                 continue
             self._news.wait(timeout=CHECK_INTERVAL if self._seq == self._saved_seq else SAVE_INTERVAL)
 
-    def stop(self, timeout: float) -> None:
-        """Store the position, before the database is closed."""
+    def stop(self) -> None:
+        """Store the position."""
         with contextlib.suppress(Unavailable):
             self._save()
-
-    def status(self) -> dict[str, Any]:
-        """Return the number of events that were accepted since the start, and warnings."""
-        return {"sent": self._sent, "warnings": [self._trouble] if self._trouble else []}
 
     def _send_all(self) -> None:
         while self._is_sender():
@@ -109,7 +171,7 @@ class Webhook:
                 self._send(event)
                 self._seq = event.seq
                 self._delivered.append(event)
-                self._sent += 1
+                self.sent += 1
                 self._save_sometimes()
                 self._recovered()
 
@@ -138,16 +200,9 @@ class Webhook:
             self._seq = self._saved_seq = self._begin()
         return True
 
-    def _recovered(self) -> None:
-        if self._trouble:
-            log.warning("Webhook delivery recovered")
-        self._trouble = None
-        self._backoff.reset()
-
     def _begin(self) -> int:
         """Return the position to continue from. One beyond the newest event is of a replaced database."""
-        stored = self._values.get("webhook") or self._values.set_first("webhook", str(self._first))
-        seq = min(self._database.newest().seq, int(stored))
+        seq = min(self._database.newest().seq, self._positions.load(self._url))
         if not self._delivered or self._delivered[-1].seq != seq:  # also if another server has sent
             self._delivered.clear()
             self._delivered.extend(self._database.events_after(seq - BATCH_SIZE, min(seq, BATCH_SIZE)))
@@ -159,49 +214,47 @@ class Webhook:
 
     def _save(self) -> None:
         if self._seq is not None and self._seq != self._saved_seq:
-            self._values.set("webhook", str(self._seq))
+            self._positions.save(self._url, self._seq)
             self._saved_seq, self._saved_at = self._seq, time.monotonic()
 
     def _send(self, event: Event) -> None:
         body = json.dumps(message(event, self._noun)).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "the-button"}
-        name = f"button_{event.seq}_{round(event.at * 1000)}"
-        headers |= signed(self._key, name, int(self._database.now()), body)
-        status, *_ = request("POST", self._url, body, headers, RESPONSE_TIMEOUT)
-        if not 200 <= status < 300:
-            raise RequestFailed(f"the receiver responded with {status}")
+        name, now = f"button_{event.seq}_{round(event.at * 1000)}", self._database.now()
+        headers |= signed(self._key, name, int(now), body)
+        response = request("POST", self._url, body, headers, RESPONSE_TIMEOUT)
+        if 200 <= response.status < 300:
+            return
+        problem = f"the receiver responded with {response.status}"
+        if response.status == 410:
+            raise _Gone(f"{problem} (Gone), nothing more is sent there until the next start")
+        delay = retry_after(response.headers.get("Retry-After"), response.headers.get("Date"), now)
+        if delay is not None:
+            raise _Postponed(problem, delay)
+        raise RequestFailed(problem)
 
+    def _failed(self, error: Exception) -> None:
+        """Wait until the next attempt."""
+        if self._trouble != str(error):
+            log.error("Webhook delivery%s failed, retrying: %s", self._to, error)
+        self._trouble = str(error)
+        if isinstance(error, _Postponed):
+            gevent.sleep(error.delay)
+        else:
+            self._backoff.wait()
 
-SENTENCES = {"undo": "Undone", "reset": "Reset", "goal": "A new goal", "set": "Corrected"}
+    def _recovered(self) -> None:
+        if self._trouble:
+            log.warning("Webhook delivery%s recovered", self._to)
+        self._trouble = None
+        self._backoff.reset()
 
-
-def message(event: Event, noun: str = "deal") -> dict[str, Any]:
-    """Return the posted object, a sentence for chats and the event as in `/api/history`."""
-    return {"text": sentence(event, noun), **event.as_history()}
-
-
-def sentence(event: Event, noun: str = "deal") -> str:
-    """Return a sentence about an event; `noun` is what is counted."""
-    a_noun = f"{'An' if noun[0].lower() in 'aeiou' else 'A'} {noun}"
-    to_go = f"{event.count} of {event.goal} to go"
-    if event.kind == "press":
-        if event.count == event.goal:
-            return f"A new round: {to_go}."
-        return f"{a_noun}! {to_go}." if event.count else f"{a_noun}! The goal of {event.goal} is reached."
-    return f"{SENTENCES.get(event.kind, event.kind)}: {to_go}."
-
-
-def signing_key(secret: str) -> bytes:
-    """Return the key in a secret, which is its bytes, or Base64 after `whsec_`."""
-    if secret.startswith("whsec_"):
-        return base64.b64decode(secret.removeprefix("whsec_") + "==")
-    return secret.encode("utf-8", "surrogateescape")
-
-
-def signed(key: bytes | None, name: str, at: int, body: bytes) -> dict[str, str]:
-    """Return the headers of the Standard Webhooks specification; `key` None: without a signature."""
-    headers = {"webhook-id": name, "webhook-timestamp": str(at)}
-    if key is not None:
-        made = hmac.new(key, f"{name}.{at}.".encode() + body, hashlib.sha256).digest()
-        headers["webhook-signature"] = "v1," + base64.b64encode(made).decode()
-    return headers
+    def _stop_for_good(self, error: _Gone) -> None:
+        log.error(
+            "Webhook delivery%s stopped: %s; remove the URL from BUTTON_WEBHOOK, or restart the server to"
+            " continue with the change that was rejected",
+            self._to,
+            error,
+        )
+        self._trouble = str(error)
+        self.stop()

@@ -2,7 +2,7 @@
 
 import abc
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .rules import Change, Event, Rejected
@@ -229,6 +229,12 @@ class KeyValue:
     def set(self, name: str, value: str, *also: tuple[str, dict[str, Any]]) -> None:
         """Store a value; execute further statements in the same transaction."""
         self._database.change((self._SET, {"name": name, "value": value}), *also)
+
+    def set_all(self, values: Mapping[str, str]) -> None:
+        """Store several values in one transaction."""
+        self._database.change(
+            *((self._SET, {"name": name, "value": value}) for name, value in values.items())
+        )
 
     def set_first(self, name: str, value: str) -> str:
         """Store a value unless another server has done so first; return the stored one."""

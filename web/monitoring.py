@@ -63,7 +63,7 @@ METRICS = (
     _Row("feed_series", _GAUGE, "Series of the graph", "feed", "series"),
     _Row("feed_dropped", _COUNTER, "Malformed messages of the feed, by reason", "feed", "dropped", "reason"),
     _Row(
-        "webhook_sent", _COUNTER, "Changes that the receiver of the webhook has accepted",
+        "webhook_sent", _COUNTER, "Changes that the receivers of the webhook have accepted",
         "webhook", "sent",
     ),
 )  # fmt: skip

@@ -55,6 +55,20 @@ def test_servers_of_two_versions_share_one_postgresql(tmp_path, old_program, pos
         assert server.stop() == 0
 
 
+@pytest.mark.slow
+def test_webhook_continues_across_upgrade_and_rollback(tmp_path, old_program, receiver, second_receiver):
+    posted = []
+    for program in (old_program, None, old_program, None):
+        urls = receiver.url if program else f"{receiver.url} {second_receiver.url}"
+        server = Server(tmp_path, program=program, hardware="none", webhook=urls)
+        posted.append(server.press()["seq"])
+        until(lambda: receiver.accepted == posted, "the delivery")
+        if program is None:
+            until(lambda: second_receiver.accepted[-1:] == posted[-1:], "the delivery to the second URL")
+        assert server.stop() == 0
+    assert second_receiver.accepted == [2, 3, 4]
+
+
 def test_incompatible_newer_database_is_rejected(tmp_path):
     Server(tmp_path).stop()
     with contextlib.closing(sqlite3.connect(tmp_path / "button.db")) as db, db:

@@ -59,7 +59,7 @@ def wait_for(condition):
 @pytest.mark.parametrize("in_delivery", [True, False])
 def test_new_changes_with_the_numbers_of_lost_ones_are_posted(open_database, receiver, lost, in_delivery):
     database = Failover(open_database("primary.db"))
-    webhook = Webhook(receiver.url, None, database, KeyValue(database))
+    webhook = Webhook([receiver.url], None, database, KeyValue(database))
     task = gevent.spawn(*webhook.tasks())
     try:
         press(database, 2)

@@ -14,7 +14,7 @@ import pytest
 from server import DEADLINE, ROOT, TOKEN
 
 sys.path.insert(0, str(ROOT))
-from integrations.webhook import message
+from integrations.webhook_message import message
 from storage import Event
 
 README = (ROOT / "README.md").read_text()

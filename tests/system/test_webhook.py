@@ -2,20 +2,17 @@
 
 import base64
 import contextlib
-import hashlib
-import hmac
 import json
 import signal
 import socket
-import ssl
-import subprocess
 import threading
 
 import pytest
+import standardwebhooks
 from server import DEADLINE, Server, until
 
 KEY = b"a shared secret, in bytes"
-SECRET = "whsec_" + base64.b64encode(KEY).decode().rstrip("=")
+SECRET = "whsec_" + base64.b64encode(KEY).decode()
 
 
 def test_every_change_is_posted_in_order_with_a_text(start, receiver):
@@ -27,18 +24,20 @@ def test_every_change_is_posted_in_order_with_a_text(start, receiver):
     texts = [json.loads(body)["text"] for _, body in receiver.got]
     assert texts == ["A deal! 19 of 20 to go.", "Undone: 20 of 20 to go.", "A new goal: 25 of 25 to go."]
     sent = json.loads(receiver.got[0][1])
-    del sent["text"]
+    for added in ("text", "type", "timestamp"):
+        del sent[added]
     assert sent == server.history()[0]
     assert "webhook-signature" not in receiver.got[0][0]
 
 
-def test_signature_follows_standard_webhooks(start, receiver):
+def test_standardwebhooks_verifies_the_signature(start, receiver):
     start(webhook=receiver.url, webhook_secret=SECRET).press()
     until(lambda: receiver.accepted, "the delivery")
     headers, body = receiver.got[0]
-    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    expected = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
-    assert headers["webhook-signature"] == f"v1,{expected}"
+    verifier = standardwebhooks.Webhook(SECRET)
+    assert verifier.verify(body, headers)["type"] == "button.press"
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        verifier.verify(body.replace(b"press", b"reset"), headers)
     assert headers["Content-Type"] == "application/json"
 
 
@@ -58,30 +57,78 @@ def test_failed_delivery_is_retried_before_later_events(start, receiver, status)
 
 
 def test_https_receiver_gets_each_change_once(start, receiver, tmp_path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        key,
-        "-out",
-        certificate,
-    ]
-    more = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*command, *more], check=True, capture_output=True)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
-    receiver.server.socket = tls.wrap_socket(receiver.server.socket, server_side=True)
-    url = receiver.url.replace("http:", "https:")
-    server = start(webhook=url, environ={"SSL_CERT_FILE": str(certificate)})
+    certificate = receiver.use_tls(tmp_path)
+    server = start(webhook=receiver.url, environ={"SSL_CERT_FILE": str(certificate)})
     server.press()
     server.press()
     until(lambda: receiver.accepted == [1, 2], "the deliveries")
     assert server.health().json()["webhook"]["warnings"] == []
+
+
+def test_https_delivery_uses_the_proxy(start, receiver, forward_proxy, tmp_path):
+    certificate = receiver.use_tls(tmp_path)
+    proxy = forward_proxy(credentials="the user:p@ss")
+    environ = {"SSL_CERT_FILE": str(certificate), "NO_PROXY": "example.com"}
+    environ["HTTPS_PROXY"] = f"http://the%20user:p%40ss@127.0.0.1:{proxy.port}"
+    server = start(webhook=receiver.url, environ=environ)
+    server.press()
+    until(lambda: receiver.accepted == [1], "the delivery")
+    assert proxy.requests == [("CONNECT", f"127.0.0.1:{receiver.server.server_port}")]
+    assert "Proxy-Authorization" not in receiver.got[0][0]
+    assert "p%40ss" not in "\n".join(server.log)
+
+
+def test_failing_receiver_does_not_delay_the_others(start, receiver, second_receiver):
+    receiver.status = 500
+    server = start(webhook=f"{receiver.url}, {second_receiver.url}")
+    for _ in range(3):
+        server.press()
+    until(lambda: second_receiver.accepted == [1, 2, 3], "the deliveries")
+    until(lambda: server.health().json()["warnings"], "the warning")
+    assert server.health().json()["warnings"] == ["webhook: URL 1: the receiver responded with 500"]
+    receiver.status = 200
+    until(lambda: receiver.accepted == [1, 2, 3], "the deliveries to the other receiver")
+    until(lambda: not server.health().json()["warnings"], "the warning to clear")
+    assert server.health().json()["webhook"]["sent"] == 6
+
+
+@pytest.mark.slow
+def test_each_receiver_continues_from_its_own_position(start, receiver, second_receiver):
+    receiver.status = 500
+    server = start(webhook=f"{receiver.url} {second_receiver.url}")
+    server.press()
+    server.press()
+    until(lambda: second_receiver.accepted == [1, 2], "the deliveries")
+    receiver.status = 200
+    server.environ["BUTTON_WEBHOOK"] = f"{second_receiver.url},{receiver.url}"
+    server.restart()
+    server.press()
+    until(lambda: receiver.accepted == [1, 2, 3], "the deliveries")
+    until(lambda: second_receiver.accepted[-1] == 3, "the delivery")
+    assert second_receiver.accepted == [1, 2, 3]
+
+
+def test_retry_after_of_the_receiver_is_kept(start, receiver):
+    """Without it, the second attempt is one second after the first."""
+    receiver.status, receiver.headers = 503, {"Retry-After": "2"}
+    start(webhook=receiver.url).press()
+    until(lambda: len(receiver.got) == 2, "the second attempt")
+    assert receiver.got_at[1] - receiver.got_at[0] >= 1.9
+
+
+def test_410_stops_deliveries_until_the_next_start(start, receiver, second_receiver):
+    receiver.status = 410
+    server = start(webhook=f"{receiver.url} {second_receiver.url}")
+    server.press()
+    warning = "webhook: URL 1: the receiver responded with 410 (Gone), nothing more is sent there until the"
+    until(lambda: server.health().json()["warnings"] == [f"{warning} next start"], "the warning")
+    receiver.status = 200
+    server.press()
+    until(lambda: second_receiver.accepted == [1, 2], "the deliveries to the other receiver")
+    assert len(receiver.got) == 1
+    assert any("remove the URL from BUTTON_WEBHOOK, or restart the server" in line for line in server.log)
+    server.restart()
+    until(lambda: receiver.accepted == [1, 2], "the deliveries")
 
 
 def test_press_does_not_wait_for_the_receiver(start, receiver):
