@@ -90,6 +90,8 @@ class Collector:
         yield _family(_GAUGE, "goal", "The goal", state.goal)
         yield _family(_COUNTER, "seq", "Changes ever recorded", state.seq)
         yield _family(_GAUGE, "uptime_seconds", "Seconds since the start", uptime)
+        warnings = {name: len(status.get("warnings", [])) for name, status in report.items()}
+        yield _family(_GAUGE, "warnings", "Warnings in /healthz", warnings, "service")
         clients = {name: report["clients"][name] for name in ("websocket", "polling")}
         yield _family(_GAUGE, "clients", "Socket.IO clients by transport", clients, "transport")
         changes = CounterMetricFamily(
