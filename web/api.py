@@ -48,6 +48,8 @@ def press() -> Any:
     _check_token()
     # A CRM posts what it likes; only a site is read, whatever the Content-Type.
     body = _body() if flask.request.is_json else flask.request.get_json(force=True, silent=True)
+    if flask.request.is_json and not (body is None or isinstance(body, dict)):
+        raise ApiError(400, "invalid_json", "body: expected a JSON object, or none")
     site = body.get("site") if isinstance(body, dict) else None
     if not (site is None or is_site(site)):
         raise ApiError(400, "invalid_site", f"site: expected {SITE_RULE}, or none")

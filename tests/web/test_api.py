@@ -309,6 +309,14 @@ def replay(events, goal=20):
         assert (event["count"], event["goal"]) == (count, goal)
 
 
+@pytest.mark.parametrize("body", ["[]", '[{"site": "Berlin"}]', "1", '"Berlin"', "true"])
+def test_press_with_json_that_is_no_object_gets_400(shared, body):
+    before = shared.count()["seq"]
+    response = shared.api("press", data=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_json")
+    assert shared.count()["seq"] == before
+
+
 def test_schemathesis_finds_no_failure(server):
     description = server.url + "/api/openapi.json"
     assert requests.get(description, timeout=DEADLINE).json()["info"]["version"]
