@@ -92,7 +92,9 @@ def build_server(settings: Settings, demo: bool) -> Program:
     context = _open_context(settings, services, feed, listener.getsockname()[1])
     store = context.store
     app, screens = web.create_app(context, max_clients)
-    server = realtime.HTTPServer(app, listener, web.security_headers("localhost"), web.urgency(context))
+    server = realtime.HTTPServer(
+        app, listener, web.security_headers("localhost"), web.urgency(context), web.error_body
+    )
     button = hardware.Button(pins, store.press, store.hold, settings.hold)
     store.subscribe(screens.broadcast)
     store.subscribe_rewind(server.restart_sessions)

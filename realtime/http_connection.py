@@ -39,7 +39,7 @@ class Server(Protocol):
     def admit(self, connection: "Connection", request: RequestHead) -> None:
         """Serve a request when it is its turn."""
 
-    def error_response(self, error: RequestError) -> bytes:
+    def error_response(self, error: RequestError, target: str) -> bytes:
         """Log and count a rejected request; return the response."""
 
     def closed(self, connection: "Connection") -> None:
@@ -110,7 +110,7 @@ class Connection:
                 self._server.waits(self, False)
                 self._server.admit(self, parser.head)
         except RequestError as error:
-            self.respond(self._server.error_response(error), close=True)
+            self.respond(self._server.error_response(error, self.parser.target), close=True)
 
     def _go_on(self) -> None:
         """Use what was received while a request was served or its response was sent."""
@@ -119,7 +119,7 @@ class Connection:
             if self._transport.eof and self.state == RECEIVING and self._transport.drained:
                 if self.parser.head is not None or self.parser.buffer:  # a part of a request is left
                     error = RequestError("connection closed within a request")
-                    self.respond(self._server.error_response(error), close=True)
+                    self.respond(self._server.error_response(error, self.parser.target), close=True)
                 else:
                     self.close()
             self._account()

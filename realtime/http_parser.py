@@ -51,6 +51,14 @@ class RequestParser:
         return True
 
     @property
+    def target(self) -> str:
+        """The target of the current request, also of a malformed one; empty if it has none."""
+        if self.head is not None:
+            return self.head.target
+        words = self.buffer[:MAX_HEAD_SIZE].partition(b"\n")[0].split(b" ")
+        return words[1].decode("latin-1") if len(words) > 1 else ""
+
+    @property
     def expects_continue(self) -> bool:
         """Whether the client waits for a 100 before it sends the body (RFC 9110, section 10.1.1)."""
         if self.head is None or self._decoder is None or self.buffer or self.head.version != "HTTP/1.1":

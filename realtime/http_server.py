@@ -40,6 +40,15 @@ SOCKET_BUFFER = 65536
 SHUTDOWN_RATE, SHUTDOWN_TIMEOUT = 1000, 3.0
 
 
+#: Returns the content type and the body of an error response, for the request's target (empty if it is
+#: unknown), the status and the reason. Both are ASCII.
+ErrorBody = Callable[[str, str, str], tuple[str, str]]
+
+
+def _plain_error(target: str, status: str, reason: str) -> tuple[str, str]:
+    return "text/plain", f"{status[4:]}\n"
+
+
 class _WSGIServer(pywsgi.WSGIServer):
     """Accepts connections and shares descriptors, memory and time among them."""
 
@@ -55,6 +64,7 @@ class _WSGIServer(pywsgi.WSGIServer):
         path: str,
         headers: Sequence[tuple[str, str]],
         is_urgent: Callable[[RequestHead], bool],
+        error_body: ErrorBody,
         **options: Any,
     ) -> None:
         super().__init__(listener, app, log=None, error_log=log, **options)
@@ -64,6 +74,7 @@ class _WSGIServer(pywsgi.WSGIServer):
         self._engine = engine
         self._headers = headers
         self._is_urgent = is_urgent
+        self._error_body = error_body
         self._max_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
         self._waiting: dict[Connection, float] = {}  # for their peers, since when, the longest first
         self._held = 0
@@ -89,7 +100,7 @@ class _WSGIServer(pywsgi.WSGIServer):
             and not self._evict()
         ):
             with contextlib.suppress(OSError):
-                sock.send(self._error("503 Service Unavailable", ("Retry-After", "5")))
+                sock.send(self._error("503 Service Unavailable", "", "", ("Retry-After", "5")))
             sock.close()
             return
         connection = Connection(self, sock, address)
@@ -159,17 +170,17 @@ class _WSGIServer(pywsgi.WSGIServer):
         else:
             self._running -= 1
 
-    def error_response(self, error: RequestError) -> bytes:
+    def error_response(self, error: RequestError, target: str) -> bytes:
         """Log and count a rejected request; return the response."""
         self._engine.reject("request", str(error))
-        return self._error(error.status)
+        return self._error(error.status, target, str(error))
 
-    def _error(self, status: str, *more: tuple[str, str]) -> bytes:
-        body = status[4:] + "\n"
+    def _error(self, status: str, target: str = "", reason: str = "", *more: tuple[str, str]) -> bytes:
+        content_type, body = self._error_body(target, status, reason)
         headers = [
             *more,
             *self._headers,
-            ("Content-Type", "text/plain"),
+            ("Content-Type", content_type),
             ("Content-Length", str(len(body))),
             ("Connection", "close"),
         ]
@@ -211,6 +222,7 @@ class HTTPServer:
         headers: Added to responses that the server creates itself (400, 431, 503).
         is_urgent: Called with the head of each request; those that it returns true for go first. It must
             be fast, and must not trust unauthenticated input.
+        error_body: Makes the body of those responses; by default the status as plain text.
     """
 
     def __init__(
@@ -219,6 +231,7 @@ class HTTPServer:
         listener: gevent.socket.socket,
         headers: Sequence[tuple[str, str]] = (),
         is_urgent: Callable[[RequestHead], bool] = lambda head: False,
+        error_body: ErrorBody = _plain_error,
     ) -> None:
         socketio = app.extensions["socketio"]
         self._engine: EngineServer = socketio.server.eio
@@ -228,7 +241,9 @@ class HTTPServer:
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         environ = {"SERVER_NAME": host}  # else pywsgi looks the host name up
         path = socketio.sockio_mw.engineio_path
-        self._server = _WSGIServer(listener, app, self._engine, path, headers, is_urgent, environ=environ)
+        self._server = _WSGIServer(
+            listener, app, self._engine, path, headers, is_urgent, error_body, environ=environ
+        )
         self._server.start()
 
     def tasks(self) -> tuple[Callable[[], None], ...]:

@@ -19,6 +19,7 @@ from .metrics import Metrics
 from .monitoring import Collector
 from .screens import Screens
 from .security import SecurityMiddleware, authorization_token, is_api, is_token
+from .security import error_body as error_body
 from .security import security_headers as security_headers
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Metrics",
     "Screens",
     "create_app",
+    "error_body",
     "load_horn",
     "security_headers",
     "urgency",

@@ -226,13 +226,24 @@ def security_headers(host: str, frame_ancestors: Collection[str] = ()) -> list[t
 def _reject(
     start_response: Callable[..., Any], status: str, text: str, path: str, host: str = "localhost"
 ) -> Iterable[bytes]:
-    kind, body = "text/plain; charset=utf-8", f"{text}\n".encode()
-    if is_api(path):
-        kind = "application/json"
-        body = json.dumps({"error": {"code": "bad_request", "message": text}}).encode()
+    kind, body = error_body(path, status, text)
     headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
     start_response(status, headers + security_headers(host))
-    return [body]
+    return [body.encode()]
+
+
+def error_body(target: str, status: str, text: str) -> tuple[str, str]:
+    """Return the content type and the body of an error outside the views, in the API's shape if it is its.
+
+    Args:
+        target: The request's path, with or without a query.
+        status: Such as `400 Bad Request`.
+        text: What is wrong, in ASCII.
+    """
+    if not is_api(target.partition("?")[0]):
+        return "text/plain; charset=utf-8", f"{text or status[4:]}\n"
+    code = status[4:].lower().replace(" ", "_")
+    return "application/json", json.dumps({"error": {"code": code, "message": text}})
 
 
 def is_api(path: str) -> bool:

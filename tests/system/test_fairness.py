@@ -1,6 +1,7 @@
 """Hostile requests, a blocked log, shutdown under load and a full disk."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -38,6 +39,30 @@ def test_headers_over_16_kib_get_431(shared, lines):
     with Wire(shared) as wire:
         wire.send(b"GET /api/count HTTP/1.1\r\nHost: x\r\n" + lines[: MAX_HEAD_SIZE + 4096])
         assert wire.read_response()[0] == 431, "before the headers are complete"
+
+
+@pytest.mark.parametrize(
+    ("lines", "body", "status", "code", "message"),
+    [
+        (b"A: " + b"a" * MAX_HEAD_SIZE, b"", 431, "request_header_fields_too_large", "head too large"),
+        (b"Host: y", b"", 400, "bad_request", "duplicate Host"),
+        (b"Transfer-Encoding: chunked", b"x\r\n", 400, "bad_request", "malformed chunk size"),
+    ],
+)
+def test_malformed_api_request_gets_the_error_shape_of_the_api(shared, lines, body, status, code, message):
+    with Wire(shared) as wire:
+        wire.send(b"POST /api/press?now HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n\r\n" + body)
+        response = wire.read_response()
+    assert response[0] == status
+    error = json.loads(response[-1])["error"]
+    assert error["code"] == code
+    assert message in error["message"]
+
+
+def test_malformed_page_request_gets_plain_text(shared):
+    with Wire(shared) as wire:
+        wire.send(b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n")
+        assert wire.read_response()[-1] == b"duplicate Host\n"
 
 
 def test_pipelined_requests_get_responses_after_a_half_close(shared):

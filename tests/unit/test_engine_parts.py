@@ -11,6 +11,7 @@ from realtime.environ import LIMITS, EnvironStore
 from realtime.frames import Fragments
 from realtime.http_body import ChunkedDecoder
 from realtime.http_headers import RequestError, RequestHead
+from realtime.http_parser import RequestParser
 
 
 @pytest.mark.parametrize(
@@ -104,3 +105,21 @@ def test_rate_limit_reports_the_number_of_suppressed_lines(caplog):
             gevent.sleep(0.05)
     assert 10 <= sum("line" in record.getMessage() for record in caplog.records) <= 20
     assert re.search(r"and (30|40) more", caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("data", "target"),
+    [
+        (b"GET /api/count?x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "/api/count?x"),
+        (b"GET /api/count HTTP/9\r\n\r\n", "/api/count"),
+        (b"GET /api/count HTTP/1.1\r\nA: " + b"a" * 20_000, "/api/count"),
+        (b"GET\r\n\r\n", ""),
+        (b"a" * 20_000, ""),
+    ],
+)
+def test_target_of_a_malformed_request_is_known(data, target):
+    parser = RequestParser()
+    parser.buffer = data
+    with pytest.raises(RequestError):
+        parser.read_head()
+    assert parser.target == target
