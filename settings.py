@@ -84,15 +84,19 @@ def _seconds(text: str) -> float:
 
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(part.strip().lower() for part in text.split(","))
-    for origin in origins:
-        if not _ORIGIN.fullmatch(origin):
-            raise ValueError
+    if not all(is_origin(origin) for origin in origins):
+        raise ValueError
     # Browsers leave the default port out.
     return tuple(re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", origin) for origin in origins)
 
 
 # A page's origin; `null` of a sandbox, `file://` of some devices, or the scheme of an app.
 _ORIGIN = re.compile(r"null|file://|[a-z][a-z0-9+.-]{0,30}://[a-z0-9.:\[\]-]{1,255}")
+
+
+def is_origin(text: str) -> bool:
+    """Whether `text`, in lower case, can be an allowed origin."""
+    return _ORIGIN.fullmatch(text) is not None
 
 
 def _ancestors(text: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from realtime import RateLimit
+from settings import is_origin
 
 #: Valid Host header; it is copied into the Content-Security-Policy, so nothing else may pass.
 HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
@@ -100,9 +101,7 @@ class SecurityMiddleware:
         guarded = realtime or (environ["REQUEST_METHOD"] == "POST" and not is_api(path))
         if guarded and not origin_allowed(environ, self._origins):
             origin = environ.get("HTTP_ORIGIN", "none")
-            shown = origin[:100] if origin.isprintable() and origin.isascii() else "…"
-            fix = f"set BUTTON_ALLOWED_ORIGINS={shown}, or BUTTON_TRUSTED_PROXIES behind a proxy"
-            self._reject("origin", origin, f"a page of {host}", fix)
+            self._reject("origin", origin, f"a page of {host}", _origin_fix(origin))
             return _reject(
                 start_response, "403 FORBIDDEN", "Origin: expected a page of this server", path, host
             )
@@ -127,6 +126,13 @@ class SecurityMiddleware:
         if len(self._logged) > MAX_LOGGED:
             self._logged.popitem(last=False)
         log.warning("%s rejected: expected %s, got %.100r; %s", what.title(), expected, got, fix)
+
+
+def _origin_fix(origin: str) -> str:
+    """Return what allows an origin, for the log."""
+    if is_origin(origin.lower()):
+        return f"set BUTTON_ALLOWED_ORIGINS={origin}, or BUTTON_TRUSTED_PROXIES behind a proxy"
+    return "no setting allows it, since it is no origin such as https://example.com"
 
 
 def sanitize(environ: Environ) -> None:

@@ -1,8 +1,12 @@
 """Cookie parsing and login throttling by network."""
 
+import logging
+import re
+
 import pytest
 
-from web.security import cookie, network, sanitize
+from settings import Settings
+from web.security import SecurityMiddleware, cookie, network, sanitize
 
 
 def test_non_ascii_cookies_are_ignored():
@@ -26,3 +30,34 @@ def test_non_ascii_cookies_are_ignored():
 )
 def test_logins_are_throttled_by_network(address, expected):
     assert network(address) == expected
+
+
+@pytest.mark.parametrize(
+    ("origin", "can_be_allowed"),
+    [
+        ("https://evil.example", True),
+        ("null", True),
+        ("FILE://", True),
+        ("capacitor://localhost", True),
+        ("file:///", False),
+        ("https://evil.example/page", False),
+        ("", False),
+        ("\xe9://x", False),
+    ],
+)
+def test_setting_that_the_log_names_allows_the_rejected_origin(origin, can_be_allowed, caplog):
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/admin/press", "HTTP_HOST": "a", "HTTP_ORIGIN": origin}
+    statuses = []
+
+    def request(allowed):
+        app = SecurityMiddleware(lambda _environ, start: start("200 OK", []), allowed, lambda _: None)
+        app(dict(environ, **{"wsgi.url_scheme": "http"}), lambda status, *_: statuses.append(status))
+
+    with caplog.at_level(logging.WARNING):
+        request(())
+    (line,) = caplog.messages
+    named = re.search(r"set BUTTON_ALLOWED_ORIGINS=(\S+),", line)
+    assert (named is not None) == can_be_allowed
+    if named:
+        request(Settings.from_environ({"BUTTON_ALLOWED_ORIGINS": named[1]}).allowed_origins)
+        assert statuses == ["403 FORBIDDEN", "200 OK"]
