@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import requests
-from server import DEADLINE, PASSWORD, until
+from server import DEADLINE, PASSWORD, Server, until
 from site_app import SiteVisitor
 
 
@@ -221,6 +221,39 @@ def test_session_cookie_is_secure_behind_https(open_site):
     token = visitor.token()
     response = visitor.post("login", token=token, password=PASSWORD, headers={"X-Forwarded-Proto": "https"})
     assert "Secure" in response.headers["Set-Cookie"]
+
+
+def test_browser_keeps_sessions_of_two_servers_on_one_host(tmp_path, server, visit):
+    """Browsers send cookies to every port of a host."""
+    (tmp_path / "other").mkdir()
+    other, visitor = Server(tmp_path / "other"), visit(server)
+    for each in (server, other):
+        visitor.server = each
+        assert visitor.sign_in().status_code == 302
+    for each in (server, other):
+        visitor.server = each
+        assert visitor.post("press").status_code == 302
+        assert each.count()["seq"] == 1
+    other.stop()
+
+
+def test_cookies_of_https_are_not_those_of_http(start, visit):
+    """Over http, browsers do not replace a Secure cookie of the same name, so that no sign-in would last."""
+    visitor = visit(start(trusted_proxies=1))
+    https, http = {"X-Forwarded-Proto": "https"}, {}
+    names = []
+    for headers in (https, http):
+        response = visitor.post("login", token=visitor.token(), password=PASSWORD, headers=headers)
+        names.append(set(re.findall(r"(button_\w+)=", response.headers.get("Set-Cookie", ""))))
+    assert names[0] and names[1]
+    assert not names[0] & names[1]
+    assert visitor.get().url.endswith("/admin")
+
+
+@pytest.mark.parametrize("form", ["press", "undo", "reset", "goal", "count", "password", "logout"])
+def test_get_of_a_form_address_leads_to_the_admin_page(site, form):
+    response = site.get(f"/admin/{form}")
+    assert (response.status_code, response.headers["Location"]) == (302, "/admin")
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "PATCH"])

@@ -8,6 +8,7 @@ import time
 
 import pytest
 import requests
+import websocket
 from server import DEADLINE, PASSWORD, TOKEN, Screen, Server, until
 
 from web import HornError, load_horn
@@ -70,6 +71,12 @@ def test_configured_origin_without_a_host_is_allowed(tmp_path, origin):
     assert requests.get(poll, headers={"Origin": origin}, timeout=DEADLINE).status_code == 200
     same = {"Origin": server.url.replace("http", "ws")}
     assert requests.get(poll, headers=same, timeout=DEADLINE).status_code == 200
+    url = f"{server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
+    for allowed in (origin, same["Origin"]):
+        with contextlib.closing(websocket.create_connection(url, origin=allowed, timeout=DEADLINE)) as device:
+            assert device.recv().startswith("0{")
+    with pytest.raises(websocket.WebSocketBadStatusException, match="403"):
+        websocket.create_connection(url, origin="https://evil.example", timeout=DEADLINE)
     for _ in range(3):
         assert (
             requests.get(poll, headers={"Origin": "https://evil.example"}, timeout=DEADLINE).status_code
