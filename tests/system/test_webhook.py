@@ -108,6 +108,7 @@ def test_each_receiver_continues_from_its_own_position(start, receiver, second_r
     assert second_receiver.accepted == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_retry_after_of_the_receiver_is_kept(start, receiver):
     """Without it, the second attempt is one second after the first."""
     receiver.status, receiver.headers = 503, {"Retry-After": "2"}
