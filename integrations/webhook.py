@@ -6,7 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypedDict
 
 import gevent
 from gevent import event as gevent_event
@@ -31,6 +31,13 @@ SAVE_INTERVAL = 5.0
 BATCH_SIZE = 100
 #: Number of the advisory lock of the one server that sends.
 SENDER = 0x57656248
+
+
+class WebhookStatus(TypedDict):
+    """The number of events that were accepted since the start, and warnings."""
+
+    sent: int
+    warnings: list[str]
 
 
 class Webhook:
@@ -74,8 +81,8 @@ class Webhook:
         for delivery in self._deliveries:
             delivery.stop()
 
-    def status(self) -> dict[str, Any]:
-        """Return the number of events that were accepted since the start, and warnings."""
+    def status(self) -> WebhookStatus:
+        """Return the health."""
         return {
             "sent": sum(delivery.sent for delivery in self._deliveries),
             "warnings": [delivery.warning for delivery in self._deliveries if delivery.warning],
