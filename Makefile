@@ -8,7 +8,7 @@ UNIT = tests/unit
 # A virtual environment whose Python is gone, as after a system upgrade, is set up again.
 $(shell [ ! -d .venv ] || $(PY) -c '' 2>/dev/null || rm -f .venv/run .venv/dev)
 
-.PHONY: run setup help dev test test-unit test-slow test-arm coverage lint fix docs bench soak vendor clean
+.PHONY: run setup help dev test test-unit test-slow test-arm coverage lint fix docs lock bench soak vendor clean
 
 run: .venv/run ## serve http://localhost:8000
 	$(PY) app.py
@@ -21,11 +21,11 @@ dev: .venv/run ## serve, and restart when a file changes
 
 setup: .venv/dev ## install the dependencies of the server and the tests
 
-.venv/run: requirements.txt deploy/setup.sh
+.venv/run: requirements.txt deploy/requirements-lgpio.txt deploy/setup.sh
 	PYTHON=$(PYTHON) sh deploy/setup.sh run
 	touch $@
 
-.venv/dev: requirements.txt requirements-dev.txt package.json deploy/setup.sh
+.venv/dev: requirements.txt requirements-dev.txt deploy/requirements-lgpio.txt package.json deploy/setup.sh
 	PYTHON=$(PYTHON) sh deploy/setup.sh dev
 	touch .venv/run $@
 
@@ -57,6 +57,15 @@ fix: .venv/dev ## format the code and apply automatic fixes
 
 docs: .venv/dev ## regenerate the generated parts of the docs
 	PYTHONPATH=.:tests/support $(PY) -m generated_docs
+
+# uv keeps the versions that the files have.
+LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+    --no-header
+
+lock: .venv/dev ## pin what pyproject.toml names, and its dependencies, with hashes
+	$(LOCK) pyproject.toml --output-file requirements.txt
+	$(LOCK) pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(LOCK) --group lgpio --output-file deploy/requirements-lgpio.txt
 
 lint: .venv/dev ## check style, types and security
 	$(PY) -m ruff check .

@@ -24,34 +24,59 @@ need() { # need PACKAGE...: install these Debian packages
 "$python" -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
 .venv/bin/python -c 'import pip' 2>/dev/null || "$python" -m venv --clear .venv
 export PIP_USER=0 # a `user = true` in pip's configuration would fail in a virtual environment
-pip() { .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
+pip() { .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes "$@"; }
 
-# RPi.GPIO has no wheels and does not run on a Pi 5. Machines without GPIO pins need no compiler.
+
+# install FILE PACKAGE...: install what FILE pins; what has no wheel is compiled with these Debian packages
+install() {
+    file=$1
+    shift
+    pip -r "$file" 2>.venv/pip.log && return
+    if grep -Eq "subprocess-exited-with-error|Failed to build" .venv/pip.log; then
+        need "$@"
+        # PYPI: lgpio then includes its C library, as its wheels do.
+        PYPI=1 pip -r "$file" 2>.venv/pip.log && return
+    fi
+    tail -n 20 .venv/pip.log >&2
+    echo "Installing the libraries failed; see .venv/pip.log" >&2
+    exit 1
+}
+
+# packages PATTERN FILE: print the entries of FILE, with hashes, of the packages whose names match
+packages() { awk -v names="^($1)==" '/^[^ #]/ { found = $0 ~ names } found' "$2"; }
+# without PATTERN FILE: print all other entries
+without() { awk -v names="^($1)==" '/^[^ #]/ { found = $0 ~ names } !found' "$2"; }
+
+# RPi.GPIO is compiled, so only where there are pins. It does not run on a Pi 5, nor as the service's user where
+# the kernel has no /dev/gpiomem, such as Debian's own.
 model=$(tr -d '\0' 2>/dev/null </proc/device-tree/model || true)
-grep -v '^RPi.GPIO' requirements.txt >.venv/requirements.txt
-# The markers see the kernel's architecture: a 32-bit Python on a 64-bit kernel also reports aarch64, but
-# psycopg-binary has only 64-bit wheels. psycopg then uses the system's libpq.
-.venv/bin/python -c 'import sys; sys.exit(sys.maxsize > 2**32)' &&
-    sed -i '/^psycopg-binary/d' .venv/requirements.txt
-pip -r .venv/requirements.txt
 case "$model" in
-*"Raspberry Pi 5"* | *"Compute Module 5"*) gpio=rpi-lgpio==0.6 ;;
-*"Raspberry Pi"*) gpio=$(grep -o '^RPi.GPIO==[0-9.]*' requirements.txt) ;;
+*"Raspberry Pi 5"* | *"Compute Module 5"*) gpio=rpi-lgpio ;;
+*"Raspberry Pi"*)
+    gpio=rpi-gpio
+    [ -e /dev/gpiomem ] || [ "$(uname -m)" = armv6l ] || gpio=rpi-lgpio # which does not run on the first Pi
+    ;;
 *) gpio= ;;
 esac
+elsewhere=rpi-gpio
+# The markers see the kernel's architecture: a 32-bit Python on a 64-bit kernel also reports aarch64, but
+# psycopg-binary has only 64-bit wheels. psycopg then uses the system's libpq.
+.venv/bin/python -c 'import sys; sys.exit(sys.maxsize > 2**32)' && elsewhere="$elsewhere|psycopg-binary"
+without "$elsewhere" requirements.txt >.venv/requirements.txt
+install .venv/requirements.txt gcc g++ make libc6-dev libffi-dev python3-dev
+
 # Both install the module RPi.GPIO; an SD card moved from another model still has the other one.
-case "$gpio" in rpi-lgpio*) other=RPi.GPIO ;; *) other=rpi-lgpio ;; esac
+case "$gpio" in rpi-lgpio) other=RPi.GPIO ;; *) other=rpi-lgpio ;; esac
 if [ -n "$gpio" ] && .venv/bin/python -m pip show --quiet "$other" 2>/dev/null; then
     .venv/bin/python -m pip uninstall --quiet --yes "$other"
 fi
-if [ -n "$gpio" ] && ! pip "$gpio" 2>.venv/gpio.log; then
-    need gcc libc6-dev python3-dev swig # no wheel for this Python: compile it
-    # PYPI: lgpio, a dependency of rpi-lgpio, then includes its C library, as its wheels do.
-    PYPI=1 pip "$gpio" 2>.venv/gpio.log || {
-        echo "Installing $gpio failed; see .venv/gpio.log" >&2
-        exit 1
-    }
-fi
+case "$gpio" in
+rpi-lgpio) install deploy/requirements-lgpio.txt gcc libc6-dev python3-dev swig ;;
+rpi-gpio)
+    packages rpi-gpio requirements.txt >.venv/requirements-gpio.txt
+    install .venv/requirements-gpio.txt gcc libc6-dev python3-dev
+    ;;
+esac
 [ "$target" = dev ] || exit 0
 
 packages=
@@ -68,5 +93,7 @@ header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include") + "
 [ -f "$header" ] || packages="$packages python3-dev"
 # shellcheck disable=SC2086 # a list of words
 [ -z "$packages" ] || need $packages
-pip -r requirements-dev.txt
+[ -z "$gpio" ] || elsewhere="$elsewhere|rpi-gpio"
+without "$elsewhere" requirements-dev.txt >.venv/requirements-dev.txt
+pip -r .venv/requirements-dev.txt
 npm install --silent --no-package-lock --no-audit --no-fund

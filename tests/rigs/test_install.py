@@ -46,12 +46,8 @@ class Debian:
     def _download_wheels(self):
         """Download the wheels with this machine's pip, from the index it is set to."""
         version = self.run("python3 -c 'import sys; print(*sys.version_info[:2], sep=\".\")'").strip()
-        requirements = [
-            line
-            for line in (ROOT / "requirements.txt").read_text().splitlines()
-            if not line.startswith("RPi.GPIO")
-        ]
-        (self.root / "wanted.txt").write_text("\n".join(requirements))
+        text = (ROOT / "requirements.txt").read_text()
+        (self.root / "wanted.txt").write_text(re.sub(r"(?m)^rpi-gpio==.*\n( .*\n)*", "", text))
         command = [
             sys.executable, "-m", "pip", "download", "--quiet", "-r", self.root / "wanted.txt", "-d",
             self.root / "wheels", "--only-binary", ":all:", "--python-version", version,
