@@ -86,14 +86,14 @@ def build_server(settings: Settings, demo: bool) -> Program:
     max_clients = process.limit_clients(settings.max_clients)
     pins = hardware.open_inputs(settings.hardware, settings.pin, settings.simulated_pin, settings.site)
     output = hardware.open_output(settings.hardware, settings.led_pin)
-    listener = _listen(settings)
+    listeners = _listen(settings)
     feed = integrations.Feed(settings.feed, any_port=demo)
     services = process.Services()
-    context = _open_context(settings, services, feed, listener.getsockname()[1])
+    context = _open_context(settings, services, feed, listeners[0].getsockname()[1])
     store = context.store
     app, screens = web.create_app(context, max_clients)
     server = realtime.HTTPServer(
-        app, listener, web.security_headers("localhost"), web.urgency(context), web.error_body
+        app, listeners, web.security_headers("localhost"), web.urgency(context), web.error_body
     )
     button = hardware.Button(pins, store.press, store.hold, settings.hold)
     store.subscribe(screens.broadcast)
@@ -159,11 +159,11 @@ def build_remote_button(settings: Settings, url: str) -> Program:
     )
 
 
-def _listen(settings: Settings) -> Any:
+def _listen(settings: Settings) -> list[Any]:
     try:
         return realtime.bind(settings.host, settings.port)
     except OSError as error:
-        where = f"{settings.host} port {settings.port}"
+        where = f"{error.filename} port {settings.port}"
         raise StartError(f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}") from error
 
 

@@ -191,7 +191,7 @@ def _setting(default: str | None, parser: Parser, help: str, display: str = "", 
 class Settings:
     """The settings of one server; `Settings.from_environ()` reads them from `BUTTON_…` variables."""
 
-    host: str = _setting("0.0.0.0", _text(255), "address to listen on")  # noqa: S104
+    host: str = _setting("0.0.0.0", _text(255), "address to listen on; `0.0.0.0` is every one, also of IPv6")  # noqa: S104
     port: int = _setting(
         "8000", _integer(0, 65535), "port to listen on; 0 picks a free one", "`$PORT` or 8000", "PORT"
     )

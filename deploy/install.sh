@@ -118,10 +118,15 @@ for old in "/opt/$name"/2*; do
 done
 
 # systemd parses the file: quotes, comments, line endings.
-port=$(systemd-run --quiet --pipe --wait --collect -p EnvironmentFile=$env env | sed -n 's/^BUTTON_PORT=//p')
+environment=$(systemd-run --quiet --pipe --wait --collect -p EnvironmentFile=$env env)
+port=$(echo "$environment" | sed -n 's/^BUTTON_PORT=//p')
+host=$(echo "$environment" | sed -n 's/^BUTTON_HOST=//p')
 [ "${port:=8000}" = 80 ] && suffix='' || suffix=:$port
 echo "The Button is at:"
-{ systemctl -q is-active avahi-daemon 2>/dev/null && echo "$(hostname).local"; hostname -I | tr ' ' '\n'; } |
+case "${host:=0.0.0.0}" in
+0.0.0.0 | ::) { systemctl -q is-active avahi-daemon 2>/dev/null && echo "$(hostname).local"; hostname -I | tr ' ' '\n'; } ;;
+*) echo "$host" ;;
+esac |
     sed -e '/^$/d' -e 's/.*:.*/[&]/' -e "s|.*|  http://&$suffix/|"
 for _ in 1 2 3 4 5; do
     password=$(journalctl -u $name --since "$since" -o cat | sed -n 's/^Admin password: //p')

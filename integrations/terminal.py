@@ -20,7 +20,7 @@ def read_password(prompt: str) -> str:
 
 def clickable(url: str) -> str:
     """Return the URL of a server that this machine's browser opens."""
-    return re.sub(r"//(0\.0\.0\.0|\[::\]|127\.0\.0\.1)(?=:\d+$)", "//localhost", url)
+    return re.sub(r"//(0\.0\.0\.0|\[::\])(?=:\d+$)", "//localhost", url)
 
 
 def open_browser(url: str) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import flask
 
 from .http_headers import RequestHead
-from .http_server import SHUTDOWN_TIMEOUT, HTTPServer, bind, serve
+from .http_server import SHUTDOWN_TIMEOUT, HTTPServer, serve
+from .listeners import bind
 from .log_limit import RateLimit
 from .socketio import BroadcastManager, SocketIO
 

@@ -1,6 +1,5 @@
 """HTTP server that runs complete requests in pywsgi and waits on the event loop."""
 
-import _socket
 import contextlib
 import logging
 import random
@@ -20,6 +19,7 @@ from .engineio import EngineServer
 from .http_connection import CLOSED, Connection
 from .http_handler import RequestHandler
 from .http_headers import RequestError, RequestHead
+from .listeners import MAX_ACCEPT, Acceptor, accept, bind
 from .polling import FastPath
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,6 @@ MEMORY_BUDGET = 32 * 2**20
 MIN_EVICTION_AGE = 1.0
 #: Descriptors that connections never get: the database, the log and the pins need some.
 RESERVED_DESCRIPTORS = 128
-#: Bytes that the kernel may buffer for a connection in each direction (it doubles the number). By default it
-#: would take 4 MB to send to a peer that does not read, and 6 MB from one that is not read.
-SOCKET_BUFFER = 65536
 #: Sessions closed a second at shutdown, unless that takes longer than the timeout in seconds.
 SHUTDOWN_RATE, SHUTDOWN_TIMEOUT = 1000, 3.0
 
@@ -52,9 +49,7 @@ def _plain_error(target: str, status: str, reason: str) -> tuple[str, str]:
 class _WSGIServer(pywsgi.WSGIServer):
     """Accepts connections and shares descriptors, memory and time among them."""
 
-    #: Connections accepted in one pass of the loop. With more, the handshakes under way at once leave freed
-    #: memory between what stays; with fewer, a press on a new connection waits in the backlog.
-    max_accept = 64
+    max_accept = MAX_ACCEPT
 
     def __init__(
         self,
@@ -85,13 +80,7 @@ class _WSGIServer(pywsgi.WSGIServer):
 
     def do_read(self) -> Any:
         """Accept a connection, without gevent's socket around it."""
-        try:
-            fd, address = self.socket._accept()
-        except BlockingIOError:
-            return None
-        sock = _socket.socket(self.socket.family, self.socket.type, self.socket.proto, fileno=fd)
-        sock.setblocking(False)
-        return sock, address
+        return accept(self.socket)
 
     def do_handle(self, sock: Any, address: Any) -> None:
         """Take a connection, or reject it with 503 at the descriptor limit."""
@@ -188,24 +177,6 @@ class _WSGIServer(pywsgi.WSGIServer):
         return "\r\n".join(lines).encode()
 
 
-def bind(host: str, port: int) -> gevent.socket.socket:
-    """Return a listening socket; port 0 takes a free one. Raises `OSError`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = gevent.socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted connections inherit what follows.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
-        listener.bind((host, port))
-        listener.listen(4096)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
 class Connections(TypedDict):
     """The number of open connections, plain HTTP and WebSocket."""
 
@@ -218,7 +189,7 @@ class HTTPServer:
 
     Args:
         app: The application.
-        listener: A listening socket (see `bind`).
+        listeners: Listening sockets (see `bind`). The first one names the server.
         headers: Added to responses that the server creates itself (400, 431, 503).
         is_urgent: Called with the head of each request; those that it returns true for go first. It must
             be fast, and must not trust unauthenticated input.
@@ -228,7 +199,7 @@ class HTTPServer:
     def __init__(
         self,
         app: flask.Flask,
-        listener: gevent.socket.socket,
+        listeners: Sequence[gevent.socket.socket],
         headers: Sequence[tuple[str, str]] = (),
         is_urgent: Callable[[RequestHead], bool] = lambda head: False,
         error_body: ErrorBody = _plain_error,
@@ -236,15 +207,22 @@ class HTTPServer:
         socketio = app.extensions["socketio"]
         self._engine: EngineServer = socketio.server.eio
         silence = int(1000 * (self._engine.ping_interval + self._engine.ping_timeout))
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence)  # ms; ends dead peers
-        host, self.port = listener.getsockname()[:2]
+        for listener in listeners:
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence)  # ms; ends dead peers
+        first, *further = listeners
+        host, self.port = first.getsockname()[:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         environ = {"SERVER_NAME": host}  # else pywsgi looks the host name up
         path = socketio.sockio_mw.engineio_path
         self._server = _WSGIServer(
-            listener, app, self._engine, path, headers, is_urgent, error_body, environ=environ
+            first, app, self._engine, path, headers, is_urgent, error_body, environ=environ
         )
-        self._server.start()
+        self._acceptors: list[Any] = [
+            self._server,
+            *(Acceptor(each, self._server.do_handle) for each in further),
+        ]
+        for acceptor in self._acceptors:
+            acceptor.start()
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
         """Return what must run, each in a greenlet, for as long as the server serves."""
@@ -256,7 +234,8 @@ class HTTPServer:
 
     def stop_accepting(self) -> None:
         """Stop accepting; open connections continue. Idempotent."""
-        self._server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
 
     def close(self, timeout: float = SHUTDOWN_TIMEOUT) -> None:
         """Stop accepting and end all sessions, after which every client reconnects.
