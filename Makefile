@@ -8,7 +8,7 @@ UNIT = tests/unit
 # A virtual environment whose Python is gone, as after a system upgrade, is set up again.
 $(shell [ ! -d .venv ] || $(PY) -c '' 2>/dev/null || rm -f .venv/run .venv/dev)
 
-.PHONY: run setup help dev test test-unit test-slow test-arm coverage lint fix docs lock bench soak vendor clean
+.PHONY: run setup help dev test test-unit test-slow test-arm test-pythons coverage lint fix docs lock bench soak vendor clean
 
 run: .venv/run ## serve http://localhost:8000
 	$(PY) app.py
@@ -30,7 +30,7 @@ setup: .venv/dev ## install the dependencies of the server and the tests
 	touch .venv/run $@
 
 test: .venv/dev ## run the tests, in under 10 minutes
-	$(PY) -m pytest -q -m "not slow and not alone and not arm" -n 2 --dist loadfile
+	$(PY) -m pytest -q -m "not slow and not alone and not arm and not pythons" -n 2 --dist loadfile
 	$(PY) -m pytest -q -m "alone and not slow"
 
 test-unit: .venv/dev ## run the unit tests, in under 20 s
@@ -50,6 +50,12 @@ test-arm: .venv/dev ## install and run on emulated 64-bit Arm Debian, in about 1
 	command -v proot >/dev/null && command -v qemu-aarch64-static >/dev/null || \
 	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends proot qemu-user-static; }
 	$(PY) -m pytest -q -m arm
+
+# trixie has Python 3.13; forky, the next Debian, has 3.14.
+SUITES ?= trixie
+
+test-pythons: .venv/dev ## run `make test` on the Python of Debian 13, in about 10 minutes
+	SUITES="$(SUITES)" $(PY) -m pytest -q -s -m pythons
 
 fix: .venv/dev ## format the code and apply automatic fixes
 	$(PY) -m ruff check --fix .

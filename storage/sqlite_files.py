@@ -58,7 +58,11 @@ def connect(path: Path, wait: float = 1.0) -> sqlite3.Connection:
     commit. `wait` is how long to wait for another process's lock, in seconds.
     """
     db = sqlite3.connect(path.absolute(), timeout=wait, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA synchronous = FULL")
+    try:
+        db.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        db.close()
+        raise
     return db
 
 

@@ -47,7 +47,10 @@ def samples(lasts: float) -> array.array:
 def _pulse(phase: float, hertz: float) -> float:
     """One cycle of the membrane, without harmonics above what the rate can carry."""
     most = min(HARMONICS, int(RATE * 0.45 / hertz))
-    return sum(math.sin(2 * math.pi * n * phase) / n**0.7 for n in range(1, most + 1)) / 2.5
+    total = 0.0
+    for n in range(1, most + 1):  # not sum(), which has rounded differently since Python 3.12
+        total += math.sin(2 * math.pi * n * phase) / n**0.7
+    return total / 2.5
 
 
 def _envelope(seconds: float, lasts: float) -> float:
