@@ -25,7 +25,7 @@ setup: .venv/dev ## install the dependencies of the server and the tests
 	PYTHON=$(PYTHON) sh deploy/setup.sh run
 	touch $@
 
-.venv/dev: requirements.txt requirements-dev.txt deploy/requirements-lgpio.txt package.json deploy/setup.sh
+.venv/dev: requirements.txt requirements-dev.txt deploy/requirements-lgpio.txt package-lock.json deploy/setup.sh
 	PYTHON=$(PYTHON) sh deploy/setup.sh dev
 	touch .venv/run $@
 
@@ -60,6 +60,8 @@ test-pythons: .venv/dev ## run `make test` on the Python of Debian 13, in about 
 fix: .venv/dev ## format the code and apply automatic fixes
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+	node_modules/.bin/eslint --fix static
+	node_modules/.bin/prettier --write --log-level warn static/*.css
 
 docs: .venv/dev ## regenerate the generated parts of the docs
 	PYTHONPATH=.:tests/support $(PY) -m generated_docs
@@ -80,6 +82,8 @@ lint: .venv/dev ## check style, types and security
 	.venv/bin/codespell
 	$(PY) -m bandit -q -c pyproject.toml -r app.py settings.py hardware integrations storage realtime web
 	node_modules/.bin/acorn --ecma5 --silent static/*.js static/vendor/*.js
+	node_modules/.bin/eslint static
+	node_modules/.bin/prettier --check --log-level warn static/*.css
 	shellcheck deploy/*.sh deploy/the-button deploy/the-button-check .ci/run tests/support/*.sh tests/support/uml/*.sh
 
 bench: .venv/dev ## run the benchmarks and write their figures into the docs

@@ -41,8 +41,8 @@ DAY = """async () => {
       ahead += 50;
       points.push([start + ahead, 2.5 * (1 + Math.sin((start + ahead) / 500))]);
     }
-    theButton.graph.addSamples({series: {Value: points}}, false);
-    theButton.graph.draw(start + ahead);
+    theButton.liveChart.addSamples({series: {Value: points}}, false);
+    theButton.liveChart.draw(start + ahead);
     if (second % 200 === 0) await new Promise(done => setTimeout(done, 0));
   }
   window.Date = RealDate;

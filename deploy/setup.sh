@@ -96,4 +96,4 @@ header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include") + "
 [ -z "$gpio" ] || elsewhere="$elsewhere|rpi-gpio"
 without "$elsewhere" requirements-dev.txt >.venv/requirements-dev.txt
 pip -r .venv/requirements-dev.txt
-npm install --silent --no-package-lock --no-audit --no-fund
+npm ci --silent --no-audit --no-fund

@@ -1,5 +1,5 @@
-// The connection to the server: its transport, reconnects, the status line, and a fallback for proxies
-// that drop WebSocket frames. ES5.
+// The connection to the server: its transport, reconnects, and a fallback for proxies that drop
+// WebSocket frames. ES5.
 (function (button) {
   var UPGRADE_TIMEOUT = 4000; // ms on polling with an upgrade that neither succeeded nor failed
   // ms until WebSocket is tried again after such a timeout, doubled after each further timeout
@@ -92,40 +92,5 @@
     });
     notify('connecting');
     return socket;
-  };
-
-  var facts = null;
-
-  // Shows an `info` in #facts.
-  button.showFacts = function (info) {
-    var text = info.today + ' today · ' + info.week + ' this week';
-    facts = info;
-    if (info.pressed_at !== null) {
-      text += ' · last ' + button.clock(new Date(info.pressed_at * 1000));
-      if (info.site) { text += ' in ' + info.site; }
-    }
-    button.setText(button.byId('facts'), text);
-  };
-
-  // Adds a press to #facts immediately; the next `info` may take ten seconds.
-  button.addToFacts = function (count) {
-    if (!facts || count.cause !== 'press' || count.at <= facts.pressed_at) { return; } // already included
-    if (count.count < count.goal) { // otherwise it opens a round
-      facts.today += 1;
-      facts.week += 1;
-    }
-    facts.site = null; // the next info has it
-    facts.pressed_at = count.at;
-    button.showFacts(facts);
-  };
-
-  // Updates the status line: #status with its lamp and text.
-  button.showStatus = function (state, transport, since) {
-    var line = button.byId('status');
-    var text = state === 'connected' ? 'Connected: ' + transport
-      : state === 'connecting' ? 'Connecting' : 'Reconnecting' + (since ? ' · as of ' + since : '');
-    line.setAttribute('data-state', state);
-    line.setAttribute('data-transport', transport);
-    button.setText(button.byId('words'), text);
   };
 })(window.theButton);

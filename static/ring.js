@@ -6,16 +6,7 @@
   // templates/wheel.html draws the same ring.
   var DISC = 0.46, OUTER = 0.94, INNER = 0.665, CAP = 0.6;
   var WEDGE_DURATION = 700, PRESS_DURATION = 420; // ms
-  var LIGHT = {
-    disc: '#ffffff', slot: '#e4e8ee', well: '#d5dbe4', wedge: ['#23a455', '#12803c'],
-    shadow: 'rgba(23,37,64,.22)'
-  };
-  var DARK = {
-    disc: '#17202d', slot: '#2a3545', well: '#0c131d', wedge: ['#2fbd67', '#15803d'],
-    shadow: 'rgba(0,0,0,.6)'
-  };
-  // Colours of the cap, at its centre and its rim. White on the first blue has a contrast of 7.
-  var BLUE = ['#1a47c4', '#0f2f86'], GOLD = ['#f6b92a', '#c98a06'], GREY = ['#4b5563', '#363f4b'];
+  var CAPS = button.palette.caps, NONE = button.palette.none;
 
   var nextFrame = window.requestAnimationFrame || function (draw) { return setTimeout(draw, 33); };
 
@@ -55,18 +46,18 @@
     );
     gradient.addColorStop(0, colours[0]);
     gradient.addColorStop(1, colours[1]);
-    setShadow(ctx, radius * 0.06, radius * 0.03, 'rgba(8,20,50,.45)');
+    setShadow(ctx, radius * 0.06, radius * 0.03, CAPS.shadow);
     fillDisc(ctx, centre, size, gradient);
-    setShadow(ctx, 0, 0, 'rgba(0,0,0,0)');
+    setShadow(ctx, 0, 0, NONE);
     ctx.lineWidth = Math.max(1, radius * 0.008);
-    ctx.strokeStyle = 'rgba(255,255,255,.28)';
+    ctx.strokeStyle = CAPS.edge;
     ctx.beginPath();
     ctx.arc(centre, centre, size * 0.985, 0, TURN, false);
     ctx.stroke();
     // The shine of a dome under a lamp; it ends above the number, which needs its contrast.
     gradient = ctx.createLinearGradient(0, centre - size, 0, centre - size * 0.45);
-    gradient.addColorStop(0, 'rgba(255,255,255,.42)');
-    gradient.addColorStop(1, 'rgba(255,255,255,0)');
+    gradient.addColorStop(0, CAPS.shine[0]);
+    gradient.addColorStop(1, CAPS.shine[1]);
     ctx.save();
     ctx.beginPath();
     ctx.arc(centre, centre, size * 0.94, 0, TURN, false);
@@ -83,38 +74,38 @@
     var side = 0, goal = 20, from = 0, to = 0, changedAt = 0, pressedAt = 0;
     var dimmed = true, animating = false, layers = {}, layersKey = '';
 
-    function eachWedge(draw) {
+    function eachWedge(paint) {
       var step = TURN / goal, gap = Math.min(0.014, step * INNER * 0.15), i;
-      for (i = 0; i < goal; i += 1) { draw(i, TOP + i * step, TOP + (i + 1) * step, gap); }
+      for (i = 0; i < goal; i += 1) { paint(i, TOP + i * step, TOP + (i + 1) * step, gap); }
     }
 
     // Returns a layer that is drawn once: blurred shadows are too slow for each frame.
-    function cached(name, draw, colours) {
+    function cached(name, paint, colours) {
       var layer;
       if (!layers[name]) {
         layer = document.createElement('canvas');
         layer.width = layer.height = canvas.width;
-        draw(layer.getContext('2d'), canvas.width / 2, canvas.width * DISC, colours);
+        paint(layer.getContext('2d'), canvas.width / 2, canvas.width * DISC, colours);
         layers[name] = layer;
       }
       return layers[name];
     }
 
-    function drawBase(ctx, centre, radius, theme) {
-      setShadow(ctx, radius * 0.05, radius * 0.018, theme.shadow);
-      fillDisc(ctx, centre, radius, theme.disc);
-      setShadow(ctx, 0, 0, 'rgba(0,0,0,0)');
-      ctx.fillStyle = theme.slot;
+    function drawBase(base, centre, radius, theme) {
+      setShadow(base, radius * 0.05, radius * 0.018, theme.shadow);
+      fillDisc(base, centre, radius, theme.disc);
+      setShadow(base, 0, 0, NONE);
+      base.fillStyle = theme.line;
       eachWedge(function (i, first, last, gap) {
-        fillWedge(ctx, centre, radius, first, last, INNER, OUTER, gap);
+        fillWedge(base, centre, radius, first, last, INNER, OUTER, gap);
       });
-      fillDisc(ctx, centre, radius * (CAP + 0.035), theme.well);
+      fillDisc(base, centre, radius * (CAP + 0.035), theme.well);
     }
 
     function drawWedges(centre, radius, theme, progress) {
       var green = ctx.createRadialGradient(centre, centre, radius * INNER, centre, centre, radius * OUTER);
-      green.addColorStop(0, theme.wedge[0]);
-      green.addColorStop(1, theme.wedge[1]);
+      green.addColorStop(0, theme.wedge);
+      green.addColorStop(1, theme.rim);
       ctx.fillStyle = green;
       eachWedge(function (i, first, last, gap) {
         var size = i < Math.min(from, to) ? 1
@@ -134,11 +125,11 @@
     }
 
     function draw() {
-      var dark = button.isDark(), theme = dark ? DARK : LIGHT, width = canvas.width;
+      var theme = button.colours(), width = canvas.width;
       var age = now() - changedAt, pressAge = now() - pressedAt;
-      var colours = dimmed ? GREY : to >= goal ? GOLD : BLUE;
+      var colours = dimmed ? CAPS.grey : to >= goal ? CAPS.gold : CAPS.blue;
       var size = width * (1 - 0.05 * Math.max(-0.3, capDepth(pressAge))), margin = (width - size) / 2;
-      var key = [side, goal, dark].join();
+      var key = [side, goal, theme.disc].join();
       if (layersKey !== key) {
         layersKey = key;
         layers = {};

@@ -1,6 +1,6 @@
 // The browser's tab: the number in its title and on its icon, for a page in the background. ES5.
 (function (button) {
-  var PAGE = /^(\d+ · )?((Graph|Admin) · )?/.exec(document.title)[2] || '';
+  var PAGE = /^(\d+ · )?((Graph|Admin) · )?/.exec(document.title)[2] || '', palette = button.palette;
 
   function drawIcon(number) {
     var canvas = document.createElement('canvas'), ctx = canvas.getContext && canvas.getContext('2d');
@@ -8,16 +8,14 @@
     canvas.width = canvas.height = 64;
     ctx.beginPath();
     ctx.arc(32, 32, 31, 0, Math.PI * 2, false);
-    ctx.fillStyle = number === 0 ? '#f4b41f' : '#1a47c4';
+    ctx.fillStyle = number === 0 ? palette.gold : palette.cap;
     ctx.fill();
-    ctx.fillStyle = number === 0 ? '#3a2500' : '#ffffff';
+    ctx.fillStyle = number === 0 ? palette.onGold : palette.onSolid;
     ctx.font = 'bold ' + [44, 44, 38, 28, 22][String(number).length] + 'px Arial, sans-serif';
     ctx.textAlign = 'center';
     ctx.textBaseline = 'middle';
     ctx.fillText(number, 32, 34);
-    try {
-      button.byId('icon').href = canvas.toDataURL('image/png');
-    } catch (error) { /* the previous icon stays */ }
+    button.byId('icon').href = canvas.toDataURL('image/png');
   }
 
   // Shows a count: the goal in the heading, both in the title, the number on the icon.
@@ -26,15 +24,6 @@
     var name = title.getAttribute('data-title').split('{goal}').join(count.goal);
     button.setText(title, name);
     document.title = count.count + ' · ' + PAGE + name;
-    drawIcon(count.count);
-  };
-
-  // A count as a sentence for screen readers.
-  button.sentence = function (count) {
-    if (count.cause === 'press' && count.count === 0) { return 'Goal reached.'; }
-    if (count.cause === 'press' && count.count === count.goal) {
-      return 'The next round begins: ' + button.quantity(count.goal) + ' to go.';
-    }
-    return button.quantity(count.count) + ' to go.';
+    button.attempt(function () { drawIcon(count.count); });
   };
 })(window.theButton);

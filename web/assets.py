@@ -8,24 +8,40 @@ from pathlib import Path
 
 from rjsmin import jsmin
 
+from .stylesheets import expand, expand_for_system_theme, read_palette
+
 STATIC = Path(__file__).parent.parent / "static"
 #: Kinds of file that are served; of these, which gain from gzip.
 TYPES = {".css", ".js", ".png", ".ico", ".mp3", ".wav"}
 TEXTS = {".css", ".js"}
-#: The scripts of a page, which travel as one file: ten thousand screens load them at once when the
-#: server's version has changed.
+#: The scripts and styles of a page, which travel as one file: ten thousand screens load them at once when
+#: the server's version has changed.
 BUNDLES = {
+    "head.all.js": ("compat.js", "util.js", "theme.js"),
     "countdown.all.js": (
         "connection.js",
-        "ring.js",
+        "words.js",
         "tab.js",
+        "page.js",
+        "ring.js",
         "horn.js",
-        "celebrate.js",
-        "debug.js",
-        "countdown.js",
+        "confetti.js",
+        "delays.js",
+        "page-countdown.js",
     ),
-    "admin.all.js": ("connection.js", "tab.js", "admin.js"),
-    "graph.all.js": ("connection.js", "ring.js", "tab.js", "plot.js", "graph.js", "rounds.js", "charts.js"),
+    "graph.all.js": (
+        "connection.js",
+        "words.js",
+        "tab.js",
+        "page.js",
+        "ring.js",
+        "chart.js",
+        "chart-live.js",
+        "chart-history.js",
+        "page-graph.js",
+    ),
+    "admin.all.js": ("connection.js", "words.js", "tab.js", "page-admin.js"),
+    "button.css": ("base.css", "countdown.css", "sheet.css", "graph.css"),
 }
 
 
@@ -83,4 +99,10 @@ def load_assets(folder: Path = STATIC) -> dict[str, Asset]:
         bodies[path.name] = jsmin(bodies[path.name])
     for name, parts in BUNDLES.items():
         bodies[name] = b"\n".join(bodies[part] for part in parts)
+    palette = read_palette(bodies["palette.css"].decode())
+    system_theme = expand_for_system_theme(bodies["button.css"].decode(), palette)
+    for name in bodies:
+        if name.endswith(".css"):
+            bodies[name] = expand(bodies[name].decode(), palette).encode()
+    bodies["noscript.css"] += system_theme.encode()
     return {name: Asset(name, body) for name, body in bodies.items()}

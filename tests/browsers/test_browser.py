@@ -91,6 +91,33 @@ def test_horn_sounds_for_presses_only(open_page, server):
     assert page.evaluate("theButton.horns") == 1
 
 
+TRANSLATE = """() => {  // what a browser's translation does to each text
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+  while (texts.nextNode()) found.push(texts.currentNode);
+  for (const text of found) {
+    if (!text.data.trim() || text.parentNode.closest('[translate=no], script, noscript')) continue;
+    const font = document.createElement('font');
+    text.replaceWith(font);
+    font.append(text);
+  }
+}"""
+
+
+@pytest.mark.parametrize("path", ["/", "/graph"])
+def test_translated_page_keeps_counting(open_page, server, path):
+    page = connected(open_page(server, path))
+    shows(page, 20)
+    page.evaluate(TRANSLATE)
+    assert page.locator("#title font").count() == 1
+    assert page.locator("#count font").count() == 0
+    server.push()
+    shows(page, 19)
+    expect(page.locator("#title")).to_be_visible()
+    expect(page.locator("#ring")).to_have_attribute("aria-label", "19 of 20 deals to go")
+    expect(page.locator("#sentence")).to_have_text("19 deals to go.")
+    expect(page.locator("#facts")).to_contain_text("1 today · 1 this week")
+
+
 def test_heading_follows_the_goal(open_page, server):
     page = connected(open_page(server))
     expect(page.locator("#title")).to_have_text("Deals till 20 deal goal")
@@ -463,7 +490,7 @@ def test_debug_parameter_shows_the_delays(open_page, server):
     expect(page.locator(".debug")).to_have_text(re.compile(r"round trip \d+ ms · count after \d+ ms"))
 
 
-@pytest.mark.parametrize(("path", "max_scripts"), [("/", 22_000), ("/graph", 26_000)])
+@pytest.mark.parametrize(("path", "max_scripts"), [("/", 25_000), ("/graph", 27_000)])
 def test_pages_keep_their_size_limits(shared, path, max_scripts):
     """The first paint takes at most 14 kB.
 

@@ -1,7 +1,7 @@
 // Confetti for a few seconds when the goal is reached. ES5.
 (function (button) {
   var DURATION = 7000, PIECES = 160; // ms, number of pieces
-  var COLOURS = ['#23a455', '#1d55dd', '#f4b41f', '#e4572e', '#ffffff'];
+  var COLOURS = button.palette.confetti;
   var nextFrame = window.requestAnimationFrame;
 
   // A piece of confetti: position, velocity (shares of the screen per second), rotation, size, colour.

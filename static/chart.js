@@ -1,13 +1,5 @@
 // Shared by the charts: a sharp canvas, axes with round numbers, the colours of the theme. ES5.
 (function (button) {
-  var LIGHT = {
-    text: '#3d4a63', grid: '#e4e8ee', axis: '#c3ccd9',
-    green: '#12803c', fill: 'rgba(35,164,85,.22)', mark: '#143c9f'
-  };
-  var DARK = {
-    text: '#a9b7cc', grid: '#232e3f', axis: '#3a475b',
-    green: '#2fbd67', fill: 'rgba(47,189,103,.22)', mark: '#9dbcff'
-  };
   // Possible steps of a time axis in seconds.
   var STEPS = [
     0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
@@ -85,7 +77,7 @@
     };
 
     plot.begin = function () {
-      var theme = button.isDark() ? DARK : LIGHT, font = plot.font;
+      var theme = button.colours(), font = plot.font;
       ctx.setTransform(pixelRatio, 0, 0, pixelRatio, 0, 0);
       ctx.clearRect(0, 0, size.width, size.height);
       ctx.font = font + 'px ' + FONT;
@@ -136,8 +128,8 @@
       var i, last = Math.floor(high / step + 1e-6), left = plot.left, at;
       for (i = Math.ceil(low / step - 1e-6); i <= last; i += 1) {
         at = y(i * step);
-        plot.line(left, at, left + plot.width, at, i === 0 ? theme.axis : theme.grid, 1);
-        plot.text(button.formatNumber(i * step), left - plot.font * 0.5, at, 'right', theme.text);
+        plot.line(left, at, left + plot.width, at, i === 0 ? theme.axis : theme.line, 1);
+        plot.text(button.formatNumber(i * step), left - plot.font * 0.5, at, 'right', theme.muted);
       }
     };
 
@@ -150,9 +142,9 @@
       offset = step >= 3600 ? new Date(from).getTimezoneOffset() * 60000 : 0; // local midnight, not UTC
       at = Math.ceil((from - offset) / step / 1000) * step * 1000 + offset;
       for (; at <= to; at += step * 1000) {
-        plot.line(x(at), plot.top, x(at), bottom, theme.grid, 1);
+        plot.line(x(at), plot.top, x(at), bottom, theme.line, 1);
         if (x(at) > plot.left + plot.width - plot.font * 1.3) { continue; } // the label would be cut off
-        plot.text(button.formatTime(at, step), x(at), bottom + plot.font * 1.1, 'center', theme.text);
+        plot.text(button.formatTime(at, step), x(at), bottom + plot.font * 1.1, 'center', theme.muted);
       }
     };
 

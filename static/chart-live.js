@@ -6,24 +6,13 @@
   // ms, or three intervals, without a sample until a series no longer moves the time axis
   var LIVE_TIMEOUT = 10000;
   var MIN_SCROLL = 1500; // minimum ms that the axis moves on after the newest sample
-  var COLOURS = {
-    light: ['#1d55dd', '#12803c', '#b45309', '#a21caf', '#b91c1c', '#0e7490', '#4d5a72', '#6d28d9'],
-    dark: ['#7ea4ff', '#34c26f', '#f4b41f', '#e879f9', '#ff8a8a', '#38c6dd', '#b7c4d8', '#b197fc']
-  };
   var MARKERS = ['●', '■', '▲', '◆'];
   var byId = button.byId, canvas = byId('graph'), plot = button.plot(canvas), legend = byId('legend');
   // The series, least recently updated first. slot: selects colour and marker; updatedAt: arrival of the
   // newest samples; delay: ms from their time to their arrival, null for those of the connect; shift: ms
   // added to their times by align(); row, mark, value: elements of the legend.
   var items = [];
-  var pointer = null, touchedAt = 0, label = '', labelTimer = null, legendHeight = 0;
-
-  function append(parent, tag, text) {
-    var element = document.createElement(tag);
-    button.setText(element, text);
-    parent.appendChild(element);
-    return element;
-  }
+  var onLegendGrowth = null, pointer = null, touchedAt = 0, label = '', labelTimer = null, legendHeight = 0;
 
   function marker(item) { return MARKERS[(item.slot + Math.floor(item.slot / 8)) % 4]; }
 
@@ -45,16 +34,15 @@
     }
     while (used[slot]) { slot += 1; }
     item = { name: name, slot: slot, points: [], updatedAt: 0, delay: null, shift: 0 };
-    item.row = document.createElement('li');
-    item.mark = append(item.row, 'i', marker(item));
-    append(item.row, 'span', name);
-    item.value = append(item.row, 'b', '–');
-    legend.appendChild(item.row);
+    item.row = button.append(legend, 'li', '');
+    item.mark = button.append(item.row, 'i', marker(item));
+    button.append(item.row, 'span', name);
+    item.value = button.append(item.row, 'b', '–');
     items.push(item);
     return item;
   }
 
-  function colour(item) { return COLOURS[button.isDark() ? 'dark' : 'light'][item.slot % 8]; }
+  function colour(item) { return button.colours().series[item.slot % 8]; }
 
   // Adds samples; the first ones after a connect replace all.
   function addSamples(event, isFirst) {
@@ -210,7 +198,7 @@
     // A legend that needs another line keeps it, since values change often.
     if (legend.offsetHeight > legendHeight) {
       legendHeight = legend.offsetHeight;
-      if (button.graph.onLegendGrowth) { button.graph.onLegendGrowth(); }
+      onLegendGrowth();
     }
     label = 'Live values: ' + (words.join(', ') || 'none yet');
     labelTimer = labelTimer || setTimeout(function () {
@@ -227,7 +215,7 @@
     range = items.length ? view(now) : { from: now - MIN_SPAN, to: now, delay: 0 };
     values = valueRange(range);
     k = values.step ? 1 : 1e-10; // scaled down: the difference of two huge doubles may overflow
-    x = function (at) { return plot.left + (at - range.from) / (range.to - range.from) * plot.width; };
+    x = function (ms) { return plot.left + (ms - range.from) / (range.to - range.from) * plot.width; };
     y = function (value) {
       return plot.top + (values.high * k - value * k) / (values.high * k - values.low * k) * plot.height;
     };
@@ -243,7 +231,7 @@
     if (pointer !== null && items.length) {
       time = range.from + (pointer - plot.left) / plot.width * (range.to - range.from);
       time = Math.max(range.from, Math.min(range.to, time));
-      plot.line(x(time), plot.top, x(time), bottom, theme.text, 1);
+      plot.line(x(time), plot.top, x(time), bottom, theme.muted, 1);
     }
     for (i = 0; i < items.length; i += 1) {
       drawMarker(items[i], time === null ? newest(items[i]) : nearest(items[i], time, range), x, y);
@@ -252,7 +240,7 @@
     if (time !== null) {
       at = Math.min(plot.left + plot.width - 3 * plot.font, x(time));
       at = Math.max(plot.left + 4 * plot.font, at);
-      plot.text(button.formatTime(time, 1), at, plot.font * 0.6, 'center', theme.text);
+      plot.text(button.formatTime(time, 1), at, plot.font * 0.6, 'center', theme.muted);
     }
     updateLegend(range, time);
     if (range.delay) { requestDraw(range.delay); }
@@ -279,9 +267,14 @@
   function resize(width, height) {
     legendHeight = legend.offsetHeight; // the layout has taken it into account
     plot.resize(width, height);
+    requestDraw();
   }
 
-  // The chart for the page: addSamples(event, isFirst), resize(width, height), requestDraw(), and draw(now)
-  // without delay. It calls onLegendGrowth() when the legend needs another line.
-  button.graph = { addSamples: addSamples, resize: resize, requestDraw: requestDraw, draw: draw };
+  button.liveChart = {
+    addSamples: addSamples,
+    resize: resize,
+    draw: draw, // without delay
+    // Calls `listener` when the legend needs another line.
+    onLegendGrowth: function (listener) { onLegendGrowth = listener; }
+  };
 })(window.theButton);

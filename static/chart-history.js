@@ -157,7 +157,7 @@
     ctx.stroke();
     ctx.lineTo(x(to), y(0));
     ctx.closePath();
-    ctx.fillStyle = theme.fill;
+    ctx.fillStyle = theme.area;
     ctx.fill();
     byId('round').setAttribute('aria-label', 'This round: ' + made + ' of ' + goal + ' made');
   }
@@ -195,14 +195,14 @@
     for (i = first; i <= last; i += 1) {
       middle = x(i) + column / 2;
       top = y(made[i]);
-      ctx.fillStyle = i === hour ? theme.mark : theme.green;
+      ctx.fillStyle = i === hour ? theme.current : theme.green;
       ctx.fillRect(middle - width / 2, top, width, y(0) - top);
       if (column > today.font * 1.9 || (i - first) % 3 === 0) {
-        today.text(i, middle, bottom + today.font * 1.1, 'center', theme.text);
+        today.text(i, middle, bottom + today.font * 1.1, 'center', theme.muted);
       }
       if (made[i]) {
         top = Math.max(today.font * 0.6, top - today.font * 0.7);
-        today.text(made[i], middle, top, 'center', theme.text);
+        today.text(made[i], middle, top, 'center', theme.muted);
       }
     }
     button.setText(byId('today-sum'), button.quantity(sum));
@@ -222,6 +222,13 @@
     requestDraw();
   }, 60000);
 
-  // The charts for the page: update(count, isFirst), the two plots, requestDraw().
-  button.rounds = { update: update, round: round, today: today, requestDraw: requestDraw };
+  // The charts for the page; `height` is that of each.
+  button.historyCharts = {
+    update: update,
+    resize: function (width, height) {
+      round.resize(width, height);
+      today.resize(width, height);
+      requestDraw();
+    }
+  };
 })(window.theButton);

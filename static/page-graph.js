@@ -1,0 +1,37 @@
+// The graph page: its layout, and the data from the connection for its charts. ES5.
+(function (button) {
+  var byId = button.byId, body = document.body, root = document.documentElement;
+  var live = button.liveChart, history = button.historyCharts;
+  var isFirstBatch = true, socket, graph;
+
+  function side() { return byId('mini').offsetWidth; }
+
+  // The charts fill the screen; on a narrow one they are stacked.
+  function layout() {
+    var width = root.clientWidth, height = window.innerHeight || root.clientHeight;
+    var narrow = width < 760 || height > width, padding = narrow ? 24 : 36, free, half;
+    button.toggleClass(body, 'slim', narrow);
+    // The height of everything but the charts is known only with the charts in place.
+    free = height - body.offsetHeight + byId('graph').offsetHeight + byId('round').offsetHeight;
+    half = narrow ? 200 : Math.max(110, Math.floor(free * 0.4));
+    live.resize(
+      byId('live').offsetWidth - padding,
+      narrow ? Math.max(220, Math.floor(height * 0.42)) : Math.max(130, free - half)
+    );
+    history.resize(byId('rounds').offsetWidth - padding, half);
+  }
+
+  live.onLegendGrowth(layout); // a higher legend leaves less room
+  socket = button.startPage({
+    layout: layout,
+    side: side,
+    shares: [0.29, 0.29, 0.29, 0.23, 0.19],
+    onCount: history.update
+  });
+  graph = socket.io.socket('/graph');
+  graph.on('connect', function () { isFirstBatch = true; });
+  graph.on('samples', function (event) {
+    live.addSamples(event, isFirstBatch);
+    isFirstBatch = false;
+  });
+})(window.theButton);
