@@ -90,6 +90,12 @@
       version = info.version;
       callbacks.onInfo(info);
     });
+    if (window.addEventListener) {
+      // After Back the browser may show a page that it has kept, whose connection has ended meanwhile.
+      window.addEventListener('pageshow', function (event) {
+        if (event.persisted && manager.engine) { reconnect(manager.engine); }
+      }, false);
+    }
     notify('connecting');
     return socket;
   };

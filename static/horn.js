@@ -1,7 +1,7 @@
 // The air horn and its toggle: sounds for presses only; the mute is remembered per browser. ES5.
 (function (button) {
   var toggle = button.byId('sound'), files = button.byId('horn');
-  var query = button.query('sound'), enabled = true, blocked = false, horn = null, longHorn = null;
+  var query = button.query('sound'), enabled = true, blocked = false, player = null, playing = '';
 
   if (query === 'off' || (query !== 'on' && button.preference('sound') === 'off')) { enabled = false; }
 
@@ -10,36 +10,39 @@
     button.setText(toggle, enabled ? (blocked ? 'Turn on sound' : 'ON') : 'OFF');
     toggle.title = enabled && blocked ? 'The browser blocks sound until a click' : '';
     button.toggleClass(toggle, 'wanted', enabled && blocked);
+    button.toggleClass(button.byId('sound-label'), 'unseen', enabled && blocked);
+    button.fit();
   }
 
-  // Loads the sound `name` as mp3 or wav; null in an engine without audio.
-  function load(name) {
-    try {
-      var sound = new Audio();
-      sound.preload = 'auto';
-      sound.src = files.getAttribute('data-' + name + (sound.canPlayType('audio/mpeg') ? '-mp3' : '-wav'));
-      return sound;
-    } catch (error) {
-      return null;
-    }
+  // The URL of the sound `name` as mp3 or wav.
+  function url(name) {
+    return files.getAttribute('data-' + name + (player.canPlayType('audio/mpeg') ? '-mp3' : '-wav'));
   }
 
-  horn = load('horn');
-  longHorn = load('long');
+  // Creates the audio element; none in an engine without audio. There is one for all sounds, since WebKit
+  // unlocks one with each click.
+  function createPlayer() {
+    var preloaded = new Audio();
+    player = new Audio();
+    player.preload = preloaded.preload = 'auto';
+    preloaded.src = url('long'); // into the browser's cache
+  }
 
-  // Plays a sound, and records whether the browser blocks it until the user clicks.
-  function play(sound, volume) {
-    var playing;
-    if (!sound) { return; }
+  // Plays the sound `name`, and records whether the browser blocks it until the user clicks.
+  function play(name, volume) {
+    var promise;
+    if (!player) { return; }
     try {
-      sound.volume = volume;
-      sound.currentTime = 0;
-      playing = sound.play();
+      if (playing !== name) { player.src = url(name); }
+      playing = name;
+      player.volume = volume;
+      player.currentTime = 0;
+      promise = player.play();
     } catch (error) {
       return; // not loaded yet, or not supported
     }
-    if (playing && playing.then) {
-      playing.then(function () {
+    if (promise && promise.then) {
+      promise.then(function () {
         blocked = false;
         show();
       }, function (error) {
@@ -55,20 +58,21 @@
   button.soundHorn = function (isGoal) {
     if (!enabled) { return; }
     button.horns += 1;
-    play(isGoal ? longHorn : horn, 1);
+    play(isGoal ? 'long' : 'horn', 1);
   };
 
   toggle.onclick = function () {
     if (enabled && blocked) {
-      play(horn, 1);
+      play('horn', 1);
       return;
     }
     enabled = !enabled;
     button.preference('sound', enabled ? 'on' : 'off');
     show();
-    if (enabled) { play(horn, 0); }
+    if (enabled) { play('horn', 0); }
   };
 
+  button.attempt(createPlayer);
   show();
-  if (enabled) { play(horn, 0); } // silent, to find out whether the browser blocks sound
+  if (enabled) { play('horn', 0); } // silent, to find out whether the browser blocks sound
 })(window.theButton);

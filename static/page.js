@@ -1,17 +1,35 @@
 // What the countdown and the graph share: the count and its number, the facts, the pointer. ES5.
 (function (button) {
   var byId = button.byId, root = document.documentElement, body = document.body, number = byId('count');
-  var facts = null;
+  var SHIFT_INTERVAL = 60000; // ms
+  // Positions of the page, as multiples of 0.4 % of the screen's shorter side
+  var SHIFTS = [[0, 0], [1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]];
+  var facts = null, shifts = 0;
+
+  button.fit = function () { /* nothing is laid out yet */ };
+
+  function addFact(value, text) {
+    var fact = button.append(byId('facts'), 'span', '');
+    fact.className = 'fact';
+    button.append(fact, 'b', value);
+    fact.appendChild(document.createTextNode(text));
+    button.append(byId('facts'), 'i', ' · ');
+  }
 
   // Shows an `info` in #facts.
   function showFacts(info) {
-    var text = info.today + ' today · ' + info.week + ' this week';
+    var line = byId('facts'), text;
     facts = info;
-    if (info.pressed_at !== null) {
-      text += ' · last ' + button.clock(new Date(info.pressed_at * 1000));
-      if (info.site) { text += ' in ' + info.site; }
+    button.setText(line, '');
+    addFact(info.today, ' today');
+    addFact(info.week, ' this week');
+    if (info.pressed_at === null) {
+      line.removeChild(line.lastChild);
+    } else {
+      text = 'last ' + button.clock(new Date(info.pressed_at * 1000));
+      button.append(line, 'span', info.site ? text + ' in ' + info.site : text).className = 'last';
     }
-    button.setText(byId('facts'), text);
+    button.fit();
   }
 
   // Adds a press to #facts immediately; the next `info` may take ten seconds.
@@ -40,19 +58,47 @@
     }
   }
 
-  // Hides the pointer while the mouse is idle; on a wall it would cover the number.
+  // Moves the page a little every minute, so that nothing burns into the screen.
+  function shift() {
+    var size = Math.max(1, Math.round(Math.min(root.clientWidth, root.clientHeight) * 0.004));
+    var at = SHIFTS[(shifts += 1) % SHIFTS.length], i, style;
+    for (i = 0; i < body.children.length; i += 1) {
+      if (/^(HEADER|MAIN|FOOTER)$/.test(body.children[i].tagName)) {
+        style = body.children[i].style;
+        style.webkitTransform = style.transform = 'translate(' + at[0] * size + 'px,' + at[1] * size + 'px)';
+      }
+    }
+  }
+
+  // Calls `layout` when the density of the screen changes: with the zoom, and on another monitor.
+  function watchDensity(layout) {
+    var query = window.matchMedia && window.matchMedia('(resolution: ' + window.devicePixelRatio + 'dppx)');
+    if (!query || !query.addEventListener) { return; }
+    query.addEventListener('change', function () {
+      layout();
+      watchDensity(layout);
+    }, { once: true });
+  }
+
+  // Hides the pointer while the mouse is idle; on a wall it would cover the number. The
+  // menu is shown meanwhile.
   function hidePointer() {
     var timer = null, position = '';
     function onMove(event) {
       var now = event ? event.clientX + ' ' + event.clientY : '';
       if (event && now === position) { return; } // fired by Chromium when the element under it changes
+      if (position || (event && event.touches)) { button.toggleClass(root, 'moved', true); }
       position = now;
       button.toggleClass(root, 'unmoved', false);
       clearTimeout(timer);
-      timer = setTimeout(function () { button.toggleClass(root, 'unmoved', true); }, 3000);
+      timer = setTimeout(function () {
+        button.toggleClass(root, 'unmoved', true);
+        button.toggleClass(root, 'moved', false);
+      }, 3000);
     }
     if (document.addEventListener) {
       document.addEventListener('mousemove', onMove, false);
+      document.addEventListener('touchstart', onMove, false);
       onMove();
     }
   }
@@ -62,10 +108,10 @@
   // side(): the width of the ring in CSS pixels; shares: the number's font size as a share of it, by the
   // number of digits;
   // onCount(count, isFirst, isPress): after the count is shown;
-  // onState(state, transport): after the status line has changed.
+  // onInfo(info), onState(state, transport): after the facts, or the status line, have changed.
   button.startPage = function (options) {
     var ring = button.attempt(function () { return button.ring(byId('ring')); });
-    var updatedAt = null, current = null;
+    var updatedAt = null, current = null, fitted = '';
 
     function drawRing(method, first, second, third) {
       button.attempt(function () { ring[method](first, second, third); });
@@ -83,11 +129,20 @@
       drawRing('dim', stale);
     }
 
+    // The heights that the layout depends on.
+    function heights() { return byId('head').offsetHeight + ' ' + byId('foot').offsetHeight; }
+
     function layout() {
       options.layout();
       fitNumber();
       drawRing('resize', options.side());
+      fitted = heights();
     }
+
+    // Fits the page again if a text above or below the ring has become longer or shorter.
+    button.fit = function () {
+      if (heights() !== fitted) { layout(); }
+    };
 
     function showCount(count, isFirst) {
       var isPress = !isFirst && count.cause === 'press', isNewGoal = !current || current.goal !== count.goal;
@@ -103,22 +158,29 @@
       }
       options.onCount(count, isFirst, isPress);
       if (isNewGoal) { layout(); } else { fitNumber(); }
+      button.fit();
       updateStale();
       drawRing('show', count.goal, count.goal - count.count, isPress);
     }
 
     keepAwake();
     hidePointer();
+    watchDensity(layout);
+    setInterval(shift, SHIFT_INTERVAL);
     layout();
     window.onresize = layout;
     button.onThemeChange(layout);
     return button.connect({
       onCount: showCount,
-      onInfo: showFacts,
+      onInfo: function (info) {
+        showFacts(info);
+        if (options.onInfo) { options.onInfo(info); }
+      },
       onStatus: function (state, transport) {
         button.showStatus(state, transport, updatedAt && button.clock(updatedAt));
         if (options.onState) { options.onState(state, transport); }
         updateStale();
+        button.fit();
       }
     });
   };

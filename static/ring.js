@@ -5,7 +5,9 @@
   // Radii as shares of the disc's. DISC is a share of the canvas and leaves room for the shadow.
   // templates/wheel.html draws the same ring.
   var DISC = 0.46, OUTER = 0.94, INNER = 0.665, CAP = 0.6;
-  var WEDGE_DURATION = 700, PRESS_DURATION = 420; // ms
+  var WEDGE_DURATION = 700, PRESS_DURATION = 420, FLASH_DURATION = 1500; // ms
+  var MAX_WEDGES = 120; // beyond it, one arc with a tick at each 5th press, or 10th, …
+  var TICKS = [5, 10, 25, 50];
   var CAPS = button.palette.caps, NONE = button.palette.none;
 
   var nextFrame = window.requestAnimationFrame || function (draw) { return setTimeout(draw, 33); };
@@ -74,9 +76,21 @@
     var side = 0, goal = 20, from = 0, to = 0, changedAt = 0, pressedAt = 0;
     var dimmed = true, animating = false, layers = {}, layersKey = '';
 
-    function eachWedge(paint) {
-      var step = TURN / goal, gap = Math.min(0.014, step * INNER * 0.15), i;
-      for (i = 0; i < goal; i += 1) { paint(i, TOP + i * step, TOP + (i + 1) * step, gap); }
+    // Presses for each wedge: 1, or the distance of the ticks of an arc.
+    function pressesPerWedge() {
+      var i = 0;
+      if (goal <= MAX_WEDGES) { return 1; }
+      while (i < TICKS.length - 1 && goal / TICKS[i] > 40) { i += 1; }
+      return TICKS[i];
+    }
+
+    // Calls paint(first press, start angle, end angle, gap) for each wedge up to `last` presses.
+    function eachWedge(last, paint) {
+      var size = pressesPerWedge(), step = TURN / goal, i;
+      var gap = Math.min(0.014, step * size * INNER * 0.15);
+      for (i = 0; i < last; i += size) {
+        paint(i, TOP + i * step, TOP + Math.min(i + size, last) * step, gap);
+      }
     }
 
     // Returns a layer that is drawn once: blurred shadows are too slow for each frame.
@@ -96,7 +110,7 @@
       fillDisc(base, centre, radius, theme.disc);
       setShadow(base, 0, 0, NONE);
       base.fillStyle = theme.line;
-      eachWedge(function (i, first, last, gap) {
+      eachWedge(goal, function (i, first, last, gap) {
         fillWedge(base, centre, radius, first, last, INNER, OUTER, gap);
       });
       fillDisc(base, centre, radius * (CAP + 0.035), theme.well);
@@ -107,14 +121,30 @@
       green.addColorStop(0, theme.wedge);
       green.addColorStop(1, theme.rim);
       ctx.fillStyle = green;
-      eachWedge(function (i, first, last, gap) {
-        var size = i < Math.min(from, to) ? 1
-          : i >= Math.max(from, to) ? 0 : to > from ? progress : 1 - progress;
+      if (goal > MAX_WEDGES) {
+        eachWedge(from + (to - from) * Math.min(progress, 1), function (i, first, last, gap) {
+          if (last - first < 2 * gap / INNER) { return; }
+          fillWedge(ctx, centre, radius, first, last, INNER, OUTER, gap);
+        });
+        return;
+      }
+      eachWedge(Math.max(from, to), function (i, first, last, gap) {
+        var size = i < Math.min(from, to) ? 1 : to > from ? progress : 1 - progress;
         if (size > 0.01) {
           size = INNER + (OUTER - INNER) * Math.min(size, 1.12);
           fillWedge(ctx, centre, radius, first, last, INNER, size, gap);
         }
       });
+    }
+
+    // Lets the wedges of a press light up.
+    function drawFlash(centre, radius, age) {
+      var step = TURN / goal;
+      if (to <= from || age >= FLASH_DURATION || age < 0) { return; }
+      ctx.globalAlpha = 0.75 * Math.pow(1 - age / FLASH_DURATION, 2);
+      ctx.fillStyle = CAPS.light;
+      fillWedge(ctx, centre, radius, TOP + from * step, TOP + to * step, INNER, OUTER, 0);
+      ctx.globalAlpha = 1;
     }
 
     // The depth of the cap, 0 to 1: down in a quarter of PRESS_DURATION, then back up.
@@ -127,7 +157,7 @@
     function draw() {
       var theme = button.colours(), width = canvas.width;
       var age = now() - changedAt, pressAge = now() - pressedAt;
-      var colours = dimmed ? CAPS.grey : to >= goal ? CAPS.gold : CAPS.blue;
+      var colours = to >= goal ? (dimmed ? CAPS.oldGold : CAPS.gold) : dimmed ? CAPS.grey : CAPS.blue;
       var size = width * (1 - 0.05 * Math.max(-0.3, capDepth(pressAge))), margin = (width - size) / 2;
       var key = [side, goal, theme.disc].join();
       if (layersKey !== key) {
@@ -137,15 +167,20 @@
       ctx.clearRect(0, 0, width, canvas.height);
       ctx.drawImage(cached('base', drawBase, theme), 0, 0);
       drawWedges(width / 2, width * DISC, theme, spring(age / WEDGE_DURATION));
+      drawFlash(width / 2, width * DISC, pressAge);
       ctx.drawImage(cached(colours[0], drawCap, colours), margin, margin, size, size);
-      animating = age < WEDGE_DURATION || pressAge < PRESS_DURATION;
-      if (animating) { nextFrame(draw); }
+      animating = age < WEDGE_DURATION || pressAge < FLASH_DURATION;
+      if (animating) { requestFrame(); }
+    }
+
+    function requestFrame() {
+      nextFrame(function () { button.attempt(draw); });
     }
 
     function start() {
       if (ctx && !animating) {
         animating = true;
-        nextFrame(draw);
+        requestFrame();
       }
     }
 

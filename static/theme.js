@@ -17,6 +17,7 @@
     cap: '#1a47c4', gold: '#f4b41f', onGold: '#3a2500', onSolid: '#ffffff',
     caps: {
       blue: ['#1a47c4', '#0f2f86'], gold: ['#f6b92a', '#c98a06'], grey: ['#4b5563', '#363f4b'],
+      oldGold: ['#cfab5b', '#a98a45'], light: '#ffffff',
       shadow: 'rgba(8,20,50,.45)', edge: 'rgba(255,255,255,.28)',
       shine: ['rgba(255,255,255,.42)', 'rgba(255,255,255,0)']
     },

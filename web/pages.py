@@ -1,9 +1,12 @@
 """The pages that everybody may see, and the static files beneath them."""
 
+import functools
 import gzip
+import io
 from typing import Any
 
 import flask
+import segno
 
 from .assets import CUSTOM_HORN
 from .context import context
@@ -35,6 +38,14 @@ def graph() -> Any:
     return _public("graph.html", newest=newest)
 
 
+@pages.get("/qr.svg")
+def qr_code() -> Any:
+    path = "graph" if flask.request.args.get("page") == "graph" else ""
+    response = flask.Response(_qr_svg(flask.request.host_url + path), mimetype="image/svg+xml")
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
 @pages.get("/static/<path:name>")
 def static(name: str) -> Any:
     return _serve(name)
@@ -49,6 +60,14 @@ def favicon() -> Any:
 @pages.get("/apple-touch-icon-precomposed.png")
 def apple_touch_icon() -> Any:
     return _serve("icons/apple-touch-icon.png")
+
+
+@functools.lru_cache(16)
+def _qr_svg(url: str) -> bytes:
+    """Return the QR code of a URL, black on white in both themes, so that every phone reads it."""
+    file = io.BytesIO()
+    segno.make(url, micro=False).save(file, kind="svg", light="#fff", omitsize=True, xmldecl=False)
+    return file.getvalue()
 
 
 def _serve(name: str) -> flask.Response:

@@ -30,11 +30,12 @@ def read_palette(text: str) -> Palette:
 
 def expand(text: str, palette: Palette) -> str:
     """Return a stylesheet with the values of `palette`, and with rules for elements within `.dark`."""
+    colours = {name for name, value in palette.light.items() if value.startswith(("#", "rgb"))}
 
     def with_dark(rule: re.Match[str]) -> str:
         light = _USE.sub(lambda use: palette.light[use[1]], rule[0])
         # Also colours that are the same in both: the rule must override the same rules in both themes.
-        dark = _dark_part(rule[2], palette, palette.light)
+        dark = _dark_part(rule[2], palette, colours)
         return light + (f"{_within_dark(rule[1])}{{{dark}}}" if dark else "")
 
     return _squeeze(_RULE.sub(with_dark, _COMMENT.sub("", text)))

@@ -2,11 +2,13 @@
 
 import gzip
 import hashlib
+import io
 import math
 import re
 import socket
 
 import pytest
+import segno
 from server import DEADLINE, ROOT
 
 
@@ -112,6 +114,26 @@ def test_pages_have_no_inline_script_or_style(shared_site):
         assert not re.search(r"<script(?![^>]*src=)", page)
         assert "<style" not in page
         assert not re.search(r"\s(style|on\w+)=", page)
+
+
+def test_qr_code_is_an_svg_of_the_page_s_address(shared_site):
+    pictures = {
+        query: shared_site.get("/qr.svg" + query, headers={"Host": host})
+        for query, host in (
+            ("", "wall.example"),
+            ("?page=graph", "wall.example"),
+            ("?page=x", "other.example"),
+        )
+    }
+    for response in pictures.values():
+        assert response.headers["Content-Type"].startswith("image/svg+xml")
+        assert response.text.startswith("<svg ")
+    assert len({response.text for response in pictures.values()}) == 3
+    expected = io.BytesIO()
+    segno.make("http://wall.example/graph").save(
+        expected, kind="svg", light="#fff", omitsize=True, xmldecl=False
+    )
+    assert pictures["?page=graph"].data == expected.getvalue()
 
 
 def test_get_changes_nothing(shared_site):
