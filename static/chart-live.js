@@ -6,14 +6,18 @@
   // ms, or three intervals, without a sample until a series no longer moves the time axis
   var LIVE_TIMEOUT = 10000;
   var MIN_SCROLL = 1500; // minimum ms that the axis moves on after the newest sample
+  // A pause is a gap if it takes this many times the median, and at least 1 s.
+  var GAP = 4, MIN_GAP = 1000;
   var MARKERS = ['●', '■', '▲', '◆'];
   var byId = button.byId, canvas = byId('graph'), plot = button.plot(canvas), legend = byId('legend');
   // The series, least recently updated first. slot: selects colour and marker; updatedAt: arrival of the
   // newest samples; delay: ms from their time to their arrival, null for those of the connect; shift: ms
   // added to their times by align(); row, mark, value: elements of the legend.
   var items = [];
-  var onLegendGrowth = null, pointer = null, touchedAt = 0, label = '', labelTimer = null, legendHeight = 0;
+  var onLegendGrowth = null, received = false;
+  var pointer = null, touchedAt = 0, label = '', labelTimer = null, legendHeight = 0;
 
+  function colour(item) { return button.colours().series[item.slot % 8]; }
   function marker(item) { return MARKERS[(item.slot + Math.floor(item.slot / 8)) % 4]; }
 
   // Returns the series of that name, now the most recently updated. A new one gets the lowest free slot;
@@ -42,10 +46,9 @@
     return item;
   }
 
-  function colour(item) { return button.colours().series[item.slot % 8]; }
-
   // Adds samples; the first ones after a connect replace all.
   function addSamples(event, isFirst) {
+    received = true;
     if (isFirst) {
       items = [];
       legend.innerHTML = '';
@@ -61,11 +64,13 @@
   }
 
   function newest(item) { return item.points[item.points.length - 1]; }
-
-  // The ms that a series spans.
   function spanOf(item) {
     var min = item.points.length === MAX_SAMPLES ? MIN_FULL_SPAN : MIN_SPAN;
     return Math.max(min, newest(item)[0] - item.points[0][0]);
+  }
+
+  function isLive(item, now) {
+    return now - item.updatedAt < Math.max(LIVE_TIMEOUT, 3 * spanOf(item) / item.points.length);
   }
 
   // The time of a sample on the axis.
@@ -96,9 +101,7 @@
     var i, item, itemSpan, ahead, maxAhead;
     for (i = 0; i < items.length; i += 1) {
       item = items[i];
-      if (now - item.updatedAt < Math.max(LIVE_TIMEOUT, 3 * spanOf(item) / item.points.length)) {
-        live.push(item);
-      }
+      if (isLive(item, now)) { live.push(item); }
     }
     if (!live.length) { live = items; }
     for (i = 0; i < live.length; i += 1) {
@@ -116,10 +119,10 @@
   }
 
   function inView(time, range) { return time >= range.from && time <= range.to; }
-
-  // The range of the value axis: 0 to 5, extended to round numbers for the samples in view.
+  // The range of the value axis for the samples in view: 0 to 5 while they fit and use a tenth of it, else
+  // from 0 to round numbers.
   function valueRange(range) {
-    var low = 0, high = 5, i, j, points, step;
+    var low = 0, high = 0, i, j, points, step;
     for (i = 0; i < items.length; i += 1) {
       points = items[i].points;
       for (j = 0; j < points.length; j += 1) {
@@ -129,10 +132,11 @@
         }
       }
     }
+    if (low === 0 && (high === 0 || (high >= 0.5 && high <= 5))) { high = 5; }
     step = Math.max(high, -low) > 1e300 ? 0 : plot.step(low, high); // 0: no axis, it would overflow
     if (step) {
       low = Math.floor(low / step) * step;
-      high = high > 5 ? Math.ceil(high / step) * step : 5;
+      high = high === 5 ? 5 : Math.ceil(high / step) * step;
     }
     return { low: low, high: high, step: step };
   }
@@ -150,48 +154,54 @@
     return best;
   }
 
-  function trace(item, x, y) {
-    var ctx = plot.ctx, points = item.points, i;
-    ctx.beginPath();
-    for (i = 0; i < points.length; i += 1) {
-      ctx[i ? 'lineTo' : 'moveTo'](x(timeOf(item, points[i])), y(points[i][1]));
+  // The samples of a series, divided where it paused for much longer than it usually does.
+  function runs(item) {
+    var points = item.points, pauses = [], result = [[points[0]]], i, max;
+    for (i = 1; i < points.length; i += 1) { pauses.push(points[i][0] - points[i - 1][0]); }
+    max = pauses.slice().sort(function (a, b) { return a - b; })[pauses.length >> 1];
+    max = pauses.length > 3 ? Math.max(MIN_GAP, GAP * max) : Infinity;
+    for (i = 1; i < points.length; i += 1) {
+      if (pauses[i - 1] > max) { result.push([]); }
+      result[result.length - 1].push(points[i]);
     }
+    return result;
   }
 
-  function drawSeries(item, x, y, density) {
-    var ctx = plot.ctx, points = item.points;
-    trace(item, x, y);
+  // Draws a series; with the area below its line if there is no other.
+  function drawSeries(item, x, y) {
+    var ctx = plot.ctx;
     ctx.strokeStyle = ctx.fillStyle = colour(item);
-    ctx.lineWidth = plot.font / 6;
-    ctx.stroke();
-    ctx.lineTo(x(timeOf(item, newest(item))), y(0));
-    ctx.lineTo(x(timeOf(item, points[0])), y(0));
-    ctx.closePath();
-    ctx.globalAlpha = 0.16 / density;
-    ctx.fill();
-    ctx.globalAlpha = 1;
+    ctx.lineWidth = Math.max(2, plot.font / 6);
+    runs(item).forEach(function (points) {
+      var first = x(timeOf(item, points[0])), last = x(timeOf(item, points[points.length - 1]));
+      ctx.beginPath();
+      ctx.moveTo(first - 1, y(points[0][1])); // so that a single sample is a dot
+      points.forEach(function (point) { ctx.lineTo(x(timeOf(item, point)), y(point[1])); });
+      ctx.stroke();
+      if (items.length > 1) { return; }
+      ctx.lineTo(last, y(0));
+      ctx.lineTo(first, y(0));
+      ctx.closePath();
+      ctx.globalAlpha = 0.16;
+      ctx.fill();
+      ctx.globalAlpha = 1;
+    });
   }
 
   function drawMarker(item, point, x, y) {
     if (point) { plot.text(marker(item), x(timeOf(item, point)), y(point[1]), 'center', colour(item)); }
   }
 
-  // How far a publisher's clock is behind, in words.
-  function formatShift(ms) {
-    var units = [[864e5, ' days'], [36e5, ' h'], [6e4, ' min'], [1e3, ' s']], i = 0;
-    while (i < 3 && ms < 2 * units[i][0]) { i += 1; }
-    return ms ? ' (' + Math.round(ms / units[i][0]) + units[i][1] + ' behind)' : '';
-  }
-
   // Shows the values in the legend: those at `time`, or the newest if it is null.
   function updateLegend(range, time) {
-    var words = [], i, item, point, value, shift;
+    var words = [], now = +new Date(), i, item, point, value, shift;
     for (i = 0; i < items.length; i += 1) {
       item = items[i];
       point = time === null ? newest(item) : nearest(item, time, range);
       item.mark.style.color = colour(item);
       value = point && button.formatNumber(point[1]);
-      shift = formatShift(item.shift);
+      shift = item.shift ? ' (' + button.formatAge(item.shift) + ' behind)' : '';
+      if (!isLive(item, now)) { shift += ' · ' + button.formatAge(now - item.updatedAt) + ' ago'; }
       button.setText(item.value, (value || '–') + shift);
       words.push(item.name + ' ' + (value || 'nothing') + shift);
     }
@@ -207,11 +217,20 @@
     }, 1000);
   }
 
+  // Shows how to publish a value while there is none.
+  function showEmpty(empty) {
+    if (byId('example').hidden !== empty) { return; }
+    byId('example').hidden = !empty;
+    button.toggleClass(byId('waiting'), 'unseen', !empty);
+    button.toggleClass(document.body, 'empty', empty);
+    onLegendGrowth();
+  }
+
   function draw(now) {
     var ctx = plot.ctx, range, values, k, x, y, time = null, i, bottom, at;
     if (!ctx) { return; }
+    showEmpty(received && !items.length);
     var theme = plot.begin();
-    button.toggleClass(byId('waiting'), 'unseen', items.length > 0);
     range = items.length ? view(now) : { from: now - MIN_SPAN, to: now, delay: 0 };
     values = valueRange(range);
     k = values.step ? 1 : 1e-10; // scaled down: the difference of two huge doubles may overflow
@@ -227,7 +246,7 @@
     ctx.beginPath();
     ctx.rect(plot.left, 0, plot.width + plot.font, bottom);
     ctx.clip();
-    for (i = 0; i < items.length; i += 1) { drawSeries(items[i], x, y, Math.max(1, items.length / 2)); }
+    for (i = 0; i < items.length; i += 1) { drawSeries(items[i], x, y); }
     if (pointer !== null && items.length) {
       time = range.from + (pointer - plot.left) / plot.width * (range.to - range.from);
       time = Math.max(range.from, Math.min(range.to, time));
@@ -244,6 +263,7 @@
     }
     updateLegend(range, time);
     if (range.delay) { requestDraw(range.delay); }
+    if (items.length) { requestDraw(1000); } // a series may have stalled
   }
 
   var requestDraw = button.throttle(draw);
@@ -263,7 +283,6 @@
 
   canvas.onmousemove = canvas.ontouchstart = canvas.ontouchmove = onPointer;
   canvas.onmouseout = canvas.ontouchend = canvas.ontouchcancel = onLeave;
-
   function resize(width, height) {
     legendHeight = legend.offsetHeight; // the layout has taken it into account
     plot.resize(width, height);

@@ -6,6 +6,8 @@
     3600, 7200, 10800, 21600, 43200, 86400
   ];
   var FONT = '"Helvetica Neue", "Segoe UI", Roboto, "DejaVu Sans", Arial, sans-serif';
+  var PREFIXES = [[1e12, ' T'], [1e9, ' G'], [1e6, ' M']];
+  var LABEL_SIZE = 0.85; // of the text around the chart
   var MIN_INTERVAL = 50; // ms between two drawings
 
   function pad(number) { return ('0' + number).slice(-2); }
@@ -42,11 +44,23 @@
     return requestDraw;
   };
 
-  // A value with its significant digits: four, or six from 1,000.
-  button.formatNumber = function (value) {
-    var size = Math.abs(value);
-    if (size !== 0 && (size >= 1e6 || size < 1e-3)) { return value.toExponential(2).replace(/\.?0+e/, 'e'); }
-    return String(+value.toPrecision(size < 1000 ? 4 : 6));
+  // A value with its significant digits, four, or six from 1,000; or as many as `digits`: 12.8 M, 1.23e-5.
+  button.formatNumber = function (value, digits) {
+    var size = Math.abs(value), i;
+    if (size !== 0 && (size >= 1e15 || size < 1e-3)) { return value.toExponential(2).replace(/\.?0+e/, 'e'); }
+    for (i = 0; i < PREFIXES.length; i += 1) {
+      if (size >= PREFIXES[i][0]) {
+        return +(value / PREFIXES[i][0]).toPrecision(digits || 4) + PREFIXES[i][1];
+      }
+    }
+    return String(+value.toPrecision(digits || (size < 1000 ? 4 : 6)));
+  };
+
+  // A duration in its largest unit: '12 s'.
+  button.formatAge = function (ms) {
+    var units = [[864e5, ' days'], [36e5, ' h'], [6e4, ' min'], [1e3, ' s']], i = 0;
+    while (i < 3 && ms < 2 * units[i][0]) { i += 1; }
+    return Math.floor(ms / units[i][0]) + units[i][1];
   };
 
   // A time (ms since 1970) as the label of an axis with this step in seconds: HH:MM:SS, with ms below a
@@ -69,7 +83,7 @@
     plot.resize = function (width, height) {
       pixelRatio = Math.min(3, window.devicePixelRatio || 1);
       size = { width: Math.max(40, width), height: Math.max(40, height) };
-      plot.font = Math.max(13, Math.min(40, Math.round(Math.min(width / 32, height / 15))));
+      plot.font = LABEL_SIZE * parseFloat(window.getComputedStyle(canvas.parentNode, null).fontSize);
       canvas.width = Math.round(size.width * pixelRatio);
       canvas.height = Math.round(size.height * pixelRatio);
       canvas.style.width = size.width + 'px';
@@ -83,7 +97,7 @@
       ctx.font = font + 'px ' + FONT;
       ctx.lineJoin = 'round';
       plot.left = font * 3.4;
-      plot.top = font;
+      plot.top = font * 1.3;
       plot.width = size.width - plot.left - font;
       plot.height = size.height - plot.top - font * 2;
       return theme;
@@ -117,7 +131,7 @@
     plot.fitLabels = function (low, high, step) {
       var width = plot.font * 1.6, i;
       for (i = Math.ceil(low / step - 1e-6); i <= Math.floor(high / step + 1e-6); i += 1) {
-        width = Math.max(width, ctx.measureText(button.formatNumber(i * step)).width);
+        width = Math.max(width, ctx.measureText(button.formatNumber(i * step, 6)).width);
       }
       plot.left = width + plot.font;
       plot.width = size.width - plot.left - plot.font;
@@ -129,7 +143,7 @@
       for (i = Math.ceil(low / step - 1e-6); i <= last; i += 1) {
         at = y(i * step);
         plot.line(left, at, left + plot.width, at, i === 0 ? theme.axis : theme.line, 1);
-        plot.text(button.formatNumber(i * step), left - plot.font * 0.5, at, 'right', theme.muted);
+        plot.text(button.formatNumber(i * step, 6), left - plot.font * 0.5, at, 'right', theme.muted);
       }
     };
 

@@ -2,6 +2,7 @@
 (function (button) {
   var byId = button.byId, body = document.body, root = document.documentElement;
   var live = button.liveChart, history = button.historyCharts;
+  var MIN_HEIGHT = 130; // of the live chart in CSS pixels
   var isFirstBatch = true, socket, graph;
 
   function side() { return byId('mini').offsetWidth; }
@@ -9,14 +10,16 @@
   // The charts fill the screen; on a narrow one they are stacked.
   function layout() {
     var width = root.clientWidth, height = window.innerHeight || root.clientHeight;
-    var narrow = width < 760 || height > width, padding = narrow ? 24 : 36, free, half;
+    var narrow = width < 760 || height > width, padding = narrow ? 24 : 36, free, half, empty;
     button.toggleClass(body, 'slim', narrow);
     // The height of everything but the charts is known only with the charts in place.
     free = height - body.offsetHeight + byId('graph').offsetHeight + byId('round').offsetHeight;
-    half = narrow ? 200 : Math.max(110, Math.floor(free * 0.4));
+    // Without values the live chart leaves its space to the others.
+    empty = /\bempty\b/.test(body.className);
+    half = narrow ? 200 : Math.max(110, empty ? free - MIN_HEIGHT : Math.floor(free * 0.4));
     live.resize(
       byId('live').offsetWidth - padding,
-      narrow ? Math.max(220, Math.floor(height * 0.42)) : Math.max(130, free - half)
+      narrow && !empty ? Math.max(220, Math.floor(height * 0.42)) : Math.max(MIN_HEIGHT, free - half)
     );
     history.resize(byId('rounds').offsetWidth - padding, half);
   }

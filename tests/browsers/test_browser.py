@@ -355,7 +355,7 @@ def is_gold(page):
     return red > blue + 60 and green > blue + 30
 
 
-def test_press_is_shown_in_words_with_its_site_for_five_seconds(open_page, server):
+def test_press_is_shown_in_words_for_five_seconds(open_page, server):
     page = open_page(server)
     page.clock.install()
     connected(page)
@@ -368,6 +368,15 @@ def test_press_is_shown_in_words_with_its_site_for_five_seconds(open_page, serve
     page.clock.fast_forward(6_000)
     expect(page.locator("#moment")).to_be_hidden()
     expect(page.locator("#title")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_site_of_a_press_is_shown_with_it(open_page, server):
+    page = connected(open_page(server))
+    expect(page.locator("#facts")).to_contain_text("today")
+    page.wait_for_timeout(21_000)  # the server sends `info` at most every ten seconds
+    server.api("press", json={"site": "Berlin"})
+    expect(page.locator("#moment")).to_have_text(re.compile(r"^\+1 · \d\d:\d\d · Berlin$"))
 
 
 def test_press_that_opens_a_round_is_shown_as_a_new_round(open_page, start):

@@ -263,6 +263,81 @@ def test_long_legend_keeps_the_page_on_the_screen(open_page, publish, server):
     until(lambda: page.evaluate(fits), "the layout after the resize")
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (12_800_000, "12.8 M"),
+        (-3.5e9, "-3.5 G"),
+        (1.28e12, "1.28 T"),
+        (1e15, "1e15"),
+        (999_999, "999999"),
+        (2.5, "2.5"),
+    ],
+)
+def test_large_values_have_a_unit(open_page, shared, value, text):
+    page = connected(open_page(shared, "/graph"))
+    assert page.evaluate(f"theButton.formatNumber({value})").replace("+", "") == text
+
+
+def test_pause_of_a_series_is_a_gap(open_page, publish, server):
+    publisher, page = publish(server), connected(open_page(server, "/graph", reduced_motion="reduce"))
+    for second in (*range(8), *range(28, 36)):
+        publisher.send_json({"x": 1763760000000 + second * 1000, "y": 4})
+    until(lambda: legend(page) == ["●Value4"], "the value")
+    until(lambda: drawn(page, BLUE) > 300, "the line")
+    filled = """() => {  // in which of ten columns something blue is drawn just below the line
+      const canvas = document.getElementById('graph'), ctx = canvas.getContext('2d');
+      const columns = [];
+      for (let part = 1; part < 20; part += 1) {
+        const data = ctx.getImageData(canvas.width * part / 20, 0, 1, canvas.height).data;
+        let blue = 0;
+        for (let i = 0; i < data.length; i += 4) blue += data[i + 2] > data[i] + 100 && data[i + 3] > 200;
+        columns.push(blue > 0);
+      }
+      return columns;
+    }"""
+    columns = page.evaluate(filled)
+    assert columns[2] and columns[-2], columns
+    assert not any(columns[7:12]), columns
+
+
+def test_stalled_series_shows_its_age(open_page, publish, server):
+    publisher, page = publish(server), open_page(server, "/graph")
+    page.clock.install()
+    connected(page)
+    publisher.send_json({"y": 2})
+    until(lambda: legend(page) == ["●Value2"], "the value")
+    page.clock.run_for(16_000)
+    until(lambda: re.fullmatch(r"●Value2 · 1[5-9] s ago", legend(page)[0]), "the age")
+
+
+def test_small_values_fill_the_axis(open_page, publish, server):
+    publisher, page = publish(server), connected(open_page(server, "/graph", reduced_motion="reduce"))
+    for second in range(8):
+        publisher.send_json({"x": 1763760000000 + second * 1000, "y": 0.004})
+    until(lambda: legend(page) == ["●Value0.004"], "the value")
+    top = """() => {
+      const canvas = document.getElementById('graph'), width = canvas.width;
+      const data = canvas.getContext('2d').getImageData(0, 0, width, canvas.height).data;
+      for (let i = 0; i < data.length; i += 4) {
+        if (data[i + 2] > data[i] + 100 && data[i + 3] > 200) return i / 4 / width / canvas.height;
+      }
+      return 1;
+    }"""
+    until(lambda: page.evaluate(top) < 0.5, "a line in the upper half")
+
+
+def test_empty_graph_shows_how_to_publish_and_hides_it_after_the_first_value(open_page, publish, server):
+    page = connected(open_page(server, "/graph"))
+    example = page.locator("#example")
+    expect(example).to_be_visible()
+    assert len(example.text_content().splitlines()) == 4
+    height = page.locator("#round").bounding_box()["height"]
+    publish(server).send_json({"y": 2})
+    expect(example).to_be_hidden()
+    until(lambda: page.locator("#round").bounding_box()["height"] < height, "the layout")
+
+
 def test_reconnect_reads_only_new_events(open_page, server):
     for _ in range(30):
         server.press()
