@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PY = .venv/bin/python
+# With RECORD=1, the tests that pass write their row of the README's table of what was tested where.
 # Tests that start no server.
 UNIT = tests/unit
 
@@ -31,10 +32,10 @@ setup: .venv/dev ## install the dependencies of the server and the tests
 
 test: .venv/dev ## run the tests, in under 10 minutes
 	$(PY) -m pytest -q -m "not slow and not alone and not arm and not pythons" -n 2 --dist loadfile
-	$(PY) -m pytest -q -m "alone and not slow"
+	TARGET="make test" $(PY) -m pytest -q -m "alone and not slow"
 
 test-unit: .venv/dev ## run the unit tests, in under 20 s
-	$(PY) -m pytest -q $(UNIT)
+	TARGET="make test-unit" $(PY) -m pytest -q $(UNIT)
 
 coverage: .venv/dev ## show the line coverage, servers that tests start included, in about 10 minutes
 	rm -f .coverage .coverage.*
@@ -44,7 +45,7 @@ coverage: .venv/dev ## show the line coverage, servers that tests start included
 	$(PY) -m coverage report --skip-covered
 
 test-slow: .venv/dev ## run the long tests, in under 35 minutes
-	$(PY) -m pytest -q -m slow
+	TARGET="make test-slow" $(PY) -m pytest -q -m slow
 
 test-arm: .venv/dev ## install and run on emulated 64-bit Arm Debian, in about 10 minutes
 	command -v proot >/dev/null && command -v qemu-aarch64-static >/dev/null || \

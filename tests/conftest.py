@@ -16,6 +16,7 @@ from raw_client import Wire
 from receiver import Receiver
 from remote_button import RemoteButton
 from server import DEADLINE, ROOT, TRANSPORTS, Screen, Server
+from tested import record_target
 from visitor import Visitor
 
 #: The last commit of version 1.1.0.
@@ -24,6 +25,11 @@ OLD_COMMIT = "19cf5ffb67b4d8636965e6a1fcef4c620d16dcf0"
 # The same examples in each run, so that failures are reproducible.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("same")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    if exitstatus == pytest.ExitCode.OK:
+        record_target()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import psutil
 import pytest
 import requests
 from server import DEADLINE, ROOT, TOKEN, until
+from tested import record
 
 pytestmark = pytest.mark.arm
 
@@ -135,4 +135,9 @@ def test_64_bit_arm_sets_up_serves_and_counts_over_a_restart(arm64):
     served = serve(arm64)
     assert served.count()["seq"] == 2
     assert served.stop() == 0
-    print(f"arm64: counted over a restart, Python {version.split()[1]}", file=sys.stderr)
+    record(
+        "emulated 64-bit Arm (aarch64), simulated button",
+        "Debian trixie",
+        version.split()[1],
+        "make test-arm",
+    )

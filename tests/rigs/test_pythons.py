@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from debian import DebianRoot
+from tested import record
 
 pytestmark = pytest.mark.pythons
 
@@ -27,3 +28,46 @@ def test_make_test_passes_in_a_clean_root(suite, tmp_path):
     passed = [int(number) for number in re.findall(r"^(\d+) passed", printed, re.M)]
     assert len(passed) == 3, "the unit tests, those that run in parallel, and the others"
     assert sum(passed) > 1000
+    record(f"x86_64, clean root, {sum(passed)} tests", f"Debian {suite}", version, "make test-pythons")
+
+
+#: Presses the simulated button of a server, and prints the count.
+PRESS = """
+export BUTTON_PORT=0 BUTTON_HARDWARE=simulated BUTTON_SIMULATED_PIN=/tmp/pin
+.venv/bin/python app.py 2>/tmp/log & server=$!
+.venv/bin/python - <<'END'
+import json, pathlib, re, time, urllib.request
+def until(get):
+    end = time.monotonic() + 60
+    while not (value := get()):
+        assert time.monotonic() < end, pathlib.Path("/tmp/log").read_text()
+        time.sleep(0.02)
+    return value
+port = until(lambda: re.search(r"Serving on .*:(\\d+)\n", pathlib.Path("/tmp/log").read_text()))[1]
+def count():
+    return json.load(urllib.request.urlopen(f"http://[::1]:{port}/api/count", timeout=20))["count"]
+pathlib.Path("/tmp/pin").write_text("0")
+until(lambda: count() == 19)
+pathlib.Path("/tmp/pin").write_text("1")
+print("count", count())
+END
+kill $server
+wait $server
+"""
+
+
+def test_32_bit_python_on_a_64_bit_kernel_serves_and_counts(tmp_path):
+    """The packages without 32-bit wheels are compiled, psycopg-binary is left out."""
+    root = DebianRoot(tmp_path, "trixie", "git,make,python3,ca-certificates", "i386")
+    try:
+        root.run("make .venv/run")
+        kind = "import platform, sys; print(platform.machine(), sys.maxsize, platform.python_version())"
+        machine, largest, version = root.run(f".venv/bin/python -c '{kind}'").split()
+        assert (machine, int(largest)) == ("x86_64", 2**31 - 1)
+        packages = root.run(".venv/bin/python -m pip list")
+        assert "psycopg " in packages
+        assert "psycopg-binary" not in packages
+        assert "count 19\n" in root.run(PRESS)
+    finally:
+        shutil.rmtree(root.root, ignore_errors=True)
+    record("32-bit x86 on a 64-bit kernel, simulated button", "Debian trixie", version, "make test-pythons")

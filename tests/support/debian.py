@@ -21,12 +21,12 @@ ENVIRON = {
 class DebianRoot:
     """A Debian of any suite in a folder, with a clone of the repository in /root/the-button."""
 
-    def __init__(self, folder, suite, packages):
+    def __init__(self, folder, suite, packages, architecture="amd64"):
         self.root = folder / suite
         sources = Path("/etc/apt/sources.list.d/debian.sources").read_text()
         mirror = next(line.split()[1] for line in sources.splitlines() if line.startswith("URIs:"))
         command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}"]
-        subprocess.run([*command, suite, self.root, mirror], check=True)
+        subprocess.run([*command, f"--arch={architecture}", suite, self.root, mirror], check=True)
         for name in SHARED:
             (self.root / "etc" / name).write_bytes(Path("/etc", name).read_bytes())
         subprocess.run(["git", "clone", "--quiet", ROOT, self.root / "root/the-button"], check=True)
