@@ -55,6 +55,7 @@ install -d "$release"
 trap 'rm -rf "$release"' EXIT
 cp -R app.py settings.py hardware integrations storage realtime web templates static deploy \
     requirements.txt LICENSE "$release"
+install -D -m 0644 -t "$release/docs" docs/*.md
 chmod -R u=rwX,go=rX "$release" # the clone may have had another umask
 find "$release" -name __pycache__ -prune -exec rm -rf {} +
 echo "Installing the libraries"
