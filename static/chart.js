@@ -5,7 +5,7 @@
     0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
     3600, 7200, 10800, 21600, 43200, 86400
   ];
-  var FONT = '"Helvetica Neue", "Segoe UI", Roboto, "DejaVu Sans", Arial, sans-serif';
+  var FONT = 'Inter, "Helvetica Neue", "Segoe UI", Roboto, "DejaVu Sans", Arial, sans-serif';
   var PREFIXES = [[1e12, ' T'], [1e9, ' G'], [1e6, ' M']];
   var LABEL_SIZE = 0.85; // of the text around the chart
   var MIN_INTERVAL = 50; // ms between two drawings

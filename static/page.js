@@ -166,6 +166,7 @@
     keepAwake();
     hidePointer();
     watchDensity(layout);
+    if (document.fonts && document.fonts.ready) { document.fonts.ready.then(layout); }
     setInterval(shift, SHIFT_INTERVAL);
     layout();
     window.onresize = layout;

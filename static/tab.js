@@ -11,7 +11,7 @@
     ctx.fillStyle = number === 0 ? palette.gold : palette.cap;
     ctx.fill();
     ctx.fillStyle = number === 0 ? palette.onGold : palette.onSolid;
-    ctx.font = 'bold ' + [44, 44, 38, 28, 22][String(number).length] + 'px Arial, sans-serif';
+    ctx.font = 'bold ' + [44, 44, 38, 28, 22][String(number).length] + 'px Inter, Arial, sans-serif';
     ctx.textAlign = 'center';
     ctx.textBaseline = 'middle';
     ctx.fillText(number, 32, 34);

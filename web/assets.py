@@ -12,8 +12,12 @@ from .stylesheets import expand, expand_for_system_theme, read_palette
 
 STATIC = Path(__file__).parent.parent / "static"
 #: Kinds of file that are served; of these, which gain from gzip.
-TYPES = {".css", ".js", ".png", ".ico", ".mp3", ".wav"}
+TYPES = {".css", ".js", ".png", ".ico", ".mp3", ".wav", ".woff2"}
 TEXTS = {".css", ".js"}
+#: Media types that Python 3.11 lacks.
+MEDIA_TYPES = {".woff2": "font/woff2"}
+#: The font of all pages, a subset of Inter (deploy/vendor.sh).
+FONT = "fonts/inter.woff2"
 #: The scripts and styles of a page, which travel as one file: ten thousand screens load them at once when
 #: the server's version has changed.
 BUNDLES = {
@@ -67,7 +71,7 @@ class Asset:
         kind = Path(name).suffix
         self.body = body
         self.zipped = gzip.compress(body, 9, mtime=0) if kind in TEXTS else None
-        self.type = media_type or mimetypes.types_map.get(kind, "application/octet-stream")
+        self.type = media_type or MEDIA_TYPES.get(kind) or mimetypes.types_map[kind]
         self.version = hashlib.sha256(body).hexdigest()[:12]
 
 
@@ -102,6 +106,9 @@ def load_assets(folder: Path = STATIC) -> dict[str, Asset]:
     for name, parts in BUNDLES.items():
         bodies[name] = b"\n".join(bodies[part] for part in parts)
     palette = read_palette(bodies["palette.css"].decode())
+    # The URL changes with the font, so that it can be cached.
+    font = Asset(FONT, bodies[FONT])
+    bodies["button.css"] = bodies["button.css"].replace(FONT.encode(), f"{FONT}?v={font.version}".encode())
     system_theme = expand_for_system_theme(bodies["button.css"].decode(), palette)
     for name in bodies:
         if name.endswith(".css"):

@@ -215,7 +215,7 @@ def security_headers(host: str, frame_ancestors: Collection[str] = ()) -> list[t
     """
     ancestors = " ".join(frame_ancestors) or "'none'"
     policy = (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
         f" media-src 'self'; connect-src 'self' ws://{host} wss://{host}; form-action 'self';"
         f" base-uri 'none'; frame-ancestors {ancestors}"
     )

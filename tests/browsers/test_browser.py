@@ -118,6 +118,15 @@ def test_translated_page_keeps_counting(open_page, server, path):
     expect(page.locator("#facts")).to_contain_text("1 today · 1 this week")
 
 
+@pytest.mark.parametrize("path", ["/", "/graph", "/admin/login"])
+def test_pages_use_the_font_that_they_ship(open_page, shared, path):
+    page = open_page(shared, path)
+    until(
+        lambda: page.evaluate("Array.from(document.fonts).map(font => font.status)") == ["loaded"], "the font"
+    )
+    assert page.evaluate("document.fonts.check('700 20px Inter')")
+
+
 def test_heading_follows_the_goal(open_page, server):
     page = connected(open_page(server))
     expect(page.locator("#title")).to_have_text("Deals till 20 deal goal")

@@ -83,6 +83,16 @@ def test_versioned_static_files_are_immutable(shared_site):
         assert "immutable" not in shared_site.get(link.split("?")[0]).headers["Cache-Control"]
 
 
+def test_font_is_small_versioned_and_immutable(shared_site):
+    link = re.search(r'href="(/static/button.css[^"]+)"', shared_site.get().text)[1]
+    font = re.search(r"url\(([^)]+)\)", shared_site.get(link).text)[1]
+    response = shared_site.get("/static/" + font)
+    assert response.headers["Content-Type"] == "font/woff2"
+    assert "immutable" in response.headers["Cache-Control"]
+    assert response.data.startswith(b"wOF2")
+    assert len(response.data) < 25_000
+
+
 def test_range_request_of_a_sound_gets_206(shared_site):
     response = shared_site.get("/static/sound/horn.mp3", headers={"Range": "bytes=0-99"})
     assert (response.status_code, len(response.data)) == (206, 100)
