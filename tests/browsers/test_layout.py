@@ -108,7 +108,7 @@ def test_countdown_fits_every_screen_with_any_goal(visit, start, goal):
 
 @pytest.mark.parametrize("screens", [FEW_SCREENS[:2], pytest.param(SCREENS, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "title", [LONG_WORD, "Many words about the goal that we have set for this year. " * 4]
+    "title", [LONG_WORD, "Many words about the goal that we have set for this year. " * 3]
 )
 def test_long_titles_fit(visit, start, title, screens):
     server = start(title=title, noun="Vertragsunterzeichnung,Vertragsunterzeichnungen")
