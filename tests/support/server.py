@@ -25,11 +25,10 @@ DEADLINE = 20.0
 def until(condition, what="the condition", deadline=DEADLINE):
     """Wait until `condition()` is true and return its value."""
     end = time.monotonic() + deadline
-    pause = threading.Event()
     while not (value := condition()):
         if time.monotonic() > end:
             raise AssertionError(f"waited {deadline} s for {what}")
-        pause.wait(0.005)
+        time.sleep(0.005)  # the interval of the checks
     return value
 
 
@@ -125,10 +124,9 @@ class Server:
 
     def release_after(self, seconds):
         """Release the button after `seconds`, and wait until the sampler has detected it."""
-        pause = threading.Event()
-        pause.wait(seconds)
+        time.sleep(seconds)  # the finger holds the button
         self.set_level("1")
-        pause.wait(0.15)
+        time.sleep(0.15)  # the release is debounced, which nothing shows
 
     def pin_presses(self):
         return self.health().json()["hardware"]["presses"]

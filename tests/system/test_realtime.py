@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 
 import pytest
 import requests
@@ -49,7 +50,7 @@ def test_idle_server_publishes_immediately(server, watch):
     screens = [watch(server, transport) for transport in ALL]
     for screen in screens:
         screen.wait_for(0)
-    threading.Event().wait(1.5)
+    time.sleep(1.5)  # idle
     server.push()
     for screen in screens:
         until(lambda screen=screen: screen.counts[-1]["seq"] == 1, "the press", deadline=1.5)

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 from disk import fill, mounted
@@ -136,7 +137,7 @@ def test_response_body_delimited_by_connection_close_is_read(tmp_path):
                 with peer:
                     path = peer.recv(65536).split(b" ")[1]
                     peer.sendall(b"HTTP/1.1 201 Created\r\nConnection: close\r\n\r\n")
-                    threading.Event().wait(0.2)  # so that the body is a separate packet
+                    time.sleep(0.2)  # so that the body is a separate packet
                     peer.sendall(b'{"id": "0123"}' if path == b"/healthz" else body)
                     paths.append(path)
 

@@ -8,7 +8,6 @@ installed beside RPi.GPIO. It prints `RESULT` and JSON.
 
 import json
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -23,15 +22,15 @@ LINE = "/sys/devices/platform/gpio-sim.0"
 def play(edges):
     """Move the line at each edge, and return the maximum delay of an edge, in seconds."""
     (path,) = Path(LINE).glob("gpiochip*/sim_gpio17/pull")
-    late, pause, started = 0.0, threading.Event(), time.monotonic()
+    late, started = 0.0, time.monotonic()
     with path.open("w", buffering=1) as pull:
         for at, level in edges:
             if (wait := started + at - time.monotonic()) > 0.0003:
-                pause.wait(wait)
+                time.sleep(wait)  # the finger has its own pace
             late = max(late, time.monotonic() - started - at)
             pull.write("pull-up\n" if level else "pull-down\n")
             pull.seek(0)
-    pause.wait(0.5)
+    time.sleep(0.5)  # the last level is sampled
     return late
 
 
