@@ -219,9 +219,9 @@
 
   // Shows how to publish a value while there is none.
   function showEmpty(empty) {
+    button.toggleClass(byId('waiting'), 'unseen', items.length > 0);
     if (byId('example').hidden !== empty) { return; }
     byId('example').hidden = !empty;
-    button.toggleClass(byId('waiting'), 'unseen', !empty);
     button.toggleClass(document.body, 'empty', empty);
     onLegendGrowth();
   }

@@ -336,6 +336,10 @@ def test_empty_graph_shows_how_to_publish_and_hides_it_after_the_first_value(ope
     publish(server).send_json({"y": 2})
     expect(example).to_be_hidden()
     until(lambda: page.locator("#round").bounding_box()["height"] < height, "the layout")
+    expect(page.locator("#waiting")).to_have_class("unseen")
+    page.reload()
+    expect(page.locator("#waiting")).to_have_class("unseen")
+    expect(example).to_be_hidden()
 
 
 def test_reconnect_reads_only_new_events(open_page, server):
