@@ -98,7 +98,7 @@ def test_taken_ipv6_port_is_one_line_and_exit_status_1(start):
 def test_kernel_without_ipv6_serves_ipv4(start, tmp_path):
     """The network namespace has no IPv6 address, and IPv6 is disabled in it."""
     script = 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ip link set lo up; exec "$@"'
-    server = start(prefix=["unshare", "--net", "--mount", "sh", "-euc", script, "sh"], host="0.0.0.0")
+    server = start(prefix=["unshare", "--net", "sh", "-euc", script, "sh"], host="0.0.0.0")
     assert "Serving on http://0.0.0.0:" in server.log[-1]
 
 
