@@ -47,7 +47,7 @@ coverage: .venv/dev ## show the line coverage, servers that tests start included
 test-slow: .venv/dev ## run the long tests, in under 35 minutes
 	TARGET="make test-slow" $(PY) -m pytest -q -m slow
 
-test-arm: .venv/dev ## install and run on emulated 64-bit Arm Debian, in about 10 minutes
+test-arm: .venv/dev ## install and run on emulated 64-bit Arm Debian and on a 32-bit Python
 	command -v proot >/dev/null && command -v qemu-aarch64-static >/dev/null || \
 	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends proot qemu-user-static; }
 	$(PY) -m pytest -q -m arm
@@ -55,7 +55,7 @@ test-arm: .venv/dev ## install and run on emulated 64-bit Arm Debian, in about 1
 # trixie has Python 3.13; forky, the next Debian, has 3.14.
 SUITES ?= trixie
 
-test-pythons: .venv/dev ## run `make test` on the Python of Debian 13, in about 10 minutes
+test-pythons: .venv/dev ## run `make test` on the Python of Debian 13, in about 15 minutes
 	SUITES="$(SUITES)" $(PY) -m pytest -q -s -m pythons
 
 fix: .venv/dev ## format the code and apply automatic fixes
