@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from gevent import event as gevent_event
 
-from storage import Backoff, Change, Spool, Unavailable
+from storage import Backoff, Change, Spool, Trouble, Unavailable
 
 from .http_client import RequestFailed, load_certificates, request
 
@@ -58,7 +58,7 @@ class RemoteButton:
         self._is_checked = False  # whether the server is known to be the one that the spool belongs to
         self._subscribers: list[Callable[[dict[str, Any]], None]] = []
         self._pending = gevent_event.Event()
-        self._trouble: str | None = None
+        self._trouble = Trouble("Delivery", "presses are queued")
         self._pending.set()
 
     def subscribe(self, callback: Callable[[dict[str, Any]], None]) -> None:
@@ -90,10 +90,11 @@ class RemoteButton:
             try:
                 self._check_server()
                 self._deliver()
-                self._recovered()
+                self._trouble.recover()
                 backoff.reset()
             except (RequestFailed, Unavailable) as error:
-                self._failed(str(error))
+                self._is_checked = False  # the address may lead to another server next time
+                self._trouble.fail(error)
                 backoff.wait()
                 self._pending.set()
 
@@ -112,7 +113,7 @@ class RemoteButton:
 
     def status(self) -> RemoteButtonStatus:
         """Return the health."""
-        return {"trouble": self._trouble}
+        return {"trouble": self._trouble.reason}
 
     def _check_server(self) -> None:
         """Check the token, and that the queued presses belong to the server's database.
@@ -159,17 +160,6 @@ class RemoteButton:
             raise RequestFailed("the response is not a count; is it The Button?")
         for callback in self._subscribers:
             callback(count)
-
-    def _failed(self, reason: str) -> None:
-        self._is_checked = False  # the address may lead to another server next time
-        if self._trouble != reason:
-            log.error("Delivery failed, presses are queued: %s", reason)
-        self._trouble = reason
-
-    def _recovered(self) -> None:
-        if self._trouble:
-            log.warning("Delivery recovered, all queued presses are delivered")
-        self._trouble = None
 
 
 def _parse(body: bytes) -> dict[str, Any]:

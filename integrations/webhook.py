@@ -11,7 +11,7 @@ from typing import TypedDict
 import gevent
 from gevent import event as gevent_event
 
-from storage import Backoff, Database, Event, KeyValue, Unavailable
+from storage import Backoff, Database, Event, KeyValue, Trouble, Unavailable
 
 from .http_client import RequestFailed, load_certificates, request
 from .webhook_message import message, retry_after, signed, signing_key
@@ -133,14 +133,15 @@ class Delivery:
         self._delivered: deque[Event] = deque(maxlen=BATCH_SIZE)  # up to `_seq`
         self._saved_at = -SAVE_INTERVAL
         self._backoff = Backoff(RETRY_DELAY, MAX_RETRY_DELAY)
-        self._trouble: str | None = None
+        self._trouble = Trouble(f"Webhook delivery{self._to}", "retrying")
         #: Events that were accepted since the start.
         self.sent = 0
 
     @property
     def warning(self) -> str | None:
         """What is wrong, None if nothing is."""
-        return f"{self._label}: {self._trouble}" if self._trouble and self._label else self._trouble
+        reason = self._trouble.reason
+        return f"{self._label}: {reason}" if reason and self._label else reason
 
     def wake(self) -> None:
         """Check for new events. Does not block."""
@@ -242,18 +243,14 @@ class Delivery:
 
     def _failed(self, error: Exception) -> None:
         """Wait until the next attempt."""
-        if self._trouble != str(error):
-            log.error("Webhook delivery%s failed, retrying: %s", self._to, error)
-        self._trouble = str(error)
+        self._trouble.fail(error)
         if isinstance(error, _Postponed):
             gevent.sleep(error.delay)
         else:
             self._backoff.wait()
 
     def _recovered(self) -> None:
-        if self._trouble:
-            log.warning("Webhook delivery%s recovered", self._to)
-        self._trouble = None
+        self._trouble.recover()
         self._backoff.reset()
 
     def _stop_for_good(self, error: _Gone) -> None:
@@ -263,5 +260,5 @@ class Delivery:
             self._to,
             error,
         )
-        self._trouble = str(error)
+        self._trouble.reason = str(error)
         self.stop()

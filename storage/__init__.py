@@ -15,6 +15,7 @@ from .sqlite import SqliteDatabase
 from .store import Store
 from .threads import Backoff
 from .transfer import import_database
+from .trouble import Trouble
 
 __all__ = [
     "PROGRAM",
@@ -33,6 +34,7 @@ __all__ = [
     "SqliteDatabase",
     "Store",
     "Tally",
+    "Trouble",
     "Unavailable",
     "check_url",
     "import_database",

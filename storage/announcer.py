@@ -27,7 +27,7 @@ class Announcer:
 
     Args:
         database: Where the events are.
-        trouble: Where a failing "read" is noted.
+        trouble: Where a failing read is noted.
     """
 
     def __init__(self, database: Database, trouble: Trouble) -> None:
@@ -68,10 +68,10 @@ class Announcer:
                 while events := self._unannounced():
                     self.announce(events)
                 self.complete()
-                self._trouble.recover("read")
+                self._trouble.recover()
                 self._caught_up.set()
             except Unavailable as error:
-                self._trouble.fail("read", error)
+                self._trouble.fail(error)
                 gevent.sleep(RETRY_INTERVAL)
                 self._news.set()
 

@@ -14,6 +14,7 @@ import gevent
 from . import sqlite_backup, sqlite_files
 from .database import DatabaseError
 from .threads import Worker
+from .trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Backups:
         self._path = path
         self._folder = folder
         self._worker = Worker()
-        self._trouble: str | None = None
+        self._trouble = Trouble("The backup to BUTTON_BACKUPS")
         self._newest: str | None = None
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
@@ -59,18 +60,16 @@ class Backups:
         while True:
             try:
                 self._newest = self._worker.run(self._copy_today)
-                self._trouble = None
+                self._trouble.recover()
             except (DatabaseError, OSError) as error:
-                if self._trouble != str(error):
-                    log.error("BUTTON_BACKUPS: no copy could be made: %s", error)
-                self._trouble = str(error)
+                self._trouble.fail(error)
             gevent.sleep(CHECK_INTERVAL)
 
     def status(self) -> BackupsStatus:
         """Return the health."""
         return {
             "newest": self._newest,
-            "warnings": ["the last backup failed; the log says why"] if self._trouble else [],
+            "warnings": ["the last backup failed; the log says why"] if self._trouble.reason else [],
         }
 
     def _copy_today(self) -> str:

@@ -68,10 +68,10 @@ class Store:
     ) -> None:
         self._database = database
         self._on_commit = on_commit
-        self._trouble = Trouble(
-            write="Writing to the database", read="Reading from the database", spool="Spooling presses"
-        )
-        self._announcer = Announcer(database, self._trouble)
+        self._write_trouble = Trouble("Writing to the database")
+        self._read_trouble = Trouble("Reading from the database")
+        self._spool_trouble = Trouble("Spooling presses")
+        self._announcer = Announcer(database, self._read_trouble)
         self.subscribe = self._announcer.subscribe
         self.subscribe_rewind = self._announcer.subscribe_rewind
         self.wake = self._announcer.wake
@@ -182,9 +182,9 @@ class Store:
     def status(self) -> "StoreStatus":
         """Return the health."""
         stuck = "the database does not respond" if self.is_stuck() else None
-        spool = self._trouble.get("spool")
+        spool = self._spool_trouble.reason
         return {
-            "trouble": stuck or self._trouble.get("write") or self._trouble.get("read"),
+            "trouble": stuck or self._write_trouble.reason or self._read_trouble.reason,
             "warnings": [f"presses cannot be spooled: {spool}"] if spool else [],
             "seq": self.current.seq,
             "waiting": len(self._waiting()),
@@ -242,7 +242,7 @@ class Store:
     def _write(self) -> None:
         """Write whatever waits in one transaction, while the next gathers (group commit)."""
         while self._queue or not self._stopping:
-            self._work.wait(timeout=RETRY_INTERVAL if self._trouble.get("write") else None)
+            self._work.wait(timeout=RETRY_INTERVAL if self._write_trouble.reason else None)
             self._work.clear()
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
             self._batch = batch
@@ -250,7 +250,7 @@ class Store:
             try:
                 if batch:
                     self._record(batch)
-                elif self._trouble.get("write") or self._suspect:
+                elif self._write_trouble.reason or self._suspect:
                     self._database.probe()
             except Unavailable as error:
                 self._put_back(batch, error)
@@ -260,7 +260,7 @@ class Store:
                 continue
             finally:
                 self._writing_since, self._batch = None, []
-            self._trouble.recover("write")
+            self._write_trouble.recover()
             if self._queue:
                 self._work.set()
         self._written.set()
@@ -277,7 +277,7 @@ class Store:
 
     def _put_back(self, batch: list[Item], error: Unavailable) -> None:
         """Queue the pin's presses of a failed batch again; reject its other changes."""
-        self._trouble.fail("write", error)
+        self._write_trouble.fail(error)
         for item in batch:
             if item.pending is not None:
                 item.pending.set(error)
@@ -307,7 +307,7 @@ class Store:
         while not self._closed:
             gevent.sleep(SPOOL_INTERVAL)
             since = self._writing_since
-            if self._trouble.get("write") or (
+            if self._write_trouble.reason or (
                 since is not None and time.monotonic() - since > SPOOL_INTERVAL
             ):
                 self._spool_waiting()
@@ -331,7 +331,7 @@ class Store:
         try:
             work(self._spool)
         except Unavailable as error:
-            self._trouble.fail("spool", error)
+            self._spool_trouble.fail(error)
             return False
-        self._trouble.recover("spool")
+        self._spool_trouble.recover()
         return True

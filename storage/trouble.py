@@ -1,4 +1,4 @@
-"""What fails now, logged once when it begins and once when it ends."""
+"""Why something fails, logged once when it begins to fail and once when it no longer does."""
 
 import logging
 
@@ -6,27 +6,28 @@ log = logging.getLogger(__name__)
 
 
 class Trouble:
-    """The actions of a service that fail now.
+    """Why an action fails now.
 
     Args:
-        actions: The name of each action in the log, such as "Writing to the database".
+        action: Its name in the log, such as "Writing to the database".
+        consequence: What that leads to, such as "presses are queued"; empty: nothing.
     """
 
-    def __init__(self, **actions: str) -> None:
-        self._actions = actions
-        self._failing: dict[str, str] = {}
+    def __init__(self, action: str, consequence: str = "") -> None:
+        self._action = action
+        self._consequence = f", {consequence}" if consequence else ""
+        #: The last error; None: the action succeeds.
+        self.reason: str | None = None
 
-    def fail(self, action: str, error: Exception) -> None:
-        """Note that an action fails; log it if it did not fail for this reason before."""
-        if self._failing.get(action) != str(error):
-            log.error("%s failed: %s", self._actions[action], error)
-        self._failing[action] = str(error)
+    def fail(self, error: Exception) -> None:
+        """Note that the action fails."""
+        reason = str(error)
+        if self.reason != reason:
+            log.error("%s failed%s: %s", self._action, self._consequence, reason)
+        self.reason = reason
 
-    def recover(self, action: str) -> None:
-        """Note that an action succeeds; log it if it failed before."""
-        if self._failing.pop(action, None):
-            log.warning("%s recovered", self._actions[action])
-
-    def get(self, action: str) -> str | None:
-        """Return why an action fails; None: it does not."""
-        return self._failing.get(action)
+    def recover(self) -> None:
+        """Note that the action succeeds."""
+        if self.reason is not None:
+            log.warning("%s recovered", self._action)
+        self.reason = None
