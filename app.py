@@ -270,7 +270,7 @@ def arguments() -> argparse.ArgumentParser:
     rows = [f"  {name:<24} {default}\n      {meaning}" for name, default, meaning in table()]
     parser = argparse.ArgumentParser(
         prog="app.py",
-        description="The hardware.Button: press, and every screen in the building knows.",
+        description="The Button: press, and every screen in the building knows.",
         epilog="settings, as environment variables (name, default, meaning):\n" + "\n".join(rows),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
