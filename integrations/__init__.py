@@ -1,7 +1,8 @@
 """Other programs: publishers, the webhook's receiver, a server far away, systemd."""
 
 from . import log_output, process, terminal
-from .feed import Feed, FeedError, publish_sine
+from .demo import publish_sine
+from .feed import Feed, FeedError
 from .remote_button import RemoteButton
 from .systemd import Watchdog
 from .webhook import Webhook

@@ -6,14 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import gevent
 from gevent import event as gevent_event
 from gevent import socket
 from gevent.lock import BoundedSemaphore
 
-from .samples import MAX_FRAMES, Malformed, SampleBuffer, Series, parse
+from .samples import MAX_FRAMES, MAX_SERIES, Malformed, Sample, SampleBuffer, Series, parse
 from .zmtp import ProtocolError, Subscriber
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ RECEIVE_BUFFER = 2**16
 RECONNECT_DELAY, MAX_RECONNECT_DELAY = 0.1, 2.0
 #: Seconds between two events to the screens, a little over a twentieth.
 EVENT_INTERVAL = 0.051
+_SECONDS_WARNING = "x of some values looks like seconds; publish milliseconds since 1970"
 #: Seconds between two log lines about dropped messages.
 LOG_INTERVAL = 60.0
 
@@ -81,6 +82,7 @@ class Feed:
         self._unlogged = 0
         self._logged = -math.inf
         self._warnings: list[str] = []
+        self._has_seconds: set[str] = set()  # series
         self._unavailable = ""
         self._closed = False
         self._listeners: list[socket.socket] = []
@@ -147,7 +149,7 @@ class Feed:
             "series": len(self._buffer),
             "messages": self._messages,
             "dropped": dict(self._dropped),
-            "warnings": self._warnings,
+            "warnings": [*self._warnings, *([_SECONDS_WARNING] if self._has_seconds else [])],
         }
 
     # --- publishers ---
@@ -211,11 +213,22 @@ class Feed:
         for frames in subscriber.receive(data):
             self._messages += 1
             try:
-                self._buffer.add(parse(frames, time.time() * 1000))
+                sample = parse(frames, time.time() * 1000)
             except Malformed as error:
                 self._drop(error)
             else:
+                self._buffer.add(sample)
+                self._check_unit(sample)
                 self._news.set()
+
+    def _check_unit(self, sample: Sample) -> None:
+        """Warn about an x in seconds, a frequent mistake; the graph then ends in 1970."""
+        if not sample.has_seconds():
+            self._has_seconds.discard(sample.series)
+        elif sample.series not in self._has_seconds and len(self._has_seconds) < MAX_SERIES:
+            if not self._has_seconds:
+                log.warning("Series %r: x looks like seconds; publish milliseconds since 1970", sample.series)
+            self._has_seconds.add(sample.series)
 
     def _drop(self, error: Malformed) -> None:
         self._dropped[error.reason] += 1
@@ -274,17 +287,3 @@ def _configure(sock: socket.socket) -> None:
     if sock.family != socket.AF_UNIX:  # detects a publisher that lost its power
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
-
-
-def publish_sine(endpoint: str) -> None:
-    """Publish a sine 20 times a second, as the producer of "WebSockets to Socket.io" did. Does not return."""
-    import zmq.green as zmq  # only for the demonstration
-
-    publisher: Any = zmq.Context.instance().socket(zmq.PUB)
-    publisher.set(zmq.LINGER, 0)
-    publisher.set(zmq.IPV6, int("[" in endpoint))
-    publisher.connect(endpoint.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]"))
-    while True:
-        x_ms = time.time() * 1000
-        publisher.send_json({"x": x_ms, "y": 2.5 * (1 + math.sin(x_ms / 500))})
-        gevent.sleep(0.05)

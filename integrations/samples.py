@@ -20,6 +20,8 @@ MAX_FRAMES = 2
 MAX_MESSAGE_SIZE = 4096
 #: The latest date in JavaScript, in milliseconds (ECMAScript, "Time Values").
 MAX_X_MS = 8.64e15
+#: Values of x that are a date from 2001 to 5138 in seconds, but one of 1970 to 1973 in milliseconds.
+SECONDS = range(10**9, 10**11)
 #: A double holds integers up to this one exactly.
 _MAX_EXACT = 2**53
 
@@ -40,6 +42,10 @@ class Sample(NamedTuple):
     series: str
     x: float
     y: float
+
+    def has_seconds(self) -> bool:
+        """Return whether x looks like seconds since 1970. It is used as it is all the same."""
+        return SECONDS.start <= self.x < SECONDS.stop
 
 
 def parse(frames: Sequence[bytes], now_ms: float) -> Sample:

@@ -96,6 +96,16 @@ def metrics(server):
     return requests.get(server.url + "/metrics", timeout=DEADLINE).text
 
 
+def test_time_in_seconds_is_a_warning_until_it_is_corrected(watch_graph, publish, server):
+    publisher, graph = publish(server), watch_graph(server)
+    publisher.send_json({"x": 1763760000, "y": 1})
+    until(lambda: graph.values() == [1], "the sample")
+    assert any("looks like seconds" in warning for warning in server.health().json()["warnings"])
+    publisher.send_json({"x": 1763760000123, "y": 2})
+    until(lambda: graph.values() == [1, 2], "the corrected sample")
+    assert server.health().json()["warnings"] == []
+
+
 def test_message_of_1_mb_affects_only_its_publisher(watch_graph, publish, server):
     graph = watch_graph(server)
     publish(server).send(b"x" * 1_000_000)

@@ -21,6 +21,13 @@ def test_invalid_message_is_rejected_with_its_reason(frames, reason):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("x", "has_seconds"), [(1763760000, True), (1763760000123, False), (0, False), (8.64e15, False)]
+)
+def test_time_in_seconds_is_recognized(x, has_seconds):
+    assert Sample("Value", x, 0).has_seconds() is has_seconds
+
+
 @given(some.lists(some.one_of(some.integers(0, 30), some.none()), max_size=400))
 def test_buffer_publishes_samples_in_order_within_its_limits(steps):
     """A number adds a sample to that series. None publishes the new samples."""

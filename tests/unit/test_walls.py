@@ -20,7 +20,7 @@ ALLOWED = {
 }
 RESTRICTED = {
     "RPi": {"hardware/gpio.py"},
-    "zmq": {"integrations/feed.py"},
+    "zmq": {"integrations/demo.py"},
     "psycopg": {"storage/postgres.py", "storage/postgres_connections.py", "storage/postgres_schema.py"},
     "sqlite3": {
         "storage/sqlite.py",
