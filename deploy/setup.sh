@@ -58,11 +58,11 @@ case "$model" in
     ;;
 *) gpio= ;;
 esac
-elsewhere=rpi-gpio
 # The markers see the kernel's architecture: a 32-bit Python on a 64-bit kernel also reports aarch64, but
 # psycopg-binary has only 64-bit wheels. psycopg then uses the system's libpq.
-.venv/bin/python -c 'import sys; sys.exit(sys.maxsize > 2**32)' && elsewhere="$elsewhere|psycopg-binary"
-without "$elsewhere" requirements.txt >.venv/requirements.txt
+binary=
+.venv/bin/python -c 'import sys; sys.exit(sys.maxsize > 2**32)' && binary="|psycopg-binary"
+without "rpi-gpio$binary" requirements.txt >.venv/requirements.txt
 install .venv/requirements.txt gcc g++ make libc6-dev libffi-dev python3-dev
 
 # Both install the module RPi.GPIO; an SD card moved from another model still has the other one.
@@ -93,7 +93,7 @@ header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include") + "
 [ -f "$header" ] || packages="$packages python3-dev"
 # shellcheck disable=SC2086 # a list of words
 [ -z "$packages" ] || need $packages
-[ -z "$gpio" ] || elsewhere="$elsewhere|rpi-gpio"
-without "$elsewhere" requirements-dev.txt >.venv/requirements-dev.txt
+# Elsewhere the tests use RPi.GPIO with a fake Pi.
+without "${gpio:+rpi-gpio}$binary" requirements-dev.txt >.venv/requirements-dev.txt
 pip -r .venv/requirements-dev.txt
 npm ci --silent --no-audit --no-fund
