@@ -294,7 +294,7 @@ def test_admin_page_keeps_focus_and_input_and_shows_when_it_is_stale(open_page, 
     expect(page.locator(".stale #count")).to_have_text("18")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_no_violation(open_page, server, scheme):
     axe = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
     for _ in range(3):
@@ -314,6 +314,7 @@ def test_axe_finds_no_violation(open_page, server, scheme):
         assert [(path, each["id"], each["nodes"][0]["html"]) for each in found] == []
 
 
+@pytest.mark.slow
 def test_celebration_at_the_goal_ends_automatically(open_page, start):
     server = start(goal=2)
     played = """

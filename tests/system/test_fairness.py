@@ -205,6 +205,7 @@ def test_polling_fast_path_checks_host_and_origin(shared):
 # --- the log ---
 
 
+@pytest.mark.slow
 def test_unread_log_pipe_does_not_block_the_server(tmp_path):
     """Lines that do not fit into the 64 KiB of a pipe are dropped and reported later."""
     reading, writing = os.pipe()

@@ -77,6 +77,7 @@ def test_clients_beyond_the_limit_get_503(start):
         wire.open_websocket()
 
 
+@pytest.mark.slow
 def test_10_000_random_packets_leak_nothing(server):
     chance = random.Random(3)
     with Wire(server) as wire:

@@ -14,6 +14,7 @@ from server import DEADLINE, PASSWORD, TOKEN, Screen, Server, until
 from web import HornError, load_horn
 
 
+@pytest.mark.slow
 def test_source_of_presses_and_admin_changes_contains_the_site(tmp_path):
     server = Server(tmp_path, site="Berlin")
     screen = Screen(server, ["websocket"])
