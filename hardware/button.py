@@ -35,7 +35,8 @@ class ButtonStatus(TypedDict):
     driver: str
     sources: list[str]
     trouble: str | None
-    #: The sources of buttons that have been held too long.
+    #: The sources of buttons that are pressed now, and of those that have been for too long.
+    pressed: list[str]
     stuck: list[str]
     warnings: list[str]
     presses: int
@@ -128,6 +129,7 @@ class Button:
             "driver": self._contacts[0].pin.driver if self._contacts else "none",
             "sources": [contact.source for contact in self._contacts],
             "trouble": "the pin is no longer sampled" if stopped else None,
+            "pressed": [contact.source for contact in self._contacts if contact.debouncer.pressed],
             "stuck": stuck,
             "warnings": [f"{source} has been held for over {STUCK_TIME:.0f} s" for source in stuck],
             "presses": self._presses,

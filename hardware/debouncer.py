@@ -37,7 +37,8 @@ class Debouncer:
         self._held = False  # "held" was returned for the current press
         self._level = 1
         self._sampled_at: float | None = None
-        self._pressed = False
+        #: Whether the button is pressed, or the pin has been low since the start.
+        self.pressed = False
         self._counted = False  # the current press was returned, and not there at the start
         self._low_since = 0.0  # start of the current run of low samples
         self._lows = 0  # samples in it
@@ -57,20 +58,20 @@ class Debouncer:
         Returns:
             "pressed", "held" or "released" once that is certain, else None.
         """
-        if level and self._level and not self._pressed:
+        if level and self._level and not self.pressed:
             self._sampled_at = now  # at rest, as nearly always
             return None
         if self._sampled_at is None:  # low at the start
-            self._sampled_at, self._level, self._low_since, self._pressed = now, 0, now, True
+            self._sampled_at, self._level, self._low_since, self.pressed = now, 0, now, True
         passed, self._sampled_at = now - self._sampled_at, now
         changed, self._level = level != self._level, level
-        if not self._pressed:
+        if not self.pressed:
             return self._press(level, changed, now)
         return self._release(level, changed, passed) or self._hold(level, now)
 
     def is_stuck(self, now: float) -> bool:
         """Return whether the button has been held for longer than anybody would mean to."""
-        return self._pressed and now - self._low_since > STUCK_TIME
+        return self.pressed and now - self._low_since > STUCK_TIME
 
     def _press(self, level: int, changed: bool, now: float) -> str | None:
         self.undecided = False
@@ -83,7 +84,7 @@ class Debouncer:
         if self._lows < MIN_SAMPLES or now - self._low_since < PRESS_TIME:
             self.undecided = True
             return None
-        self._pressed, self._counted, self._held, self._high = True, True, False, 0.0
+        self.pressed, self._counted, self._held, self._high = True, True, False, 0.0
         return "pressed"
 
     def _release(self, level: int, changed: bool, passed: float) -> str | None:
@@ -95,12 +96,12 @@ class Debouncer:
         self.bounces += changed and not level
         if self._high < RELEASE_TIME:
             return None
-        self._pressed = False
+        self.pressed = False
         self._level = 1  # a low sample that completes the release starts the next press
         return "released" if self._counted else None
 
     def _hold(self, level: int, now: float) -> str | None:
-        if not self._pressed:  # just released
+        if not self.pressed:  # just released
             return None
         # Only while the pin stays low: a finger that has just let go no longer holds.
         self._lows = 0 if level else self._lows + 1

@@ -203,6 +203,17 @@ def test_held_press_is_not_undone_if_the_count_has_changed(start):
     assert [event["source"] for event in server.history()] == ["button", "api", "api"]
 
 
+def test_health_report_names_the_buttons_that_are_pressed(server):
+    def pressed():
+        return server.health().json()["hardware"]["pressed"]
+
+    assert pressed() == []
+    server.set_level("0")
+    until(lambda: pressed() == ["button"], "the press")
+    server.set_level("1")
+    until(lambda: pressed() == [], "the release")
+
+
 @pytest.mark.parametrize("setting", [{"led_pin": 11}, {"led_pin": "12,13"}, {"hold": "-1"}, {"hold": "61"}])
 def test_invalid_led_pin_or_hold_is_an_error(start, setting):
     (name,) = setting

@@ -1,9 +1,11 @@
 """A running `app.py button`."""
 
 import contextlib
+import re
 import sqlite3
+import time
 
-from server import Server
+from server import Server, until
 
 
 class RemoteButton(Server):
@@ -15,16 +17,26 @@ class RemoteButton(Server):
     def __init__(self, folder, url, **settings):
         self.where = url
         folder.mkdir(exist_ok=True)
-        super().__init__(folder, arguments=["button", "--server", url], database=None, **settings)
+        super().__init__(
+            folder, arguments=["button", "--server", url], database=None, log="debug", **settings
+        )
 
     @property
     def url(self):
         return next((line for line in self.log if line.startswith("Presses go to ")), None)
 
     def push(self):
-        """Press the button for 0.25 s, since there is no server that confirms the press."""
+        """Press the button until the log has the press, then release it."""
+        before = self.pin_presses()
         self.set_level("0")
-        self.release_after(0.25)
+        until(lambda: self.pin_presses() > before, "the press of the pin")
+        self.release_after(0)
+
+    def pin_presses(self):
+        return sum(re.search(r"Contact \S+ pressed$", line) is not None for line in self.log)
+
+    def wait_for_release(self):
+        time.sleep(0.3)  # the release is debounced, which nothing shows
 
     def waiting(self):
         with contextlib.closing(sqlite3.connect(self.folder / "button-spool.db")) as db:

@@ -123,10 +123,16 @@ class Server:
         self.release_after(held)
 
     def release_after(self, seconds):
-        """Release the button after `seconds`, and wait until the sampler has detected it."""
+        """Release the button after `seconds`, and wait until the release is detected."""
         time.sleep(seconds)  # the finger holds the button
         self.set_level("1")
-        time.sleep(0.15)  # the release is debounced, which nothing shows
+        self.wait_for_release()
+
+    def wait_for_release(self):
+        hardware = self.health().json()["hardware"]
+        if "pressed" not in hardware:
+            time.sleep(0.15)  # version 1.1.0 does not report it
+        until(lambda: not self.health().json()["hardware"].get("pressed"), "the release of the pin")
 
     def pin_presses(self):
         return self.health().json()["hardware"]["presses"]
