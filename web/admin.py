@@ -15,7 +15,8 @@ from settings import MAX_GOAL
 from storage import Change, Rejected, sqlite_path
 
 from .context import context
-from .security import cookie, cookie_name, is_key, network, session_cookie
+from .security import cookie, cookie_name, is_key, session_cookie
+from .throttle import network
 
 admin = flask.Blueprint("admin", __name__, url_prefix="/admin")
 

@@ -14,7 +14,7 @@ from storage import Accounts, Database, Event, Store
 
 from .assets import Asset, load_assets
 from .metrics import Metrics
-from .security import Throttle
+from .throttle import Throttle
 
 
 @dataclass

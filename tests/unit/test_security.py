@@ -6,7 +6,8 @@ import re
 import pytest
 
 from settings import Settings
-from web.security import SecurityMiddleware, cookie, network, sanitize
+from web.security import SecurityMiddleware, cookie, sanitize
+from web.throttle import network
 
 
 def test_non_ascii_cookies_are_ignored():
