@@ -133,14 +133,16 @@ def test_example_program_in_the_api_docs_presses(start):
     guard = threading.Timer(DEADLINE, running.kill)
     guard.start()
     seen = ""
-    while not all(part in seen for part in ("20 to go", "19 to go", "'ok': True")):
-        line = running.stdout.readline()
-        assert line, seen
-        seen += line
-    guard.cancel()
-    running.kill()
-    running.wait()
-    running.stdout.close()
+    try:
+        while not all(part in seen for part in ("20 to go", "19 to go", "'ok': True")):
+            line = running.stdout.readline()
+            assert line, seen
+            seen += line
+    finally:
+        guard.cancel()
+        running.kill()
+        running.wait()
+        running.stdout.close()
     assert server.count()["seq"] == 1
 
 
