@@ -33,9 +33,10 @@ class DebianRoot:
 
     def command(self, script):
         """Return the command that runs a shell script in the clone. Whatever it leaves running is killed."""
+        # The root becomes a mount, so that tests can make mount namespaces of their own in it.
         enter = (
-            'mount -t proc proc "$0/proc"; mount --rbind /sys "$0/sys"; mount --rbind /dev "$0/dev";'
-            ' exec chroot "$0" "$@"'
+            'mount --bind "$0" "$0"; mount -t proc proc "$0/proc"; mount --rbind /sys "$0/sys";'
+            ' mount --rbind /dev "$0/dev"; exec chroot "$0" "$@"'
         )
         namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
         environ = ["env", "-i", *(f"{name}={value}" for name, value in ENVIRON.items())]
