@@ -129,9 +129,7 @@ class Server:
         self.wait_for_release()
 
     def wait_for_release(self):
-        hardware = self.health().json()["hardware"]
-        if "pressed" not in hardware:
-            time.sleep(0.15)  # version 1.1.0 does not report it
+        time.sleep(0.15)  # a finger's pace; version 1.1.0 reports no release
         until(lambda: not self.health().json()["hardware"].get("pressed"), "the release of the pin")
 
     def pin_presses(self):
