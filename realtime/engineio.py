@@ -29,7 +29,8 @@ UPGRADE_TIMEOUT = 10.0
 #: Seconds after which a poll gets a NOOP while an upgrade is under way, repeatedly. Immediate responses
 #: would cause 48,000 polls a minute. At most half of the ping interval.
 MAX_UPGRADE_POLL_INTERVAL = 0.3
-#: Seconds from the client's probe until its poll is released, on which it waits to complete the upgrade.
+#: Seconds from the client's probe until its poll is released, on which it waits to complete the upgrade; also
+#: until a poll after the upgrade is rejected. What was sent through the WebSocket arrives first.
 RELEASE_DELAY = 0.025
 
 #: Lines about rejected input, which anybody can cause.
@@ -151,6 +152,7 @@ class EngineServer(engineio.Server):
             self._begin_upgrade(session, environ)
             return None
         if session.upgraded:
+            gevent.sleep(RELEASE_DELAY)
             raise Rejected(3, "Bad request")
         if method == "GET":
             return self._poll(session, environ, start_response)
