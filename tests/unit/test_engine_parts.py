@@ -1,6 +1,7 @@
 """Components of the engine that need no socket."""
 
 import re
+from types import SimpleNamespace
 
 import gevent
 import pytest
@@ -9,6 +10,7 @@ from server import DEADLINE
 from realtime import RateLimit
 from realtime.environ import LIMITS, EnvironStore
 from realtime.frames import Fragments
+from realtime.heartbeat import Schedule
 from realtime.http_body import ChunkedDecoder
 from realtime.http_headers import RequestError, RequestHead
 from realtime.http_parser import RequestParser
@@ -123,3 +125,24 @@ def test_target_of_a_malformed_request_is_known(data, target):
     with pytest.raises(RequestError):
         parser.read_head()
     assert parser.target == target
+
+
+def test_sessions_are_due_in_order_and_none_is_early():
+    sessions = [SimpleNamespace(closed=False) for _ in range(100)]
+    schedule = Schedule(width=0.5)
+    for number, session in enumerate(sessions):
+        schedule.add(session, due=number / 10)
+    taken = []
+    for now in range(12):
+        taken += [session for _, session in schedule.take(now)]
+        assert taken == sessions[: len(taken)]
+        assert (now - 1) * 10 <= len(taken) <= now * 10 + 1, "none is early, none is late by two widths"
+    assert len(taken) == 100
+
+
+def test_closed_sessions_are_not_due():
+    open_session, closed = SimpleNamespace(closed=False), SimpleNamespace(closed=True)
+    schedule = Schedule(width=0.5)
+    for session in (closed, open_session):
+        schedule.add(session, due=1.0)
+    assert list(schedule.take(2.0)) == [(1.0, open_session)]
