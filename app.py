@@ -11,17 +11,16 @@ import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import hardware
 import integrations
 import realtime
 import storage
 import web
-from integrations import log_output, process, terminal
+from integrations import command_line, log_output, process, terminal
+from integrations.program import Program, run
 from settings import DEFAULT_GOAL, SettingError, Settings, is_url, table, unknown
-
-__version__ = storage.PROGRAM
 
 log = logging.getLogger("button")
 
@@ -31,54 +30,15 @@ Task = Callable[[], None]
 MAX_TRACEBACKS = 2
 
 
-class StartError(Exception):
-    """The server cannot start. The message says why and how to fix it."""
-
-
 #: What can keep the program from starting, with a message for one line.
 START_ERRORS = (
-    StartError,
     hardware.HardwareError,
     integrations.FeedError,
-    process.LimitError,
+    process.StartError,
     storage.DatabaseError,
     storage.Unavailable,
     web.HornError,
 )
-
-
-class Program(NamedTuple):
-    """A program that is built and does not run yet."""
-
-    services: process.Services
-    #: Whether it can still see a press and store it; if not, systemd should restart it.
-    is_alive: Callable[[], bool]
-    #: What it does, in one line.
-    summary: Callable[[], str]
-    #: What to print once it runs.
-    lines: tuple[str, ...]
-    #: Where it serves; None: nowhere.
-    url: str | None = None
-
-
-def run(build: Callable[[], Program], open_browser: bool = False) -> None:
-    """Build a program and run it until SIGTERM or SIGINT. Raises what `build` raises."""
-    stopping = process.stop_event()
-    process.dump_stacks_on_signal()
-    program = build()
-    watchdog = integrations.Watchdog(os.environ, program.is_alive, program.summary)
-    program.services.add("watchdog", watchdog.tasks())
-    program.services.start()
-    process.freeze_heap()
-    for line in program.lines:
-        log_output.write_line(line)
-    watchdog.notify("READY=1")
-    if open_browser and program.url:
-        terminal.open_browser(program.url)
-    stopping.wait()
-    log.info("Stopping")
-    watchdog.notify("STOPPING=1")
-    program.services.stop()
 
 
 def build_server(settings: Settings, demo: bool) -> Program:
@@ -96,10 +56,7 @@ def build_server(settings: Settings, demo: bool) -> Program:
         app, listeners, web.security_headers("localhost"), web.urgency(context), web.error_body
     )
     button = hardware.Button(pins, store.press, store.hold, settings.hold)
-    store.subscribe(screens.broadcast)
-    store.subscribe_rewind(server.restart_sessions)
-    context.accounts.subscribe(screens.sessions_changed)
-    feed.subscribe(screens.broadcast_samples)
+    _subscribe(context, screens, server, feed)
 
     # In the order in which they stop: nothing new, then what was accepted to disk and to every screen.
     services.add("listener", stop=lambda _: server.stop_accepting())
@@ -110,12 +67,11 @@ def build_server(settings: Settings, demo: bool) -> Program:
     services.add("feed", feed.tasks(), feed.stop, feed=feed.status)
     if output is not None:
         led = _add_led(services, output, store.status, lambda: button.is_stuck() or not screens.count())
-        store.subscribe(partial(_blink, led))
+        store.subscribe(lambda event: led.acknowledge(event.kind))
     _add_background(services, context)
     services.add("taps", _taps(pins, feed, demo))
     services.add("announcer", stop=lambda _: store.close())
     services.add("database", stop=lambda _: context.database.close())
-    log.info("Maximum clients: %d", max_clients)
     button.start()
     hardware.log_inputs(pins, settings.pin, settings.simulated_pin)
     return Program(
@@ -125,6 +81,15 @@ def build_server(settings: Settings, demo: bool) -> Program:
         _first_lines(context, server.url),
         server.url,
     )
+
+
+def _subscribe(
+    context: web.Context, screens: web.Screens, server: realtime.HTTPServer, feed: integrations.Feed
+) -> None:
+    context.store.subscribe(screens.broadcast)
+    context.store.subscribe_rewind(server.restart_sessions)
+    context.accounts.subscribe(screens.sessions_changed)
+    feed.subscribe(screens.broadcast_samples)
 
 
 def build_remote_button(settings: Settings, url: str) -> Program:
@@ -147,7 +112,7 @@ def build_remote_button(settings: Settings, url: str) -> Program:
     services.add("delivery", remote.tasks(), critical=True)
     if output is not None:
         led = _add_led(services, output, remote.status, button.is_stuck)
-        remote.subscribe(lambda _: led.blink(1))
+        remote.subscribe(lambda _: led.acknowledge("press"))
     services.add("taps", _taps(pins))
     button.start()
     hardware.log_inputs(pins, settings.pin, settings.simulated_pin)
@@ -164,7 +129,9 @@ def _listen(settings: Settings) -> list[Any]:
         return realtime.bind(settings.host, settings.port)
     except OSError as error:
         where = f"{error.filename} port {settings.port}"
-        raise StartError(f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}") from error
+        raise process.StartError(
+            f"BUTTON_HOST, BUTTON_PORT: cannot listen on {where}: {error.strerror}"
+        ) from error
 
 
 def _open_context(
@@ -179,7 +146,7 @@ def _open_context(
     )
     store = storage.Store(database, metrics.commit.observe, spool)
     context = web.Context(
-        __version__, settings, database, store, accounts, services.report, metrics, feed.samples
+        storage.PROGRAM, settings, database, store, accounts, services.report, metrics, feed.samples
     )
     context.assets |= horn
     return context
@@ -195,11 +162,6 @@ def _add_led(
     led = hardware.Led(output, lambda: "fast" if status()["trouble"] else "slow" if warns() else "rest")
     services.add("LED", led.tasks(), led.stop, led=led.status)
     return led
-
-
-def _blink(led: hardware.Led, event: storage.Event) -> None:
-    if event.kind in ("press", "undo"):
-        led.blink(1 if event.kind == "press" else 2)
 
 
 def _add_background(services: process.Services, context: web.Context) -> None:
@@ -265,40 +227,9 @@ def _set_password(settings: Settings) -> None:
     storage.Accounts(storage.open_database(settings.database, goal=None)).set_password(password)
 
 
-def arguments() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    rows = [f"  {name:<24} {default}\n      {meaning}" for name, default, meaning in table()]
-    parser = argparse.ArgumentParser(
-        prog="app.py",
-        description="The Button: press, and every screen in the building knows.",
-        epilog="settings, as environment variables (name, default, meaning):\n" + "\n".join(rows),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--open", action="store_true", help="open / and /graph in the browser")
-    parser.add_argument(
-        "--demo",
-        action="store_true",
-        help="publish a sine and press the simulated button, on a temporary database unless one is named",
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="command")
-    for name, takes_path, meaning in (
-        ("set-password", False, "ask for a new admin password (or read a line of standard input)"),
-        ("backup", True, "copy the database, also while the server runs"),
-        ("restore", True, "put a backup in place of the database, while no server runs"),
-        ("import", True, "copy an SQLite database into the empty database of BUTTON_DATABASE"),
-        ("button", False, "send the presses of this machine's button to a server elsewhere"),
-    ):
-        command = commands.add_parser(name, help=meaning)
-        if takes_path:
-            command.add_argument("path", type=Path)
-    command.add_argument("--server", required=True, metavar="URL", help="such as http://the-pi:8000")
-    return parser
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    options = arguments().parse_args(argv)
+    options = command_line.parse(argv, storage.PROGRAM, table())
     environ = dict(os.environ)
     if not options.demo:
         return _main(options, environ)

@@ -15,6 +15,8 @@ BLINK_TIME = 0.12
 PERIODS = {"rest": None, "slow": 1.6, "fast": 0.2}
 #: Seconds between two checks of the state, at rest.
 CHECK_INTERVAL = 0.25
+#: Blinks for each kind of change.
+BLINKS = {"press": 1, "undo": 2}
 #: Queued blinks. Of a burst of presses the first are enough.
 MAX_BLINKS = 3
 
@@ -53,6 +55,11 @@ class Led:
         """Queue a number of blinks. Does not block."""
         self._blinks.append(times)
         self._wake.set()
+
+    def acknowledge(self, kind: str) -> None:
+        """Queue one blink for a "press", two for an "undo", none for other changes."""
+        if blinks := BLINKS.get(kind):
+            self.blink(blinks)
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
         """Return what must run in a greenlet for the life of the LED."""

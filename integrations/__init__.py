@@ -1,18 +1,17 @@
 """Other programs: publishers, the webhook's receiver, a server far away, systemd."""
 
-from . import log_output, process, terminal
+from . import command_line, log_output, process, terminal
 from .demo import publish_sine
 from .feed import Feed, FeedError
 from .remote_button import RemoteButton
-from .systemd import Watchdog
 from .webhook import Webhook
 
 __all__ = [
     "Feed",
     "FeedError",
     "RemoteButton",
-    "Watchdog",
     "Webhook",
+    "command_line",
     "log_output",
     "process",
     "publish_sine",

@@ -44,8 +44,8 @@ _sleep = monkey.get_original("time", "sleep")
 _start_thread = monkey.get_original("_thread", "start_new_thread")
 
 
-class LimitError(Exception):
-    """A limit of the process is too low. The message says how to raise it."""
+class StartError(Exception):
+    """The program cannot start. The message says why and how to fix it."""
 
 
 class _Service(NamedTuple):
@@ -196,16 +196,18 @@ def limit_clients(maximum: int) -> int:
         maximum: The number with plenty of descriptors.
 
     Raises:
-        LimitError: There are too few for any client.
+        StartError: There are too few for any client.
     """
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     if limit <= RESERVED_DESCRIPTORS:
-        raise LimitError(
+        raise StartError(
             f"ulimit -n: expected more than {RESERVED_DESCRIPTORS} descriptors, got {limit}; raise the hard"
             " limit (LimitNOFILE= in systemd)"
         )
-    return min(maximum, limit - RESERVED_DESCRIPTORS)
+    clients = min(maximum, limit - RESERVED_DESCRIPTORS)
+    log.info("Maximum clients: %d", clients)
+    return clients
 
 
 def trim_heap() -> None:

@@ -29,8 +29,8 @@ UPGRADE_TIMEOUT = 10.0
 #: Seconds after which a poll gets a NOOP while an upgrade is under way, repeatedly. Immediate responses
 #: would cause 48,000 polls a minute. At most half of the ping interval.
 MAX_UPGRADE_POLL_INTERVAL = 0.3
-#: Seconds from the client's probe until its poll is released, on which it waits to complete the upgrade; also
-#: until a poll after the upgrade is rejected. What was sent through the WebSocket arrives first.
+#: Seconds from the client's probe until its poll is released, and from a poll after the upgrade until it is
+#: rejected: what was sent through the WebSocket must arrive first.
 RELEASE_DELAY = 0.025
 
 #: Lines about rejected input, which anybody can cause.
@@ -99,9 +99,9 @@ class EngineServer(engineio.Server):
 
     def disconnect(self, sid: str | None = None) -> None:
         """Close a session; None: all of them."""
-        for session in list(self.sockets.values()) if sid is None else [self.sockets.get(sid)]:
-            if session is not None:
-                session.close(self.reason.SERVER_DISCONNECT)
+        sids = list(self.sockets) if sid is None else [sid]
+        for session in filter(None, map(self.sockets.get, sids)):
+            session.close(self.reason.SERVER_DISCONNECT)
 
     def transport(self, sid: str) -> str:
         """Return `websocket` or `polling`. Raises `KeyError`."""
