@@ -13,11 +13,12 @@ from typing import Any
 
 import flask
 
+from .extension import SocketIO
 from .http_headers import RequestHead
 from .http_server import SHUTDOWN_TIMEOUT, HTTPServer, serve
 from .listeners import bind
 from .log_limit import RateLimit
-from .socketio import BroadcastManager, SocketIO
+from .socketio import BroadcastManager
 
 __all__ = [
     "SHUTDOWN_TIMEOUT",
@@ -49,7 +50,7 @@ def create_socketio(
 ) -> SocketIO:
     """Create a Flask-SocketIO server for thousands of idle clients.
 
-    Serve it with `serve()`; other WSGI servers cannot hand over their sockets.
+    Serve it with `serve()` or its `run()`; other WSGI servers cannot hand over their sockets.
 
     Args:
         app: The application.

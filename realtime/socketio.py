@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import flask
-import flask_socketio
 import socketio
 from socketio import packet as socketio_packet
 
@@ -257,41 +255,3 @@ class SocketIOServer(socketio.Server):
         except Exception:
             self.logger.exception("Handler of %s failed", event)
             return None
-
-
-class _AppJSON:
-    """Flask's JSON, which needs an application context."""
-
-    def __init__(self, app: flask.Flask) -> None:
-        self._app = app
-
-    def dumps(self, *arguments: Any, **options: Any) -> str:
-        with self._app.app_context():
-            return flask.json.dumps(*arguments, **options)
-
-    def loads(self, *arguments: Any, **options: Any) -> Any:
-        with self._app.app_context():
-            return flask.json.loads(*arguments, **options)
-
-
-class SocketIO(flask_socketio.SocketIO):
-    """Flask-SocketIO on this package's server. `message_queue` is not supported."""
-
-    def init_app(self, app: flask.Flask, **options: Any) -> None:
-        """Attach to a Flask application."""
-        app.extensions["socketio"] = self
-        self.server_options.update(options)
-        self.manage_session: bool = self.server_options.pop("manage_session", True)
-        if self.server_options.get("json") is flask.json:
-            self.server_options["json"] = _AppJSON(app)
-        path = (
-            self.server_options.pop("path", None) or self.server_options.pop("resource", None) or "socket.io"
-        )
-        self.server = SocketIOServer(**self.server_options)
-        self.async_mode = self.server.async_mode
-        for event, handler, namespace in self.handlers:
-            self.server.on(event, handler, namespace=namespace)
-        for handler in self.namespace_handlers:
-            self.server.register_namespace(handler)
-        self.sockio_mw = flask_socketio._SocketIOMiddleware(self.server, app, socketio_path=path.lstrip("/"))
-        app.wsgi_app = self.sockio_mw  # type: ignore[method-assign]

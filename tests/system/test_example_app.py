@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -409,3 +410,45 @@ def test_client_disconnected_by_the_application_does_not_reconnect(open_client, 
     until(lambda: reasons, "the disconnect")
     assert not client.connected
     disconnect(client)
+
+
+RUN = """
+from gevent import monkey; monkey.patch_all()
+import flask, sys
+from realtime import create_socketio
+app = flask.Flask(__name__)
+socketio = create_socketio(app)
+socketio.on_event("quit", socketio.stop)
+socketio.run(app, port=int(sys.argv[1]))
+print("stopped")
+"""
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_run_serves_until_a_handler_calls_stop(name):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(port)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    client = socketio.Client(reconnection=False)
+    until(lambda: connects(client, port, TRANSPORTS[name]), "the server")
+    client.emit("quit")
+    assert program.communicate(timeout=DEADLINE)[0] == "stopped\n"
+    assert program.returncode == 0
+    until(lambda: not client.connected, "the disconnect")
+    disconnect(client)
+
+
+def connects(client, port, transports):
+    try:
+        client.connect(f"http://127.0.0.1:{port}", transports=transports)
+    except socketio.exceptions.ConnectionError:
+        return False
+    return True
+
+
+def test_run_rejects_options_that_it_does_not_have():
+    app = flask.Flask(__name__)
+    with pytest.raises(TypeError, match="certfile, keyfile not supported; for TLS use a proxy"):
+        create_socketio(app).run(app, keyfile="key.pem", certfile="cert.pem")

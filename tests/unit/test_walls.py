@@ -35,7 +35,7 @@ RESTRICTED = {
         "realtime/__init__.py",
         "realtime/http_server.py",
         "realtime/http_handler.py",
-        "realtime/socketio.py",
+        "realtime/extension.py",
     },
 }
 
