@@ -1,5 +1,6 @@
 """The English of every text in the repository."""
 
+import functools
 import re
 import subprocess
 
@@ -43,19 +44,21 @@ EXCLUDED = {"LICENSE", "tests/unit/test_language.py"}
 SUFFIXES = {".py", ".js", ".css", ".html", ".md", ".sh", ".c", ".toml", ".service", ".txt", ""}
 
 
-def texts():
+@functools.cache
+def lines():
+    """Return (place, line) of every line of every text."""
+    found = []
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
     for name in tracked.stdout.splitlines():
         path = ROOT / name
         if name not in EXCLUDED and "vendor/" not in name and path.suffix in SUFFIXES and path.is_file():
-            yield path, path.read_text()
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                found.append((f"{name}:{number}", line.replace("_", " ") if path.suffix == ".py" else line))
+    return found
 
 
 @pytest.mark.parametrize("phrase", BANNED)
 def test_no_text_has_a_banned_phrase(phrase):
-    found = []
-    for path, text in texts():
-        for number, line in enumerate(text.splitlines(), 1):
-            if re.search(phrase, line.replace("_", " ") if path.suffix == ".py" else line, re.I):
-                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    pattern = re.compile(phrase, re.I)
+    found = [f"{place}: {line.strip()[:100]}" for place, line in lines() if pattern.search(line)]
     assert not found, f"write: {BANNED[phrase]}\n" + "\n".join(found)
