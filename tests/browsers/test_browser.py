@@ -1,4 +1,4 @@
-"""The pages in a real Chromium."""
+"""The pages in a real Chromium browser."""
 
 import contextlib
 import re
@@ -20,7 +20,7 @@ FROZEN = """
 
 
 def colour(page, wedge, goal=20):
-    """Return the colour at the middle of a wedge of the ring."""
+    """Return the colour at the centre of a ring wedge."""
     script = """([wedge, goal]) => {
       const canvas = document.getElementById('ring'), middle = canvas.width / 2;
       const angle = -Math.PI / 2 + (wedge + 0.5) * 2 * Math.PI / goal, radius = canvas.width * 0.46 * 0.8;
@@ -53,7 +53,7 @@ def test_press_updates_the_page_on_both_transports(open_page, server):
     expect(modern.locator("#status")).to_have_text("Live")
     expect(modern.locator("#status")).to_have_attribute("title", "Connected: websocket")
     expect(old.locator("#status")).to_have_attribute("data-transport", "polling")
-    for left in (19, 18, 17):  # each is shown: a slow page may skip one, and its horn
+    for left in (19, 18, 17):  # wait for each: a slow page can skip a count and its horn
         server.push()
         shows(modern, left)
         shows(old, left)
@@ -92,7 +92,7 @@ def test_horn_sounds_for_presses_only(open_page, server):
     assert page.evaluate("theButton.horns") == 1
 
 
-TRANSLATE = """() => {  // what a browser's translation does to each text
+TRANSLATE = """() => {  // changes each text as a browser's translation does
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
   while (texts.nextNode()) found.push(texts.currentNode);
   for (const text of found) {
@@ -422,7 +422,7 @@ def test_broken_decoration_stops_neither_number_nor_horn(open_page, start, broke
 
 
 def test_all_sounds_share_one_audio_element(open_page, start):
-    """WebKit unlocks one element with each click."""
+    """WebKit unlocks only one element per click."""
     server = start(goal=2)
     counting = """
       window.players = new Set();
@@ -445,7 +445,7 @@ def test_large_goal_is_drawn_as_an_arc_with_ticks(open_page, start):
     server.api("count", "PUT", json={"count": 500})
     page = connected(open_page(server, reduced_motion="reduce"))
     shows(page, 500)
-    right, left = 10, 29  # of 40 parts, none of whose middles has a tick
+    right, left = 10, 29  # of 40 sectors, none with a tick at its centre
     until(lambda: greens(page, 40)[right], "the arc")
     assert greens(page, 40)[:20] == [True] * 20
     assert not greens(page, 40)[left]
@@ -616,7 +616,7 @@ def luminance(red, green, blue):
     [("/", "light", 20), ("/graph", "dark", 20), ("/", "dark", 1), ("/graph", "light", 1)],
 )
 def test_count_has_a_contrast_ratio_of_at_least_7_to_1(open_page, start, path, scheme, goal):
-    """WCAG 2.2 level AAA for small text, on the blue cap and the gold one."""
+    """Requires WCAG 2.2 level AAA for small text, on the blue and the gold cap."""
     server = start(goal=goal)
     if goal == 1:
         server.press()
@@ -632,7 +632,7 @@ def test_count_has_a_contrast_ratio_of_at_least_7_to_1(open_page, start, path, s
 
 
 def test_press_updates_the_facts_immediately(open_page, server):
-    """`info` is sent at most every ten seconds."""
+    """The page does not wait for `info`, which is sent at most every ten seconds."""
     server.press()
     page = connected(open_page(server))
     facts = page.locator("#facts")
@@ -671,9 +671,9 @@ def test_debug_parameter_shows_the_delays(open_page, server):
 
 @pytest.mark.parametrize(("path", "max_scripts"), [("/", 25_000), ("/graph", 28_500)])
 def test_pages_keep_their_size_limits(shared, path, max_scripts):
-    """The first paint takes at most 14 kB.
+    """The first paint needs at most 14 kB.
 
-    Of the three scripts, Socket.IO's is 14.8 kB.
+    Socket.IO accounts for 14.8 kB of the scripts.
     """
     sizes = {}
     html = requests.get(shared.url + path, stream=True, timeout=DEADLINE)

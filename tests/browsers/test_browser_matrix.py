@@ -1,7 +1,7 @@
 """Every browser engine behind every proxy.
 
-Each cell checks five presses in order, the expected transport, the ring, and that no script fails. The whole
-table takes some minutes and is written to docs/browsers.md; `make test` checks two cells.
+Each cell checks the order of five presses, the transport, the ring, and script errors. The slow test checks
+all cells, which takes a few minutes, and writes the table to docs/browsers.md. `make test` checks two cells.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from proxy import MODES, Proxy
 from server import ROOT, Server, until
 
 NO_WEBSOCKET = "window.WebSocket = undefined;"
-#: Records each number that the page shows, and each error.
+#: Script that records each number that the page shows, and each error.
 WATCH = """
   window.shown = []; window.failed = [];
   window.addEventListener('error', function (event) { failed.push(event.message); });
@@ -61,7 +61,7 @@ class ChromiumPage:
 class FirefoxPage:
     """A page in Firefox.
 
-    Recording starts after loading, since Marionette cannot run a script before the page's.
+    Recording starts after the page has loaded, since Marionette cannot run a script earlier.
     """
 
     def __init__(self, url, firefox):
@@ -108,7 +108,7 @@ def firefox():
 
 @pytest.fixture(scope="module")
 def opened(chromium, request):
-    """Opens a page in an engine by its name."""
+    """A function that opens a page in the named engine."""
 
     def opened(engine, url):
         if engine == "Firefox ESR":
@@ -128,7 +128,7 @@ PROXIES = ["none", *MODES]
 
 
 def watch_five_presses(server, opened, engine, mode):
-    """Check five presses, and return the transport and the seconds until ready."""
+    """Check five presses and return the transport and the startup time in seconds."""
     with contextlib.closing(Proxy(server, mode)) if mode != "none" else contextlib.nullcontext() as proxy:
         url = proxy.url if proxy else server.url
         modern = "without" not in engine and "1.9.8" not in engine
@@ -155,12 +155,12 @@ def watch_five_presses(server, opened, engine, mode):
             assert page.errors() == []
             assert page.look()["horns"] == 5
         if proxy:
-            assert peak_polls(proxy) <= 5, "polls a second"
+            assert peak_polls(proxy) <= 5, "polls per second"
         return transport, seconds
 
 
 def peak_polls(proxy):
-    """Return the peak rate of requests of a session, per second, over 5 s."""
+    """Return the peak number of session requests per second, averaged over 5 s."""
     times = [at for at, path in proxy.requests if "sid=" in path]
     return max((sum(at <= other < at + 5 for other in times) / 5 for at in times), default=0)
 
@@ -210,7 +210,7 @@ def test_every_engine_works_behind_every_proxy(tmp_path, opened):
 
 
 def write(cells):
-    """Write the table of `cells` to docs/browsers.md."""
+    """Write `cells` as a table to docs/browsers.md."""
     descriptions = versions()
     rows = [
         f"| {engine} | " + " | ".join(cells[engine, mode] for mode in PROXIES) + " |" for engine in ENGINES

@@ -1,4 +1,4 @@
-"""The graph page, with the original's producer, and its charts of presses."""
+"""The graph page with the original producer, and its charts of presses."""
 
 import json
 import re
@@ -29,7 +29,7 @@ BLUE, GREEN = (0x1D, 0x55, 0xDD), (0x12, 0x80, 0x3C)
 
 @pytest.fixture
 def produce():
-    """Starts the original's producer in a process, which is killed after the test."""
+    """A function that starts the original producer in a process, killed after the test."""
     running = []
 
     def produce(server):
@@ -127,7 +127,7 @@ def test_hidden_page_draws_nothing(open_page, produce, server):
       window.away = true;
       document.dispatchEvent(new Event('visibilitychange'));
     }""")
-    page.wait_for_timeout(150)  # a pending redraw
+    page.wait_for_timeout(150)  # for a pending redraw
     before = legend(page)
     page.wait_for_timeout(400)
     assert legend(page) == before
@@ -160,7 +160,7 @@ def test_charts_of_presses_are_live_and_survive_a_restart(open_page, server, ini
     for _ in range(3):
         server.press()
     page = connected(open_page(server, "/graph", init=init))
-    until(lambda: sums(page) == ("3 of 20", "3 deals"), "the presses before")
+    until(lambda: sums(page) == ("3 of 20", "3 deals"), "the earlier presses")
     until(lambda: drawn(page, GREEN, "round") > 100, "the line")
     server.press()
     until(lambda: sums(page) == ("4 of 20", "4 deals"), "the press")
@@ -286,7 +286,7 @@ def test_pause_of_a_series_is_a_gap(open_page, publish, server):
         publisher.send_json({"x": 1763760000000 + second * 1000, "y": 4})
     until(lambda: legend(page) == ["●Value4"], "the value")
     until(lambda: drawn(page, BLUE) > 300, "the line")
-    filled = """() => {  // in which of ten columns something blue is drawn just below the line
+    filled = """() => {  // for each of 19 columns, whether it contains blue
       const canvas = document.getElementById('graph'), ctx = canvas.getContext('2d');
       const columns = [];
       for (let part = 1; part < 20; part += 1) {

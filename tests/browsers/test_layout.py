@@ -1,6 +1,7 @@
-"""Every page on every screen, with the default autoplay policy: no text overlaps another or is off screen.
+"""Layout of every page on every screen, with the default autoplay policy.
 
-With BUTTON_PICTURES set to a folder, the tests also write the screenshots to it.
+No text overlaps other text or is off screen. If BUTTON_PICTURES is set to a folder, the tests also write
+screenshots to it.
 """
 
 import os
@@ -13,7 +14,7 @@ from playwright.sync_api import expect
 from server import PASSWORD, until
 
 PICTURES = os.environ.get("BUTTON_PICTURES")
-#: The screens of `make test`.
+#: Screens for `make test`.
 FEW_SCREENS = [(320, 240), (390, 844), (1920, 1080)]
 screens_and_schemes = pytest.mark.parametrize(
     ("screens", "scheme"),
@@ -29,7 +30,7 @@ LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitaene"
 
 @pytest.fixture(scope="module")
 def phone(playwright):
-    """Chromium as on a phone or a TV: it blocks sound until a click."""
+    """Chromium that blocks sound until a click, as on a phone or a TV."""
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
     yield browser
     browser.close()
@@ -51,7 +52,7 @@ def visit(phone):
 
 
 def check(page, name, screens, scrolls=lambda width, height: False):
-    """Assert that the layout is right on each screen, after the browser has laid out the page."""
+    """Assert that the page has no layout problems on any screen."""
     problems = {}
     for width, height in screens:
         page.set_viewport_size({"width": width, "height": height})
@@ -64,7 +65,7 @@ def check(page, name, screens, scrolls=lambda width, height: False):
 
 
 def is_narrow(width, height):
-    """Return whether the graph is a column that scrolls."""
+    """Return whether the graph page is a scrolling column."""
     return width < 760 or height > width or height < 500
 
 
@@ -120,7 +121,7 @@ def test_long_titles_fit(visit, start, title, screens):
 @pytest.mark.parametrize("screens", [FEW_SCREENS, pytest.param(SCREENS, marks=pytest.mark.slow)])
 def test_press_in_words_fits(visit, server, screens):
     page = connected(visit(server))
-    # The words stay. A fake clock would also fake the frames that `check` waits for.
+    # Keep the message visible. A fake clock would also fake the frames that `check` waits for.
     page.evaluate("window.setTimeout = (set => (f, ms) => ms === 5000 ? 0 : set(f, ms))(window.setTimeout)")
     server.api("press", json={"site": "An office with a rather long name"[:32]})
     shows(page, 19)

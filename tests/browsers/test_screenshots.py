@@ -1,4 +1,4 @@
-"""The screenshots in docs/screenshots, taken of the real pages."""
+"""Screenshots of the real pages, written to docs/screenshots."""
 
 import base64
 import io
@@ -114,7 +114,7 @@ def test_noscript_screenshots(browser, server, publish, path, name):
 
 @pytest.fixture
 def sine(server):
-    """Runs the original's producer for the server."""
+    """The original producer, publishing to the server."""
     process = subprocess.Popen([sys.executable, SUPPORT / "producer.py", endpoint_of(server)])
     yield
     process.kill()
@@ -149,7 +149,7 @@ def test_screenshots_of_the_engine_from_2011(server, sine, path, name):
     if path == "/graph":
         phantom.shows(blue=lambda number: number > 1000)
     else:
-        sizes = []  # number of states at each poll; if none is new for a second, the ring is at rest
+        sizes = []  # number of states at each poll; constant for a second if the ring is at rest
         until(lambda: sizes.append(len(phantom.states)) or sizes[-200:-199] == sizes[-1:], "the ring at rest")
     save_picture(phantom, name)
 
@@ -172,7 +172,7 @@ def test_admin_screenshots_of_the_engine_from_2011(server):
 
 
 def save_picture(phantom, name):
-    """Save the screenshot that PhantomJS takes."""
+    """Save a screenshot taken by PhantomJS."""
     with Image.open(phantom.screenshot()) as picture:
         picture.convert("RGB").save(PICTURES / f"{name}.jpg", quality=88)
 
@@ -208,7 +208,7 @@ def test_admin_screenshots(browser, tmp_path, kind):
 
 @pytest.mark.slow
 def test_animation_of_two_presses(browser, server):
-    """The README's animation, of the frames that Chromium painted."""
+    """Write the README's animation from the frames that Chromium painted."""
     for _ in range(6):
         server.press()
     page = browser.new_context(viewport={"width": 960, "height": 540}).new_page()

@@ -1,4 +1,4 @@
-"""Fixtures for the app in the test's process."""
+"""Fixtures for the app in the test process."""
 
 import pytest
 from site_app import Site, SiteVisitor
@@ -6,7 +6,7 @@ from site_app import Site, SiteVisitor
 
 @pytest.fixture(scope="module")
 def shared_site(tmp_path_factory):
-    """A site shared by the tests of a module that do not depend on its state."""
+    """A site shared by a module's tests that do not depend on its state."""
     site = Site(tmp_path_factory.mktemp("site"))
     yield site
     site.close()
@@ -14,7 +14,7 @@ def shared_site(tmp_path_factory):
 
 @pytest.fixture
 def open_site(tmp_path):
-    """Returns a function that opens a site with settings, which is closed after the test."""
+    """A function that opens a site with the given settings. Sites are closed after the test."""
     sites = []
 
     def open_site(**settings):
@@ -28,13 +28,13 @@ def open_site(tmp_path):
 
 @pytest.fixture
 def site(open_site):
-    """A site for one test."""
+    """A site for a single test."""
     return open_site()
 
 
 @pytest.fixture
 def admin(site):
-    """A visitor who has signed in to the test's site."""
+    """A visitor who is signed in to the test's site."""
     site.ensure_password()
     visitor = SiteVisitor(site)
     assert visitor.sign_in().status_code == 302

@@ -11,7 +11,7 @@ from site_app import SiteVisitor
 
 @pytest.fixture
 def signed_in(server, visit):
-    """A visitor who has signed in to the test's server, which is a process."""
+    """A visitor who is signed in to the test's server process."""
     visitor = visit(server)
     assert visitor.sign_in().status_code == 302
     return visitor
@@ -169,7 +169,7 @@ def test_logout_ends_the_session_and_closes_its_sockets(signed_in, server, watch
 
 
 def test_cookie_attributes_sent_as_cookies_are_ignored(signed_in, server):
-    """Lynx sends `SameSite=Lax` as a cookie, before the others."""
+    """Lynx sends `SameSite=Lax` as if it were a cookie, before the real ones."""
     name = f"button_session_{server.port}"
     cookie = f"SameSite=Lax; {name}={signed_in.session.cookies[name]}; x="
     page = requests.get(
@@ -238,7 +238,7 @@ def test_browser_keeps_sessions_of_two_servers_on_one_host(tmp_path, server, vis
 
 
 def test_cookies_of_https_are_not_those_of_http(start, visit):
-    """Over http, browsers do not replace a Secure cookie of the same name, so that no sign-in would last."""
+    """Over http, browsers do not replace a Secure cookie, so with one name no sign-in would last."""
     visitor = visit(start(trusted_proxies=1))
     https, http = {"X-Forwarded-Proto": "https"}, {}
     names = []

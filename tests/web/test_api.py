@@ -1,4 +1,4 @@
-"""The HTTP API, with its token, idempotency keys and errors."""
+"""Token, idempotency keys and errors of the HTTP API."""
 
 import re
 import socket
@@ -13,7 +13,7 @@ from visitor import Visitor
 
 
 def code(response):
-    """Return the code of an error, of Flask's test client or of requests."""
+    """Return the error code in a response from Flask's test client or requests."""
     body = response.json
     return (body() if callable(body) else body)["error"]["code"]
 
@@ -240,7 +240,7 @@ def test_changes_get_503_until_the_database_is_available_again(server):
 
 
 def test_six_concurrent_sources_leave_a_consistent_history(server, watch):
-    """The pin, the API with retries, Socket.IO, the admin form, undo and reset."""
+    """The sources are the pin, the API with retries, Socket.IO, the admin form, undo and reset."""
     screens = [watch(server, name) for name in ("websocket", "polling", "upgrade")]
     responses = []
     admin = Visitor(server)

@@ -1,4 +1,4 @@
-"""Settings of an office for sites, horns, frames, origins and time zones."""
+"""Settings for sites, horns, frames, origins and time zones."""
 
 import base64
 import contextlib
@@ -83,7 +83,7 @@ def test_configured_origin_without_a_host_is_allowed(tmp_path, origin):
             requests.get(poll, headers={"Origin": "https://evil.example"}, timeout=DEADLINE).status_code
             == 403
         )
-    server.stop()  # so that the log is complete
+    server.stop()  # the log is complete afterwards
     rejected = [line for line in server.log if "BUTTON_ALLOWED_ORIGINS=https://evil.example" in line]
     assert len(rejected) == 1
 
@@ -93,7 +93,7 @@ def test_today_is_in_the_server_time_zone_without_future_presses(tmp_path):
     server.press()
     server.stop()
     now = time.time()
-    with contextlib.closing(sqlite3.connect(server.database)) as db, db:  # recorded while the clock was ahead
+    with contextlib.closing(sqlite3.connect(server.database)) as db, db:  # from a clock that was ahead
         columns = "seq, at, kind, source, count, goal, below"
         row = (2, now + 3 * 86400, "press", "api", 18, 20, 1)
         db.execute(f"INSERT INTO event ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)

@@ -1,4 +1,4 @@
-"""Socket.IO handlers of the countdown and the graph."""
+"""Socket.IO handlers for the countdown and the graph."""
 
 import pytest
 from server import TOKEN
