@@ -120,7 +120,7 @@ def test_translated_page_keeps_counting(open_page, server, path):
 
 
 @pytest.mark.parametrize("path", ["/", "/graph", "/admin/login"])
-def test_pages_use_the_font_that_they_ship(open_page, shared, path):
+def test_pages_use_the_bundled_font(open_page, shared, path):
     page = open_page(shared, path)
     until(
         lambda: page.evaluate("Array.from(document.fonts).map(font => font.status)") == ["loaded"], "the font"
@@ -170,7 +170,7 @@ def test_query_parameter_sets_the_theme(open_page, shared, theme):
     assert dark == (theme == "dark")
 
 
-def test_blocked_sound_is_shown_and_the_toggle_unblocks_it(playwright, server):
+def test_page_shows_that_sound_is_blocked_and_the_toggle_unblocks_it(playwright, server):
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
     page = browser.new_page()
     page.goto(server.url)
@@ -337,7 +337,7 @@ def test_celebration_at_the_goal_ends_automatically(open_page, start):
     expect(page.locator("#party")).to_have_count(0, timeout=20_000)
 
 
-def test_goal_is_shown_in_words_and_stays_gold_while_offline(open_page, start):
+def test_goal_message_and_gold_cap_stay_while_offline(open_page, start):
     server = start(goal=2)
     page = connected(open_page(server))
     moment = page.locator("#moment")
@@ -366,7 +366,7 @@ def is_gold(page):
     return red > blue + 60 and green > blue + 30
 
 
-def test_press_is_shown_in_words_for_five_seconds(open_page, server):
+def test_press_message_is_shown_for_five_seconds(open_page, server):
     page = open_page(server)
     page.clock.install()
     connected(page)
@@ -382,7 +382,7 @@ def test_press_is_shown_in_words_for_five_seconds(open_page, server):
 
 
 @pytest.mark.slow
-def test_site_of_a_press_is_shown_with_it(open_page, server):
+def test_press_message_contains_the_site(open_page, server):
     page = connected(open_page(server))
     expect(page.locator("#facts")).to_contain_text("today")
     page.wait_for_timeout(21_000)  # the server sends `info` at most every ten seconds
@@ -451,7 +451,7 @@ def test_large_goal_is_drawn_as_an_arc_with_ticks(open_page, start):
     assert not greens(page, 40)[left]
 
 
-def test_page_from_the_back_cache_reconnects(open_page, server):
+def test_page_from_the_back_forward_cache_reconnects(open_page, server):
     page = connected(open_page(server, init="window.WebSocket = undefined;"))
     states = """() => {
       window.states = [];
@@ -485,7 +485,7 @@ def test_menu_appears_on_pointer_movement_and_focus(open_page, server, path):
     expect(page.locator("#code")).to_be_hidden()
 
 
-def test_full_screen_is_entered_and_left_from_the_menu(open_page, shared):
+def test_menu_toggles_full_screen(open_page, shared):
     page = connected(open_page(shared))
     page.locator("#full").focus()
     page.keyboard.press("Enter")
@@ -670,7 +670,7 @@ def test_debug_parameter_shows_the_delays(open_page, server):
 
 
 @pytest.mark.parametrize(("path", "max_scripts"), [("/", 25_000), ("/graph", 28_500)])
-def test_pages_keep_their_size_limits(shared, path, max_scripts):
+def test_pages_stay_within_their_size_limits(shared, path, max_scripts):
     """The first paint needs at most 14 kB.
 
     Socket.IO accounts for 14.8 kB of the scripts.

@@ -89,7 +89,7 @@ def test_series_names_are_drawn_as_text_and_values_unchanged(open_page, publish,
     assert page.locator("#legend img").count() == 0
 
 
-def test_page_shows_the_series_that_the_server_keeps(open_page, publish, server):
+def test_page_shows_the_series_stored_by_the_server(open_page, publish, server):
     publisher, page = publish(server), connected(open_page(server, "/graph"))
     for number in range(40):
         publisher.send_json({"y": number, "series": f"S{number}"})
@@ -156,7 +156,7 @@ def sums(page):
 
 
 @pytest.mark.parametrize("init", ["", pytest.param(POLLING, marks=pytest.mark.slow)])
-def test_charts_of_presses_are_live_and_survive_a_restart(open_page, server, init):
+def test_press_charts_are_live_and_survive_a_restart(open_page, server, init):
     for _ in range(3):
         server.press()
     page = connected(open_page(server, "/graph", init=init))
@@ -246,7 +246,7 @@ def test_publisher_with_a_wrong_clock_hides_no_other_series(open_page, publish, 
     until(both, "both lines")
 
 
-def test_long_legend_keeps_the_page_on_the_screen(open_page, publish, server):
+def test_page_with_a_long_legend_fits_the_screen(open_page, publish, server):
     page = connected(open_page(server, "/graph", viewport={"width": 1100, "height": 700}))
     publisher = publish(server)
     for number in range(16):
@@ -328,7 +328,7 @@ def test_small_values_fill_the_axis(open_page, publish, server):
     until(lambda: page.evaluate(top) < 0.5, "a line in the upper half")
 
 
-def test_empty_graph_shows_how_to_publish_and_hides_it_after_the_first_value(open_page, publish, server):
+def test_empty_graph_shows_an_example_until_the_first_value(open_page, publish, server):
     page = connected(open_page(server, "/graph"))
     example = page.locator("#example")
     expect(example).to_be_visible()

@@ -119,7 +119,7 @@ def test_long_titles_fit(visit, start, title, screens):
 
 
 @pytest.mark.parametrize("screens", [FEW_SCREENS, pytest.param(SCREENS, marks=pytest.mark.slow)])
-def test_press_in_words_fits(visit, server, screens):
+def test_press_message_fits(visit, server, screens):
     page = connected(visit(server))
     # Keep the message visible. A fake clock would also fake the frames that `check` waits for.
     page.evaluate("window.setTimeout = (set => (f, ms) => ms === 5000 ? 0 : set(f, ms))(window.setTimeout)")

@@ -142,7 +142,7 @@ def test_graph_screenshots(browser, server, sine, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("path", "name"), [("/", "countdown-2011"), ("/graph", "graph-2011")])
-def test_screenshots_of_the_engine_from_2011(server, sine, path, name):
+def test_screenshots_in_the_engine_from_2011(server, sine, path, name):
     press_and_wait_for_a_full_graph(server)
     phantom = Phantom(server.url + path)
     phantom.shows(count="13", state="connected", green=lambda number: number > 500)
@@ -155,7 +155,7 @@ def test_screenshots_of_the_engine_from_2011(server, sine, path, name):
 
 
 @pytest.mark.slow
-def test_admin_screenshots_of_the_engine_from_2011(server):
+def test_admin_screenshots_in_the_engine_from_2011(server):
     server.press()
     form = requests.Session()
     token = re.search(r'csrf_token" value="([^"]+)"', form.get(server.url + "/admin/login").text)[1]

@@ -62,7 +62,7 @@ def test_wrong_passwords_are_throttled_per_address(open_site):
     assert good.sign_in().status_code == 302
 
 
-def test_forwarded_address_counts_only_behind_a_trusted_proxy(site):
+def test_forwarded_address_is_used_only_behind_a_trusted_proxy(site):
     site.ensure_password()
     for number in range(5):
         SiteVisitor(site, address=f"10.0.0.{number}").sign_in("wrong")
@@ -237,7 +237,7 @@ def test_browser_keeps_sessions_of_two_servers_on_one_host(tmp_path, server, vis
     other.stop()
 
 
-def test_cookies_of_https_are_not_those_of_http(start, visit):
+def test_https_and_http_use_different_cookies(start, visit):
     """Over http, browsers do not replace a Secure cookie, so with one name no sign-in would last."""
     visitor = visit(start(trusted_proxies=1))
     https, http = {"X-Forwarded-Proto": "https"}, {}
@@ -251,7 +251,7 @@ def test_cookies_of_https_are_not_those_of_http(start, visit):
 
 
 @pytest.mark.parametrize("form", ["press", "undo", "reset", "goal", "count", "password", "logout"])
-def test_get_of_a_form_address_leads_to_the_admin_page(site, form):
+def test_get_of_a_form_url_redirects_to_the_admin_page(site, form):
     response = site.get(f"/admin/{form}")
     assert (response.status_code, response.headers["Location"]) == (302, "/admin")
 

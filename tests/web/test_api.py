@@ -18,7 +18,7 @@ def code(response):
     return (body() if callable(body) else body)["error"]["code"]
 
 
-def test_each_request_changes_the_count_and_is_in_the_history(site):
+def test_each_write_changes_the_count_and_appears_in_the_history(site):
     started = site.count()
     assert (started["count"], started["seq"], started["cause"]) == (20, 0, "connect")
     assert site.press() == site.count()
@@ -54,7 +54,7 @@ def test_reused_key_gets_the_first_response_even_after_a_restart(server):
     assert server.count()["seq"] == 2
 
 
-def test_reused_key_of_another_request_gets_409(site):
+def test_key_reused_for_another_request_gets_409(site):
     site.press()
     site.api("goal", "PUT", json={"goal": 30}, key="k")
     site.api("undo", json={"seq": 2}, key="u")
@@ -193,7 +193,7 @@ def test_invalid_history_query_gets_400(shared_site, query):
         ("PUT", "press", 405),
     ],
 )
-def test_http_errors_have_the_format_of_api_errors(shared_site, method, path, status):
+def test_http_errors_use_the_api_error_format(shared_site, method, path, status):
     response = shared_site.api(path, method)
     assert response.status_code == status
     assert set(response.json["error"]) == {"code", "message"}
@@ -310,7 +310,7 @@ def replay(events, goal=20):
 
 
 @pytest.mark.parametrize("body", ["[]", '[{"site": "Berlin"}]', "1", '"Berlin"', "true"])
-def test_press_with_json_that_is_no_object_gets_400(shared, body):
+def test_press_with_json_other_than_an_object_gets_400(shared, body):
     before = shared.count()["seq"]
     response = shared.api("press", data=body, headers={"Content-Type": "application/json"})
     assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_json")

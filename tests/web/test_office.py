@@ -88,7 +88,7 @@ def test_configured_origin_without_a_host_is_allowed(tmp_path, origin):
     assert len(rejected) == 1
 
 
-def test_today_is_in_the_server_time_zone_without_future_presses(tmp_path):
+def test_today_uses_the_server_time_zone_and_ignores_future_presses(tmp_path):
     server = Server(tmp_path, environ={"TZ": "Etc/GMT-14"})
     server.press()
     server.stop()
@@ -112,7 +112,7 @@ def test_today_is_in_the_server_time_zone_without_future_presses(tmp_path):
     server.stop()
 
 
-def test_info_follows_each_correction(start, watch):
+def test_info_is_sent_after_each_correction(start, watch):
     server = start(feed="off")
     first = watch(server)
     until(lambda: first.infos, "the first info")
@@ -141,7 +141,7 @@ def test_info_reaches_clients_that_joined_in_between(start, watch):
 @pytest.mark.parametrize(
     "content_type", ["application/json", "application/x-www-form-urlencoded", "text/plain"]
 )
-def test_site_of_a_press_is_read_whatever_the_content_type(site, content_type):
+def test_site_of_a_press_is_read_from_any_content_type(site, content_type):
     response = site.api("press", data='{"site": "Rome"}', headers={"Content-Type": content_type})
     assert response.status_code == 201
     assert site.history()[-1]["source"] == "api@Rome"
@@ -186,7 +186,7 @@ def test_horn_is_recognized_by_its_first_bytes(tmp_path, body, media_type):
         assert load_horn(path).type == media_type
 
 
-def test_start_removes_the_copy_of_an_interrupted_download(server):
+def test_startup_removes_the_copy_left_by_an_interrupted_download(server):
     left = server.folder / ".button.db.download-x"
     left.mkdir()
     (left / "button.db").write_bytes(b"half a copy")

@@ -126,7 +126,7 @@ def test_pages_have_no_inline_script_or_style(shared_site):
         assert not re.search(r"\s(style|on\w+)=", page)
 
 
-def test_qr_code_is_an_svg_of_the_page_s_address(shared_site):
+def test_qr_code_is_an_svg_with_the_page_address(shared_site):
     pictures = {
         query: shared_site.get("/qr.svg" + query, headers={"Host": host})
         for query, host in (

@@ -28,7 +28,7 @@ def test_press_with_the_token_is_acknowledged_with_the_count(site):
     assert site.history()[0]["source"] == "socket"
 
 
-def test_press_of_a_watcher_is_unauthorized(site):
+def test_press_without_a_token_is_unauthorized(site):
     acknowledged = site.screen().emit("press", callback=True)
     assert (acknowledged["ok"], acknowledged["error"]["code"]) == (False, "unauthorized")
     assert site.count()["seq"] == 0
@@ -38,7 +38,7 @@ def test_wrong_token_is_rejected(site):
     assert not site.screen(token="wrong").is_connected()
 
 
-def test_empty_token_lets_watch(site):
+def test_client_with_an_empty_token_can_watch(site):
     assert site.screen(token="").is_connected()
 
 
@@ -51,6 +51,6 @@ def test_press_with_an_invalid_key_is_rejected(site, data):
     assert site.count()["seq"] == 0
 
 
-def test_graph_starts_with_the_samples(site):
+def test_graph_client_receives_the_stored_samples_first(site):
     client = site.app.extensions["socketio"].test_client(site.app, namespace="/graph")
     assert client.get_received("/graph")[0]["args"][0] == {"series": {}}
