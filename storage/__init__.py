@@ -1,4 +1,4 @@
-"""Every change of the count, on disk before it is broadcast."""
+"""Durable storage of the count: each change is on disk before it is broadcast."""
 
 import logging
 from collections.abc import Callable
@@ -55,18 +55,19 @@ def open_database(url: str, goal: int | None, backups: str | None = None) -> Dat
 
     Args:
         url: `sqlite:///path` or `postgresql://…`.
-        goal: A missing database is created with it; None: it must exist, and a server may be using it.
-        backups: Folder of the daily copies; None: there are none.
+        goal: Goal of the database if it has to be created. With None it must exist, and a server may be using
+            it.
+        backups: Folder of the daily backups, None if there are none.
 
     Raises:
-        DatabaseError: It cannot be opened. For a damaged one, the message names the newest copy.
+        DatabaseError: It cannot be opened. If it is damaged, the message names the newest backup.
     """
     if path := sqlite_path(url):
         try:
             return SqliteDatabase(path, goal)
         except Damaged as error:
             if newest := newest_copy(Path(backups)) if backups else None:
-                raise DatabaseError(f"{error}; the newest: app.py restore {newest}") from error
+                raise DatabaseError(f"{error}; the newest backup: app.py restore {newest}") from error
             raise
     try:
         from .postgres import PostgresDatabase  # imported here: the driver is optional
@@ -76,15 +77,16 @@ def open_database(url: str, goal: int | None, backups: str | None = None) -> Dat
 
 
 def open_spool(url: str, path: str, identity: Callable[[], str]) -> Spool | None:
-    """Open the spool at `path` for the PostgreSQL database at `url`, whose ID `identity` returns.
+    """Open the spool at `path` for the PostgreSQL database at `url`.
 
-    Returns None for SQLite, which needs no spool. Raises `DatabaseError`.
+    `identity` returns the ID of the database. Returns None for SQLite, which needs no spool. Raises
+    `DatabaseError`.
     """
     return None if sqlite_path(url) else Spool(Path(path), identity())
 
 
 def open_backups(url: str, folder: str | None) -> Backups | None:
-    """Return the daily copies in `folder` of the SQLite database at `url`; None: there are none."""
+    """Return the daily backups of the SQLite database at `url`, or None if it has none."""
     path = sqlite_path(url)
     if folder is not None and path is None:
         log.warning("BUTTON_BACKUPS is ignored: for PostgreSQL use pg_dump")
@@ -92,7 +94,7 @@ def open_backups(url: str, folder: str | None) -> Backups | None:
 
 
 def check_url(url: str) -> None:
-    """Raise `ValueError`, with what is expected, if a database URL is malformed. Opens nothing."""
+    """Raise `ValueError`, with the expected form, if a database URL is malformed. Opens nothing."""
     if sqlite_path(url) is None:
         try:
             from . import postgres
@@ -102,12 +104,12 @@ def check_url(url: str) -> None:
 
 
 def sqlite_path(url: str) -> Path | None:
-    """Return the path in `sqlite:///path`, None if the URL is another database's."""
+    """Return the path in `sqlite:///path`, or None for any other URL."""
     return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
 def sqlite_file(url: str) -> Path:
-    """Return the path of an SQLite database. Raises `DatabaseError` if the URL is another database's."""
+    """Return the path of an SQLite database. Raises `DatabaseError` for any other URL."""
     path = sqlite_path(url)
     if path is None:
         raise DatabaseError("BUTTON_DATABASE is PostgreSQL: use pg_dump and pg_restore")

@@ -13,27 +13,27 @@ from werkzeug.security import check_password_hash, generate_password_hash
 from .database import Database, KeyValue, Unavailable
 from .threads import Backoff, Worker
 
-#: Seconds after which a session ends.
+#: Lifetime of a session, in seconds.
 SESSION_LASTS = 30 * 86400.0
-#: Letters of a password that is made here: none that looks like another.
+#: Characters of a generated password, without any that look alike.
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 class Accounts:
     """The admin's password and sessions, kept as hashes in the database.
 
-    Every method may raise `Unavailable`. Hashing takes 120 ms and 32 MB (scrypt, werkzeug's
-    parameters), so it is done in one native thread, one at a time.
+    Every method can raise `Unavailable`. A hash takes 120 ms and 32 MB (scrypt with Werkzeug's defaults), so
+    a single native thread computes them, one at a time.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._values = KeyValue(database)
         self._worker = Worker()
-        #: What `identity` returns, None as long as the database could not be asked.
+        #: The ID that `identity` returns, None until it has been read.
         self.known_identity: str | None = None
         self._strangers = BoundedSemaphore(1)
-        self._seen: set[str] = set()  # digests of sessions that were valid when they were last checked
+        self._seen: set[str] = set()  # digests of the sessions that were valid at the last check
         self._subscribers: list[Callable[[], None]] = []
         self._secret = self._values.get("csrf") or self._values.set_first("csrf", secrets.token_hex(32))
 
@@ -42,14 +42,14 @@ class Accounts:
         self._subscribers.append(callback)
 
     def identity(self) -> str:
-        """Return the random ID of the database; queues of presses elsewhere store it to recognize it."""
+        """Return the random ID of the database, by which spools recognize it."""
         if self.known_identity is None:
             stored = self._values.get("identity")
             self.known_identity = stored or self._values.set_first("identity", secrets.token_hex(16))
         return self.known_identity
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
-        """Return what must run in a greenlet."""
+        """Return the functions to run, each in its own greenlet."""
         return (self._identify,)
 
     def _identify(self) -> None:
@@ -61,10 +61,10 @@ class Accounts:
                 backoff.wait()
 
     def ensure_password(self, password: str | None) -> str | None:
-        """Have a password: `password` if not None, else the stored one, else a new random one.
+        """Set the password to `password`, or create a random one if there is none.
 
-        Returns the random one, to be shown once; None otherwise. Another `password` than before
-        ends all sessions.
+        Returns the random password, which must be shown once, otherwise None. Changing the password ends
+        all sessions.
         """
         stored = self._values.get("password")
         if password is not None:
@@ -77,7 +77,7 @@ class Accounts:
         return None
 
     def set_password(self, password: str) -> None:
-        """Store the hash of a new password and end all sessions, at once."""
+        """Store the hash of a new password and end all sessions, in one transaction."""
         hashed = self._apply(generate_password_hash, password)
         self._values.set("password", hashed, ("DELETE FROM session", {}))
         self._seen = set()
@@ -86,7 +86,8 @@ class Accounts:
     def check_password(self, password: str, known: bool = False) -> bool:
         """Return whether `password` is the admin's.
 
-        Strangers' passwords are hashed one after the other; a `known` browser's waits for one of them.
+        Passwords from unknown browsers are hashed one at a time, so that one from a `known` browser waits for
+        at most one of them.
         """
         stored = self._values.get("password")
         if stored is None:
@@ -95,7 +96,7 @@ class Accounts:
             return bool(self._apply(check_password_hash, stored, password))
 
     def begin_session(self) -> str:
-        """A new session's token (256 random bits); only its hash is stored."""
+        """Start a session and return its token (256 random bits); only the hash is stored."""
         token = secrets.token_urlsafe(32)
         now = self._database.now()
         self._database.change(
@@ -105,13 +106,13 @@ class Accounts:
         return token
 
     def end_session(self, token: str) -> None:
-        """End the session that `token` names, if there is one."""
+        """End the session with this token, if it exists."""
         self._database.change(("DELETE FROM session WHERE hash = :hash", {"hash": digest(token)}))
         self._seen.discard(digest(token))
         self._notify()
 
     def is_session(self, token: str) -> bool:
-        """Whether `token` names a session that has not ended."""
+        """Return whether `token` belongs to a valid session."""
         return digest(token) in self.sessions()
 
     def sessions(self) -> set[str]:
@@ -122,9 +123,9 @@ class Accounts:
         return set(self._seen)
 
     def was_session(self, token: str) -> bool:
-        """Return whether `token` named a valid session when sessions were last checked.
+        """Return whether `token` belonged to a valid session at the last check.
 
-        Asks nobody: good enough to let a request go first, not to let it in.
+        Does not query the database. Sufficient to prioritize a request, but not to authorize it.
         """
         return digest(token) in self._seen
 
@@ -133,7 +134,7 @@ class Accounts:
             callback()
 
     def form_token(self, token: str) -> str:
-        """The CSRF token that forms carry for the visitor whose cookie is `token`."""
+        """Return the CSRF token for the forms of the visitor whose cookie is `token`."""
         return hmac.new(self._secret.encode(), token.encode(), hashlib.sha256).hexdigest()
 
     def _apply(self, work: Any, *values: str) -> Any:
@@ -141,5 +142,8 @@ class Accounts:
 
 
 def digest(token: str) -> str:
-    """What is stored of a session's token: 256 random bits need no salt and no slow hash."""
+    """Return the stored form of a session token.
+
+    A token of 256 random bits needs neither a salt nor a slow hash.
+    """
     return hashlib.sha256(token.encode()).hexdigest()

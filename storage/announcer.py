@@ -1,4 +1,4 @@
-"""The one announcer of events: each once, in order, after its commit."""
+"""Announcement of committed events, each once and in order."""
 
 import logging
 from collections import deque
@@ -14,20 +14,21 @@ from .trouble import Trouble
 
 log = logging.getLogger(__name__)
 
-#: Seconds between checks for events of other servers, in case a notification was lost.
+#: Seconds between checks for events from other servers, in case a notification was lost.
 CHECK_INTERVAL = 1.0
 #: Seconds between attempts while the database cannot be read.
 RETRY_INTERVAL = 0.5
-#: Unannounced events; of more, only the newest is announced, since it holds the whole state.
+#: Maximum number of events to announce individually. Of more, only the newest is announced, which has the
+#: complete state.
 MAX_ANNOUNCED = 100
 
 
 class Announcer:
-    """Calls subscribers with each event, and completes the changes that wait for it.
+    """Calls subscribers with each event, and completes the changes waiting for it.
 
     Args:
-        database: Where the events are.
-        trouble: Where a failing read is noted.
+        database: The database to read events from.
+        trouble: Records whether reads fail.
     """
 
     def __init__(self, database: Database, trouble: Trouble) -> None:
@@ -39,7 +40,7 @@ class Announcer:
         self._caught_up = gevent_event.Event()
         self._waiting: deque[tuple[Event, bool, Pending]] = deque()
         self._closed = False
-        #: The newest event that was announced: what every screen shows.
+        #: The newest announced event, which every screen shows.
         self.current = database.newest()
 
     def subscribe(self, callback: Callable[[Event], None]) -> None:
@@ -47,18 +48,18 @@ class Announcer:
         self._subscribers.append(callback)
 
     def subscribe_rewind(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when the database has come back without changes that were announced.
+        """Call `callback` when the database has lost announced changes.
 
-        `current` is the actual state then. It must not block.
+        `current` is then the database's state. The callback must not block.
         """
         self._rewind_subscribers.append(callback)
 
     def wake(self) -> None:
-        """Read new events soon. Does not block."""
+        """Have new events read soon. Does not block."""
         self._news.set()
 
     def run(self) -> None:
-        """Announce what was not announced right after its commit, until closed."""
+        """Announce events that were not announced right after their commit, until closed."""
         while not self._closed:
             self._news.wait(timeout=CHECK_INTERVAL)
             self._news.clear()
@@ -76,19 +77,19 @@ class Announcer:
                 self._news.set()
 
     def drain(self, timeout: float) -> None:
-        """Wait until all completed changes are announced, at most `timeout` seconds."""
+        """Wait up to `timeout` seconds until all recorded changes are announced."""
         if self._waiting:
             self._caught_up.clear()
             self._news.set()
             self._caught_up.wait(max(0.0, timeout))
 
     def close(self) -> None:
-        """Announce no more."""
+        """Stop announcing."""
         self._closed = True
         self._news.set()
 
     def announce(self, events: list[Event]) -> None:
-        """Announce events, or only the newest event if there are too many."""
+        """Announce events, or only the newest if there are too many."""
         if len(events) > MAX_ANNOUNCED:
             events = [self._database.newest()]
         for event in events:
@@ -103,11 +104,11 @@ class Announcer:
                     log.exception("Announcing change %d failed", event.seq)
 
     def expect(self, event: Event, replayed: bool, pending: Pending) -> None:
-        """Complete `pending` once `event`, which is on disk, is announced."""
+        """Complete `pending` once the committed `event` is announced."""
         self._waiting.append((event, replayed, pending))
 
     def complete(self) -> bool:
-        """Complete the changes whose events are announced; return whether others wait."""
+        """Complete the changes whose events are announced; return whether any are left."""
         for _ in range(len(self._waiting)):
             event, replayed, pending = self._waiting.popleft()
             if event.seq <= self.current.seq:
@@ -117,13 +118,13 @@ class Announcer:
         return bool(self._waiting)
 
     def waiting(self) -> Iterator[Pending]:
-        """Yield the changes whose events are not announced."""
+        """Return the changes whose events are not announced yet."""
         return (pending for _, _, pending in self._waiting)
 
     def _unannounced(self) -> list[Event]:
-        """Return the events after the current one, more than `MAX_ANNOUNCED` if there are too many.
+        """Return up to `MAX_ANNOUNCED` + 1 events after the current one.
 
-        A failover or a restored backup may have taken the current one away.
+        The current one is missing after a failover or a restore that lost changes.
         """
         current = self.current
         events = self._database.news(max(1, current.seq), MAX_ANNOUNCED + 2)
@@ -131,13 +132,13 @@ class Announcer:
             return events
         if events and events[0] == current:
             return events[1:]
-        if self.current is current:  # else the writer has announced meanwhile
+        if self.current is current:  # otherwise the writer has announced in the meantime
             self._rewind(self._database.newest())
         return []
 
     def _rewind(self, newest: Event) -> None:
         log.error(
-            "The database has lost changes: screens show change %d, its newest is %d; showing that",
+            "The database has lost changes: screens show change %d, but the newest is %d; showing that",
             self.current.seq, newest.seq,
         )  # fmt: skip
         self.current = newest

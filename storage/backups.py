@@ -1,4 +1,4 @@
-"""Daily copies of the SQLite database."""
+"""Daily backups of the SQLite database."""
 
 import logging
 import os
@@ -18,12 +18,12 @@ from .trouble import Trouble
 
 log = logging.getLogger(__name__)
 
-#: Copies that are kept, one a day. Counted, since by its age a copy may be years off on a Pi.
+#: Number of backups to keep, one per day. Not an age, since the clock of a Pi can be years off.
 MAX_COPIES = 14
 #: Seconds between checks for a new day, and between failed attempts.
 CHECK_INTERVAL = 600.0
 
-#: The niceness of the thread that copies.
+#: Niceness of the backup thread.
 NICENESS = 10
 
 _FORM = "button-%Y-%m-%d.db"
@@ -31,17 +31,17 @@ _NAME = re.compile(r"button-\d{4}-\d\d-\d\d\.db")
 
 
 class BackupsStatus(TypedDict):
-    """The name of the newest copy, None if there is none, and warnings."""
+    """File name of the newest backup, None if there is none, and warnings."""
 
     newest: str | None
     warnings: list[str]
 
 
 class Backups:
-    """A copy of the database at `path` in `folder` for each day, named `button-2026-11-25.db`.
+    """Daily backups of the database at `path`, named like `button-2026-11-25.db`.
 
-    All that touches the disk is done in a native thread. The folder is made if missing, for its owner alone.
-    A copy that fails is a warning: presses continue to count.
+    All disk access is done in a native thread. `folder` is created if it is missing, with access for its
+    owner only. A failed backup is only a warning, and presses still count.
     """
 
     def __init__(self, path: Path, folder: Path) -> None:
@@ -52,11 +52,11 @@ class Backups:
         self._newest: str | None = None
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
-        """Return what must run in a greenlet."""
+        """Return the functions to run, each in its own greenlet."""
         return (self._run,)
 
     def _run(self) -> None:
-        """Copy the database each day, first right away. Does not return."""
+        """Back up the database immediately, then once a day. Does not return."""
         while True:
             try:
                 self._newest = self._worker.run(self._copy_today)
@@ -69,11 +69,14 @@ class Backups:
         """Return the health."""
         return {
             "newest": self._newest,
-            "warnings": ["the last backup failed; the log says why"] if self._trouble.reason else [],
+            "warnings": ["the last backup failed; see the log"] if self._trouble.reason else [],
         }
 
     def _copy_today(self) -> str:
-        """In the native thread, behind everything else: the folder may be on a slow or lost share."""
+        """Write today's backup unless it exists; return its file name.
+
+        Runs in the native thread at low priority: the folder may be on a slow or unreachable share.
+        """
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         target = self._folder / time.strftime(_FORM)
@@ -90,16 +93,16 @@ class Backups:
 
 
 def copies(folder: Path) -> list[Path]:
-    """Return the copies in `folder`, the newest last, without those of future days. Raises `OSError`.
+    """Return the backups in `folder`, newest last. Raises `OSError`.
 
-    A clock that was once ahead leaves some of these.
+    Ignores those with a future date, which were made while the clock was ahead.
     """
     today = time.strftime(_FORM)
     return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.name <= today)
 
 
 def newest_copy(folder: Path) -> Path | None:
-    """Return the newest copy in `folder`; None if there is none."""
+    """Return the newest backup in `folder`, or None if there is none."""
     try:
         return next(reversed(copies(folder)), None)
     except OSError:

@@ -1,4 +1,4 @@
-"""What every database of the count offers, and what both kinds share."""
+"""Interface of the databases, and the code common to SQLite and PostgreSQL."""
 
 import abc
 import re
@@ -7,18 +7,19 @@ from typing import Any, NamedTuple
 
 from .rules import Change, Event, Rejected
 
-#: Version of this program, which the schema is compared with.
+#: Version of this program, for comparison with the schema.
 PROGRAM = "1.2.0"
-#: Kinds of change that version 1.1.0 knows. It would fail on any other.
+#: Kinds of change that version 1.1.0 supports. It would fail on any other.
 OLD_KINDS = ("press", "undo", "reset", "goal")
-#: The kind that 1.1.0 sees in place of a newer one: it only carries the state.
+#: Kind that 1.1.0 reads in place of an unsupported one. It only sets the state.
 SUBSTITUTE_KIND = "goal"
 
 _FIELDS = ", ".join("coalesce(as_kind, kind)" if name == "kind" else name for name in Event._fields)
 SELECT = f"SELECT {_FIELDS} FROM event"  # noqa: S608
 COLUMNS = (*Event._fields, "as_kind")
 _PRESSES = "FROM event WHERE kind = 'press'"
-# A press at 0 opens a round and is no deal. Presses of days to come were recorded by a clock that was ahead.
+# A press at 0 starts a round and is not a deal. Presses in the future were recorded while the clock was
+# ahead.
 _DEALS = (
     f"{_PRESSES} AND count < goal AND at >= :start AND at < :end"  # noqa: S608
     " AND seq NOT IN (SELECT undoes FROM event WHERE undoes IS NOT NULL)"
@@ -28,7 +29,7 @@ Outcome = tuple[Event, bool] | Rejected
 
 
 class DatabaseError(Exception):
-    """The database cannot be opened. The message is one line that names it and says how to fix it."""
+    """The database cannot be opened. The message is one line with its name and a fix."""
 
 
 class Damaged(DatabaseError):
@@ -36,14 +37,14 @@ class Damaged(DatabaseError):
 
 
 class Unavailable(Exception):
-    """The database cannot be written or read now. The message says why and names no path."""
+    """The database cannot be read or written now. The message is the reason, without a path."""
 
 
 class Migration(NamedTuple):
     """A step from one schema version to the next.
 
-    `lowest` is the lowest version of the program that may write the database after it. `statements` must work
-    in SQLite and in PostgreSQL, and only add.
+    `lowest` is the lowest version of the program that may write to the migrated database. `statements` must
+    work in SQLite and PostgreSQL, and must only add to the schema.
     """
 
     version: int
@@ -58,7 +59,7 @@ MIGRATIONS = (
         (
             "CREATE TABLE schema_version (version INTEGER NOT NULL, lowest TEXT NOT NULL)",
             "INSERT INTO schema_version VALUES (1, '1.0.0')",
-            # The kind of an event where 1.1.0 does not know it.
+            # The kind of an event, if 1.1.0 does not support it.
             "ALTER TABLE event ADD COLUMN as_kind TEXT",
         ),
     ),
@@ -67,9 +68,10 @@ NEWEST = MIGRATIONS[-1].version
 
 
 def pending(version: int, lowest: str) -> list[str]:
-    """Return the statements that bring a schema up to date; `lowest` is the stored one.
+    """Return the statements that migrate a schema of `version` to the newest one.
 
-    Raises `DatabaseError` if only newer programs may write the database.
+    `lowest` is the stored lowest version of the program. Raises `DatabaseError` if only newer programs may
+    write to the database.
     """
     if version > NEWEST and _parts(lowest) > _parts(PROGRAM):
         raise DatabaseError(f"was written by a newer version; install {lowest} or newer")
@@ -86,42 +88,48 @@ def _parts(version: str) -> tuple[int, ...]:
 
 
 def row(event: Event) -> tuple[Any, ...]:
-    """Return the values of `COLUMNS`: what an older program does not know is in a column of its own."""
+    """Return the values of `COLUMNS`; `as_kind` has a kind that 1.1.0 does not support."""
     if event.kind in OLD_KINDS:
         return (*event, None)
     return (*event._replace(kind=SUBSTITUTE_KIND), event.kind)
 
 
 class Tally(NamedTuple):
-    """The last press and the number of deals, undone ones and presses that open a round left out."""
+    """The last press and the number of deals, not counting those undone."""
 
-    #: Unix seconds of the last press, and its source; None: there was none.
+    #: Time of the last press in Unix seconds, and its source; None if there was none.
     pressed_at: float | None
     source: str | None
-    #: Deals in each of the periods that were asked for.
+    #: Deals in each of the requested periods.
     deals: list[int]
 
 
 class Database(abc.ABC):
-    """A database of the count. Its methods may be called from any greenlet and may raise `Unavailable`."""
+    """A database of the count.
+
+    Methods can be called from any greenlet and can raise `Unavailable`.
+    """
 
     @abc.abstractmethod
     def record(self, changes: Sequence[Change]) -> list[Outcome]:
         """Record changes in order, in one transaction that is on disk when this returns.
 
-        Returns for each change its event and whether an earlier request with the same key had recorded it,
-        or its rejection.
+        Returns for each change its event and whether an earlier request with the same key recorded it, or
+        its rejection.
         """
 
     @abc.abstractmethod
     def record_and_read(
         self, changes: Sequence[Change], after: int, limit: int
     ) -> tuple[list[Outcome], list[Event] | None]:
-        """Record changes, then read the events after seq `after`; None: they must be read separately."""
+        """Record changes and return up to `limit` events after seq `after`.
+
+        The events are None if they must be read separately.
+        """
 
     @abc.abstractmethod
     def now(self) -> float:
-        """Return Unix seconds by the clock that stamps the events. Does not block."""
+        """Return the time in Unix seconds, from the clock that timestamps events. Does not block."""
 
     @abc.abstractmethod
     def newest(self) -> Event:
@@ -129,14 +137,15 @@ class Database(abc.ABC):
 
     @abc.abstractmethod
     def rows(self, lane: str, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        """Return the rows that `sql` (with `:name` for each value) selects.
+        """Return the rows selected by `sql`, which has `:name` for each value.
 
-        `lane` is `read`, `public` (for anybody) or `news` (for the announcer): no lane delays another.
+        `lane` is `read`, `public` (requests without a login) or `news` (the announcer). Lanes do not delay
+        each other.
         """
 
     @abc.abstractmethod
     def change(self, *statements: tuple[str, dict[str, Any]]) -> None:
-        """Execute SQL statements, each with its values, in one transaction."""
+        """Execute SQL statements with their values in one transaction."""
 
     @abc.abstractmethod
     def load(self, goal: int, at: float, rows: Iterable[tuple[Any, ...]], secrets: dict[str, str]) -> int:
@@ -144,9 +153,9 @@ class Database(abc.ABC):
 
         Args:
             goal: The goal of the initial state.
-            at: When that was created, in Unix seconds.
+            at: Time of the initial state, in Unix seconds.
             rows: The events, as values of `COLUMNS`.
-            secrets: Values of the key-value store.
+            secrets: Contents of the key-value store.
 
         Raises:
             DatabaseError: The database is not empty.
@@ -154,35 +163,35 @@ class Database(abc.ABC):
 
     @abc.abstractmethod
     def probe(self) -> None:
-        """Write something, to find out whether changes can be recorded."""
+        """Write a test value to check that changes can be recorded."""
 
     @abc.abstractmethod
     def is_suspect(self) -> bool:
-        """Return whether something suggests that it cannot be written."""
+        """Return whether there is a sign that the database is not writable."""
 
     @abc.abstractmethod
     def sole(self, purpose: int) -> bool:
-        """Return whether this server alone, of all on the database, may do what `purpose` stands for."""
+        """Try to take the lock for `purpose`; return whether this server is the one that holds it."""
 
     @abc.abstractmethod
     def listen(self, wake: Callable[[], None]) -> None:
-        """Call `wake` whenever another server may have recorded something. Blocks."""
+        """Call `wake` whenever another server may have recorded an event. Blocks."""
 
     @abc.abstractmethod
     def close(self) -> None:
         """Close the database."""
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        """Return the rows that `sql` (with `:name` for each value) selects."""
+        """Return the rows selected by `sql`, which has `:name` for each value."""
         return self.rows("read", sql, **values)
 
     def events_after(self, seq: int, limit: int, lane: str = "read") -> list[Event]:
-        """Return at most `limit` events above `seq`, oldest first."""
+        """Return up to `limit` events after `seq`, oldest first."""
         where = "WHERE seq > :seq ORDER BY seq LIMIT :limit"
         return self._events(lane, where, seq=min(seq, 2**62), limit=limit)
 
     def news(self, seq: int, limit: int) -> list[Event]:
-        """Return at most `limit` events from `seq` on, oldest first, for the announcer."""
+        """Return up to `limit` events from `seq`, oldest first, for the announcer."""
         return self._events("news", "WHERE seq >= :seq ORDER BY seq LIMIT :limit", seq=seq, limit=limit)
 
     def latest(self, limit: int) -> list[Event]:
@@ -190,9 +199,9 @@ class Database(abc.ABC):
         return self._events("read", "ORDER BY seq DESC LIMIT :limit", limit=limit)
 
     def tally(self, periods: Sequence[tuple[float, float]]) -> Tally:
-        """Return the last press, and the deals in each period, from its start until before its end.
+        """Return the last press and the number of deals in each period.
 
-        Both are Unix seconds.
+        A period is a (start, end) pair in Unix seconds, excluding the end.
         """
         last = self.query(f"SELECT at, source {_PRESSES} ORDER BY seq DESC LIMIT 1")
         at, source = last[0] if last else (None, None)
@@ -204,7 +213,7 @@ class Database(abc.ABC):
         return Tally(at, source, list(self.query(f"SELECT {', '.join(counts)} {_DEALS}", **values)[0]))
 
     def deals(self, start: float, end: float) -> list[float]:
-        """Return when each deal between two times was, in Unix seconds, oldest first."""
+        """Return the times of the deals from `start` until before `end`, in Unix seconds, oldest first."""
         rows = self.rows("public", f"SELECT at {_DEALS} ORDER BY seq", start=start, end=end)
         return [at for (at,) in rows]
 
@@ -222,12 +231,12 @@ class KeyValue:
         self._database = database
 
     def get(self, name: str) -> str | None:
-        """Return the value, None if there is none."""
+        """Return the value, or None if there is none."""
         rows = self._database.query("SELECT value FROM secret WHERE name = :name", name=name)
         return rows[0][0] if rows else None
 
     def set(self, name: str, value: str, *also: tuple[str, dict[str, Any]]) -> None:
-        """Store a value; execute further statements in the same transaction."""
+        """Store a value, and execute further statements in the same transaction."""
         self._database.change((self._SET, {"name": name, "value": value}), *also)
 
     def set_all(self, values: Mapping[str, str]) -> None:
@@ -237,6 +246,6 @@ class KeyValue:
         )
 
     def set_first(self, name: str, value: str) -> str:
-        """Store a value unless another server has done so first; return the stored one."""
+        """Store a value unless one is already stored; return the stored value."""
         self._database.change((self._SET_FIRST, {"name": name, "value": value}))
         return self.get(name) or value

@@ -1,4 +1,4 @@
-"""Changes on their way to disk, and what waits for them."""
+"""Queued changes and the greenlets waiting for them."""
 
 import time
 from typing import Any, NamedTuple
@@ -7,19 +7,22 @@ import gevent
 
 from .rules import Change, Event
 
-#: Seconds after which a change that waits is rejected, at the next check.
+#: Seconds after which a queued change is rejected, at the next check.
 RESULT_TIMEOUT = 8.0
 
 
 class Result(NamedTuple):
-    """The event of a change, and whether an earlier request with the same key had recorded it."""
+    """The event of a change, and whether an earlier request with the same key recorded it."""
 
     event: Event
     replayed: bool
 
 
 class Pending:
-    """The outcome that a greenlet waits for. Half as costly as gevent's AsyncResult with a timeout."""
+    """An outcome that a greenlet waits for.
+
+    Half the cost of gevent's `AsyncResult` with a timeout.
+    """
 
     __slots__ = ("_greenlet", "_outcome", "deadline")
 
@@ -29,14 +32,14 @@ class Pending:
         self.deadline = time.monotonic() + RESULT_TIMEOUT
 
     def set(self, outcome: Result | Exception) -> None:
-        """Set the outcome, once; later calls change nothing."""
+        """Set the outcome. Later calls have no effect."""
         if self._outcome is None:
             self._outcome = outcome
             if self._greenlet is not None:
                 gevent.get_hub().loop.run_callback(self._greenlet.switch)
 
     def wait(self) -> Result:
-        """Return the result, or raise the exception that was set."""
+        """Wait for the outcome; return the result or raise the exception."""
         self._greenlet = gevent.getcurrent()
         while self._outcome is None:
             gevent.get_hub().switch()
@@ -47,7 +50,7 @@ class Pending:
 
 
 class Item(NamedTuple):
-    """A queued change. `pending` is None for presses of the pin, which are retried until they succeed."""
+    """A queued change. `pending` is None for hardware presses, which are retried until they succeed."""
 
     change: Change
     pending: Pending | None

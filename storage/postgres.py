@@ -1,4 +1,4 @@
-"""The count in PostgreSQL, shared by any number of servers."""
+"""PostgreSQL database, shared by any number of servers."""
 
 import logging
 import re
@@ -14,7 +14,7 @@ from .rules import Change, Event, follow_all, origin
 
 __all__ = ["PostgresDatabase", "check_url"]
 
-#: Seconds that the creation or migration of the tables, and an import may take.
+#: Timeouts in seconds for creating or migrating the tables, and for an import.
 PREPARE_TIMEOUT, LOAD_TIMEOUT = 10.0, 60.0
 
 _INSERT = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES"
@@ -22,12 +22,14 @@ _ROW = f"({', '.join(['%s'] * len(COLUMNS))})"
 
 
 class PostgresDatabase(Database):
-    """A PostgreSQL database. One connection writes, others read; each is reopened after it was lost.
+    """A PostgreSQL database.
+
+    One connection writes, the others read. Lost connections are reopened.
 
     Args:
         url: `postgresql://user:password@host/name`, as libpq reads it. With several hosts, all connections
-            use the one that takes writes.
-        goal: Goal of a new database, whose tables are created; None: they must exist.
+            use the one that accepts writes.
+        goal: Goal of a new database, whose tables are created. With None they must exist.
 
     Raises:
         DatabaseError: It cannot be used.
@@ -36,7 +38,7 @@ class PostgresDatabase(Database):
     def __init__(self, url: str, goal: int | None) -> None:
         self._connections = Connections(url, ("write", "read", "news", "public", "sole"))
         self._run = self._connections.run
-        logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns at each attempt of an outage
+        logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns at every attempt during an outage
         try:
             self._run("write", lambda db: prepare(db, goal), PREPARE_TIMEOUT)
             at, goal = self._run("read", lambda db: one(db, "SELECT at, goal FROM origin"))
@@ -46,13 +48,13 @@ class PostgresDatabase(Database):
         self._origin = origin(goal, at)
 
     def record(self, changes: Sequence[Change]) -> list[Outcome]:
-        """Record changes, and notify all servers that listen."""
+        """Record changes and notify all listening servers."""
         return self._run("write", lambda db: self._record(db, changes), WRITE_TIMEOUT)
 
     def record_and_read(
         self, changes: Sequence[Change], after: int, limit: int
     ) -> tuple[list[Outcome], list[Event] | None]:
-        """Record changes; None: other servers' events may come between, so the announcer reads."""
+        """Record changes. The announcer reads the events, since other servers' may precede them."""
         return self.record(changes), None
 
     def now(self) -> float:
@@ -94,9 +96,9 @@ class PostgresDatabase(Database):
         self._run("write", lambda db: db.execute("SELECT version FROM turn FOR UPDATE"), WRITE_TIMEOUT)
 
     def is_suspect(self) -> bool:
-        """Return whether the server takes no writes: a standby, or one that was made read-only.
+        """Return whether the server is read-only, such as a standby.
 
-        All connections are reopened then.
+        In that case all connections are reopened.
         """
         read_only = self._run("news", lambda db: one(db, "SHOW transaction_read_only")[0] == "on")
         if read_only:
@@ -104,7 +106,7 @@ class PostgresDatabase(Database):
         return bool(read_only)
 
     def sole(self, purpose: int) -> bool:
-        """Return whether this server alone may do what `purpose` stands for, until it is cut off."""
+        """Try to take the lock for `purpose`, which is released when the connection is lost."""
         lock = "SELECT pg_try_advisory_lock(%s)"
         return bool(self._run("sole", lambda db: one(db, lock, (purpose,)))[0])
 
@@ -115,7 +117,7 @@ class PostgresDatabase(Database):
         self._connections.close()
 
     def _record(self, db: Connection, changes: Sequence[Change]) -> list[Outcome]:
-        db.execute("SELECT version FROM turn FOR UPDATE")  # from here on no other server changes anything
+        db.execute("SELECT version FROM turn FOR UPDATE")  # blocks changes by other servers
         last, at = self._newest(db), one(db, f"SELECT {NOW}")[0]
         self._connections.set_clock(at)
         keys = [change.key for change in changes if change.key]
@@ -130,7 +132,7 @@ class PostgresDatabase(Database):
             changes, last, known.get, lambda seq: made.get(seq) or self._event_at(db, seq), at, keep
         )
         if made:
-            # One statement, no pipeline: of that, half could be on its way when the plug is pulled.
+            # One statement, not a pipeline, which a power cut could interrupt halfway.
             values = [value for event in made.values() for value in row(event)]
             db.execute(f"{_INSERT} {', '.join([_ROW] * len(made))}", values)
             db.execute(f"NOTIFY {CHANNEL}")

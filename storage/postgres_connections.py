@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, each reopened after it was lost."""
+"""PostgreSQL connections, which are reopened when lost."""
 
 import contextlib
 import re
@@ -16,11 +16,11 @@ from .threads import Backoff
 T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-#: Timeouts in seconds of a connect, a query, a transaction.
+#: Timeouts in seconds for connecting, a query and a transaction.
 CONNECT_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT = 3, 1.5, 4.0
-#: The session's settings: limits of the database server, so that one of our servers that vanishes within a
-#: transaction does not block the others, and commits that are on disk whatever the cluster's default is. Set
-#: by statements: a pooler accepts no options, and the URL may have its own.
+#: Session settings. The timeouts prevent a server that vanishes within a transaction from blocking the
+#: others. synchronous_commit overrides the cluster's default. They are set with SQL, since poolers accept no
+#: startup options and the URL can have its own.
 SESSION = {
     "synchronous_commit": "on",
     "timezone": "UTC",
@@ -32,7 +32,7 @@ SESSION = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
 }
-#: Seconds until a lost listener reconnects, doubled each time up to the second.
+#: Seconds before a lost listener reconnects, and the maximum to which the delay doubles.
 LISTEN_DELAY, MAX_LISTEN_DELAY = 0.25, 4.0
 CHANNEL = "the_button"
 
@@ -41,23 +41,23 @@ NOW = "round(extract(epoch FROM clock_timestamp())::numeric, 3)::float8"
 
 
 class Connections:
-    """One connection for each lane, which is a kind of work: "write", or a kind of reads.
+    """One connection per lane. Lanes separate writes from several kinds of reads.
 
     Args:
         url: `postgresql://user:password@host/name`, as libpq reads it. With several hosts, all connections
-            use the one that takes writes.
+            use the one that accepts writes.
         lanes: Names of the lanes.
     """
 
     def __init__(self, url: str, lanes: Sequence[str]) -> None:
         self._url = url
         self._connections: dict[str, Connection] = {}
-        # When the database server started that the newest connection leads to, and that of each lane's: after
-        # a failover all lanes follow the newest.
+        # Start time of the database server, for the newest connection and for each lane's connection. Lanes
+        # reconnect if theirs differs, as after a failover.
         self._server: Any = None
         self._servers: dict[str, Any] = {}
         self._listener: Connection | None = None
-        self._epoch = 0.0  # the database server's time at which the monotonic clock was 0
+        self._epoch = 0.0  # database server's time when the monotonic clock was 0
         self._locks = {name: BoundedSemaphore(1) for name in lanes}
 
     def now(self) -> float:
@@ -65,19 +65,19 @@ class Connections:
         return time.monotonic() + self._epoch
 
     def set_clock(self, now: float) -> None:
-        """Note the database server's time, in Unix seconds."""
+        """Set the database server's time, in Unix seconds."""
         self._epoch = now - time.monotonic()
 
     def reopen(self) -> None:
-        """Have each lane reopen its connection before its next work."""
+        """Have each lane reopen its connection before its next use."""
         self._server = None
 
     def run(self, name: str, work: Callable[[Connection], T], timeout: float = READ_TIMEOUT) -> T:
-        """Run `work` on the connection of the lane `name`; one that was lost is reopened.
+        """Run `work` on the connection of the lane `name`, reopened if it was lost.
 
-        Writes are one transaction. Reads need none: with BEGIN and COMMIT an announcement would cost each
-        server three round trips instead of one. Nothing is retried once a COMMIT may have left: only the key
-        tells then whether it arrived.
+        Writes run in one transaction. Reads do not: with BEGIN and COMMIT, an announcement would cost each
+        server three round trips instead of one. There is no retry once a COMMIT may have been sent, since
+        only the key shows whether it arrived.
         """
         try:
             with gevent.Timeout(timeout + CONNECT_TIMEOUT), self._locks[name]:
@@ -88,7 +88,7 @@ class Connections:
                     try:
                         return self._work(name, db, work, timeout)
                     except _Lost:
-                        pass  # before anything was committed
+                        pass  # nothing was committed
                 db = self._connections[name] = self._connect(name, autocommit=name != "write")
                 return self._work(name, db, work, timeout)
         except gevent.Timeout:
@@ -96,12 +96,12 @@ class Connections:
         except _Lost as lost:
             raise Unavailable(line(lost.error)) from lost.error
         except psycopg.IntegrityError:
-            raise  # a bug in our SQL, not an I/O error
+            raise  # a bug in the SQL, not an I/O error
         except (psycopg.Error, UnicodeError) as error:
             raise Unavailable(line(error)) from error
 
     def listen(self, wake: Callable[[], None]) -> None:
-        """Call `wake` when any server has recorded something, and after a reconnect. Blocks."""
+        """Call `wake` when any server records an event, and after a reconnect. Blocks."""
         backoff = Backoff(LISTEN_DELAY, MAX_LISTEN_DELAY)
         while True:
             try:
@@ -116,13 +116,13 @@ class Connections:
                 backoff.wait()
 
     def check_pooling(self) -> None:
-        """Raise `DatabaseError` if a pooler gives two open connections the same session in turn."""
+        """Raise `DatabaseError` if a pooler shares one session between two open connections."""
         first, second = (
             self.run(name, lambda db: one(db, "SELECT pg_backend_pid()")[0]) for name in ("read", "news")
         )
         if first == second:
             raise DatabaseError(
-                "PostgreSQL cannot be used: its pooler gives each transaction another session; set"
+                "PostgreSQL cannot be used: its pooler shares sessions between connections; set"
                 " pool_mode to session, or connect without the pooler"
             )
 
@@ -139,16 +139,16 @@ class Connections:
                 autocommit=autocommit,
                 connect_timeout=CONNECT_TIMEOUT,
                 application_name="the-button",
-                # A standby, or a former primary that still runs read-only, would show an old count.
+                # A standby, or a former primary that is now read-only, would show an old count.
                 target_session_attrs=wanted.get("target_session_attrs") or "read-write",
-                tcp_user_timeout=5000,  # ms; a server whose plug was pulled is silent
+                tcp_user_timeout=5000,  # ms; a server that lost power sends nothing
                 keepalives_idle=5,
                 keepalives_interval=2,
                 keepalives_count=3,
             )
             settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SESSION.items())
             now, server, *_ = one(db, f"SELECT {NOW}, pg_postmaster_start_time(), {settings}")
-            db.commit()  # that began a transaction, and a rollback would undo the settings
+            db.commit()  # a rollback of the implicit transaction would undo the settings
             self.set_clock(now)
             if self._listener is not None and server != self._server:
                 self._listener.close()  # it reconnects
@@ -156,7 +156,7 @@ class Connections:
             return db
 
     def _work(self, name: str, db: Connection, work: Callable[[Connection], T], timeout: float) -> T:
-        """Run `work`, in a transaction if the connection has them. Raises `_Lost` if a retry is safe."""
+        """Run `work`, in a transaction unless in autocommit mode. Raises `_Lost` if a retry is safe."""
         worked = False
         try:
             with gevent.Timeout(timeout), contextlib.nullcontext() if db.autocommit else db.transaction():
@@ -173,7 +173,7 @@ class Connections:
 
 
 def check_url(url: str) -> None:
-    """Raise `ValueError`, with what is expected, if libpq could not read a URL."""
+    """Raise `ValueError`, with the expected form, if libpq cannot parse the URL."""
     try:
         wanted = psycopg.conninfo.conninfo_to_dict(url)
     except psycopg.Error:
@@ -189,7 +189,7 @@ def check_url(url: str) -> None:
 
 
 class _Lost(Exception):
-    """The connection broke, or leads to a standby, before a COMMIT was sent."""
+    """The connection was lost before a COMMIT was sent, or leads to a standby."""
 
     def __init__(self, error: psycopg.Error) -> None:
         super().__init__(str(error))
@@ -197,13 +197,13 @@ class _Lost(Exception):
 
 
 def one(db: Connection, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
-    """Return the first row of a query that has one."""
+    """Return the first row of a query, which must exist."""
     found = db.execute(sql, values).fetchone()
     assert found is not None
     return found
 
 
 def line(error: BaseException) -> str:
-    """Return what is wrong, without what libpq adds: addresses, names, and at times a part of the URL."""
+    """Return the error's first line without addresses, names or parts of the URL, which libpq adds."""
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return re.sub(r"""(["'])[^"']*\1""", "\u2026", text.rsplit("failed: ", 1)[-1])

@@ -1,4 +1,4 @@
-"""The tables in PostgreSQL: creation and migration."""
+"""Creation and migration of the PostgreSQL tables."""
 
 import logging
 
@@ -9,12 +9,12 @@ from .postgres_connections import NOW, Connection, line, one
 
 log = logging.getLogger(__name__)
 
-#: Advisory lock that is held while the schema is created or migrated.
+#: Advisory lock for creating or migrating the schema.
 SCHEMA_LOCK = 0x4275746E
 SCHEMA_VERSION = 1
 
-# `seq` is no serial column: that leaves gaps where a transaction is rolled back. `turn` has one row; its lock
-# serializes the changes of all servers.
+# `seq` is not a serial column, since a rollback would leave a gap. `turn` has one row, whose lock serializes
+# the changes of all servers.
 SCHEMA = """
 CREATE TABLE origin (at float8 NOT NULL, goal integer NOT NULL CHECK (goal BETWEEN 1 AND 1000));
 CREATE TABLE turn (version integer NOT NULL);
@@ -41,14 +41,14 @@ CREATE TABLE session (hash text PRIMARY KEY, began float8 NOT NULL);
 
 
 def prepare(db: Connection, goal: int | None) -> None:
-    """Create or migrate the schema, while no other server does.
+    """Create or migrate the schema, while holding a lock against other servers.
 
     Args:
         db: A connection, in a transaction.
-        goal: Goal of a new database; None: it must exist, and only its version is checked.
+        goal: Goal of a new database. With None the tables must exist, and only their version is checked.
 
     Raises:
-        DatabaseError: The database is empty, or of a newer version.
+        DatabaseError: The database is empty, or was written by a newer version.
     """
     db.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
     if not one(db, "SELECT to_regclass('turn') IS NOT NULL")[0]:
@@ -78,11 +78,11 @@ def _migrate(db: Connection, is_new: bool, check_only: bool = False) -> None:
     for statement in statements:
         db.execute(statement)
     if statements and not is_new:
-        log.warning("PostgreSQL migrated from schema %d; older servers can go on", version)
+        log.warning("PostgreSQL migrated from schema %d; older servers can still use it", version)
 
 
 def start_error(error: BaseException) -> str:
-    """Return why the database cannot be used, and how to fix it."""
+    """Return why the database cannot be used, and the fix."""
     if isinstance(error, psycopg.errors.DuplicateTable):
         reason = (
             f"{error.diag.message_primary}, but it belongs to another program; use a database or a schema"

@@ -1,4 +1,4 @@
-"""The rules of the count: what each change does to it. Pure."""
+"""Rules of the count, as pure functions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 class Change(NamedTuple):
     """A requested change of the count.
 
-    `kind` is `press`, `undo`, `reset`, `goal` or `set`. `source` is where the request comes from (`button`,
-    `admin`, `api` …), with `@` and its site if it has one. `key`, if not None, names the request: the same
-    key again gets the result of the first one. `goal` belongs to `goal`, `count` to `set`. `seq`, for
-    `undo`, is the change that is meant (None: the newest one).
+    `kind` is `press`, `undo`, `reset`, `goal` or `set`. `source` is the origin of the request (`button`,
+    `admin`, `api` …), with `@` and the site if it has one. `key`, if not None, is an idempotency key: a
+    repeated request with the same key gets the result of the first. `goal` and `count` are the new values
+    for `goal` and `set`. `seq` is the change to undo, for `undo`; None undoes the newest.
     """
 
     kind: str
@@ -25,9 +25,9 @@ class Event(NamedTuple):
     """A recorded change, with the state after it.
 
     `seq` numbers the events from 1 without gaps. `at` is in Unix seconds, for display only. `below` is the
-    seq of the change under this one on the stack of changes that can be undone (0: none), so that an undo
-    is one lookup. `undoes` is, for an undo, the seq of the change that it undid; `named` the seq in its
-    request. The state before any change is an event, too: seq 0, kind `connect`.
+    seq of the change below this one on the undo stack, or 0, so that an undo takes one lookup. For an undo,
+    `undoes` is the seq of the undone change and `named` the seq in the request. The initial state is an
+    event with seq 0 and kind `connect`.
     """
 
     seq: int
@@ -43,15 +43,15 @@ class Event(NamedTuple):
 
     @property
     def top(self) -> int:
-        """The seq of the newest change that can be undone after this event; 0: none."""
+        """The seq of the newest change that can be undone after this event, or 0."""
         return self.below if self.kind == "undo" else self.seq
 
     def to_go(self) -> str:
-        """Return what is left, in words."""
+        """Return the remaining count in words."""
         return f"{self.count} of {self.goal} to go"
 
     def as_count(self, cause: str | None = None) -> dict[str, Any]:
-        """Return the count as it is sent everywhere; `cause` replaces the event's kind."""
+        """Return the count in the format of every interface; `cause` replaces the event's kind."""
         return {
             "count": self.count,
             "goal": self.goal,
@@ -61,12 +61,12 @@ class Event(NamedTuple):
         }
 
     def as_history(self) -> dict[str, Any]:
-        """Return the event as in `/api/history` and the webhook."""
+        """Return the event in the format of `/api/history` and the webhook."""
         return {name: getattr(self, name) for name in ("seq", "at", "kind", "source", "count", "goal")}
 
 
 class Rejected(Exception):
-    """A change that the rules reject; nothing was recorded. `code` is for programs."""
+    """The rules reject a change, and nothing was recorded. `code` is machine-readable."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -75,17 +75,17 @@ class Rejected(Exception):
 
 
 def origin(goal: int, at: float) -> Event:
-    """Return the state of an empty database that was created at `at` (Unix seconds)."""
+    """Return the initial state of a database created at `at` (Unix seconds)."""
     return Event(0, at, "connect", "", goal, goal)
 
 
 def follow(last: Event, change: Change, at: float, event_at: Callable[[int], Event]) -> Event:
-    """Return the event that `change` adds after `last`.
+    """Return the event that results from applying `change` after `last`.
 
     Args:
         last: The newest event.
         change: The change.
-        at: When it is recorded, in Unix seconds.
+        at: Time of the event, in Unix seconds.
         event_at: Returns the event with a seq.
 
     Raises:
@@ -100,7 +100,7 @@ def follow(last: Event, change: Change, at: float, event_at: Callable[[int], Eve
     elif change.kind == "goal":
         if change.goal is None:
             raise ValueError("a goal without a number")
-        pressed = goal - count  # what the ring shows stays
+        pressed = goal - count  # the progress on the ring is kept
         goal = change.goal
         count = max(0, goal - pressed)
     elif change.kind == "set":
@@ -125,7 +125,7 @@ def _check_undo(top: int, named: int | None) -> None:
 
 
 def check_same(change: Change, first: Event) -> None:
-    """Raise `Rejected` if `change` is another request than `first`, which was recorded with the same key."""
+    """Raise `Rejected` if `change` differs from the request recorded as `first` with the same key."""
     same_goal = change.kind != "goal" or change.goal == first.goal
     same_count = change.kind != "set" or change.count == first.count
     if change.kind != first.kind or change.seq != first.named or not (same_goal and same_count):
@@ -140,18 +140,19 @@ def follow_all(
     at: float,
     keep: Callable[[Event], object],
 ) -> list[tuple[Event, bool] | Rejected]:
-    """Add `changes` after `last`, in order; each fails alone.
+    """Apply `changes` after `last`, in order. A rejected one does not affect the others.
 
     Args:
         changes: The changes.
         last: The newest event.
-        find: Returns the event with a key, None if there is none.
+        find: Returns the event with a key, or None.
         event_at: Returns the event with a seq.
-        at: When they are recorded, in Unix seconds.
-        keep: Called with each new event; `find` and `event_at` must know it from then on.
+        at: Time of the events, in Unix seconds.
+        keep: Called with each new event, which `find` and `event_at` must return from then on.
 
     Returns:
-        For each change its event and whether an earlier request with its key had caused it, or its rejection.
+        For each change its event and whether an earlier request with the same key caused it, or its
+        rejection.
     """
     outcomes: list[tuple[Event, bool] | Rejected] = []
     for change in changes:

@@ -1,4 +1,4 @@
-"""Presses that wait on disk while the database or the server is away: a power cut loses none."""
+"""Presses stored on disk while the database or the server is unavailable."""
 
 import os
 import sqlite3
@@ -13,7 +13,7 @@ from .threads import Worker
 
 T = TypeVar("T")
 
-#: "ButS"; tells a spool from a database (PRAGMA application_id).
+#: "ButS", which identifies a spool (PRAGMA application_id).
 APPLICATION_ID = 0x42757453
 
 _SCHEMA = """
@@ -23,16 +23,16 @@ CREATE TABLE press (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, source
 
 
 class Spool:
-    """A file for the presses of one server, which belongs to one database; created if missing, mode 0600.
+    """A file with presses that one server has yet to record in one database.
 
     `add`, `drop`, `waiting` and `claim` raise `Unavailable`.
 
     Args:
-        path: The file.
-        database: ID of the database; None: `claim` tells later.
+        path: The file, which is created with mode 0600 if missing.
+        database: ID of the database. With None, call `claim` later.
 
     Raises:
-        DatabaseError: The file is no spool, or holds presses for another database, which are never replayed
+        DatabaseError: The file is not a spool, or has presses for another database, which are never replayed
             into this one.
     """
 
@@ -52,10 +52,11 @@ class Spool:
             )
 
     def claim(self, database: str, url: str | None = None) -> bool:
-        """Note that the spool belongs to the database with that ID; false: presses wait for another one.
+        """Assign the spool to the database with this ID.
 
-        `url` is where a remote button finds the database. Version 1.1.0 knows such a spool by that alone, so
-        that it stays the owner there, and a spool of 1.1.0 is recognized by it.
+        Returns False if it has presses for another database. `url` is the address of a remote button's
+        server. Version 1.1.0 identifies the owner by that alone, so it is stored as well, and a spool from
+        1.1.0 is recognized by it.
         """
         owner = database if url is None else url
 
@@ -65,7 +66,7 @@ class Spool:
                 for table in ("claim", "owner")
             )
             if (claims, owners) == ([database], [owner]):
-                return True  # without a write, which a full disk could not take
+                return True  # no write, which would fail on a full disk
             known = [*claims, *owners]
             is_other = bool(known) and known[0].rstrip("/") not in (database, owner.rstrip("/"))
             if is_other and db.execute("SELECT 1 FROM press").fetchone():
@@ -78,12 +79,12 @@ class Spool:
         return self._run(lambda db: in_transaction(db, work))
 
     def waiting(self) -> list[Change]:
-        """Return the presses in it, oldest first."""
+        """Return the stored presses, oldest first."""
         rows = self._run(lambda db: db.execute("SELECT source, key FROM press ORDER BY number").fetchall())
         return [Change("press", source, key=key) for source, key in rows]
 
     def add(self, presses: Sequence[Change]) -> None:
-        """Store presses: they are on disk when this returns."""
+        """Store presses, which are on disk when this returns."""
         rows = [(press.key, press.source) for press in presses]
         self._change("INSERT OR IGNORE INTO press (key, source) VALUES (?, ?)", rows)
 

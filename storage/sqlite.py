@@ -1,4 +1,4 @@
-"""The count in an SQLite file, the database of one server."""
+"""SQLite database, for a single server."""
 
 import contextlib
 import logging
@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 _INSERT = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 _NEWEST = f"{SELECT} ORDER BY seq DESC LIMIT 1"
 _AFTER = f"{SELECT} WHERE seq > ? ORDER BY seq LIMIT ?"
-#: Bytes of free space below which a real write finds out whether there is enough.
+#: Bytes of free space below which a test write checks whether there is enough.
 LITTLE_SPACE = 2**20
-#: Attempts to move the log into the file while others read it, 10 ms apart.
+#: Attempts to checkpoint the log while other connections read it, 10 ms apart.
 CHECKPOINT_ATTEMPTS = 100
 
 
@@ -38,12 +38,12 @@ class LogDeleted(sqlite3.OperationalError):
 class SqliteDatabase(Database):
     """An SQLite database file of one server.
 
-    Native threads write and read (see `_workers`), so that the event loop never waits for a disk: a commit on
-    an SD card takes 30 ms.
+    Native threads read and write (see `_workers`), so that the event loop never waits for the disk. A commit
+    on an SD card takes 30 ms.
 
     Args:
-        path: The file. It is created if it is missing, checked, migrated, and locked.
-        goal: Goal of a new database; None: it must exist, a server may be using it.
+        path: The file, which is created if missing, checked, migrated and locked.
+        goal: Goal of a new database. With None the file must exist, and a server may be using it.
 
     Raises:
         DatabaseError: It cannot be opened.
@@ -59,13 +59,14 @@ class SqliteDatabase(Database):
         self._log_path = path.with_name(path.name + "-wal")
         self._inode = path.stat().st_ino
         self._log_inode: int | None = None  # None: no connection is open
-        # `public` reads for anybody who asks, `check` may hang with the disk: neither delays the others.
+        # `public` serves requests without a login, and `check` can hang with the disk. Neither delays the
+        # others.
         self._workers = {name: Worker() for name in ("write", "read", "news", "public", "check")}
         self._connections: dict[str, sqlite3.Connection] = {}
         self._reopening = RLock()
         self._closed = False
         try:
-            for name in ("write", "news", "public"):  # now, before descriptors become scarce
+            for name in ("write", "news", "public"):  # opened now, before file descriptors can run out
                 self._run(name, lambda db: db.execute("SELECT 1 FROM origin").fetchall())
             self._origin = self._run("read", self._read_origin)
         except Unavailable as error:
@@ -119,9 +120,10 @@ class SqliteDatabase(Database):
         self.change(("UPDATE probe SET at = :now", {"now": time.time()}))
 
     def is_suspect(self) -> bool:
-        """Return whether the file may not be writable: little space, read-only, moved, without its log.
+        """Return whether the file may not be writable.
 
-        Costs no write: on an SD card one every second would be half of its wear.
+        That is, the disk is full or read-only, or the file or its log was moved. The check does not write,
+        which once a second would cause half of an SD card's wear.
         """
         return self._workers["check"].run(self._is_suspect)
 
@@ -129,7 +131,7 @@ class SqliteDatabase(Database):
         return True
 
     def listen(self, wake: Callable[[], None]) -> None:
-        """Return at once: no other server writes to the file."""
+        """Return immediately, since no other server writes to the file."""
 
     def close(self) -> None:
         """Close the file and release its locks."""
@@ -146,7 +148,7 @@ class SqliteDatabase(Database):
         self._log_inode = None
 
     def _run(self, name: str, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in the worker `name`, on its connection."""
+        """Run `work` in the worker `name` on its connection."""
 
         def run() -> T:
             self._check_files()
@@ -155,7 +157,7 @@ class SqliteDatabase(Database):
                 db = self._connections[name] = self._connect()
             return work(db)
 
-        if self._closed:  # a new connection would leave its log behind
+        if self._closed:  # a new connection would leave a log file behind
             raise Unavailable("the database is closed")
         try:
             if self._reopening.locked():
@@ -168,14 +170,14 @@ class SqliteDatabase(Database):
                 return self._workers[name].run(run)
         except sqlite3.DatabaseError as error:
             if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
-                raise  # a bug in our SQL, not an I/O error
-            if "readonly" in str(error):  # SQLite keeps such a connection read-only for good
+                raise  # a bug in the SQL, not an I/O error
+            if "readonly" in str(error):  # the connection would stay read-only
                 self._drop(name)
             raise Unavailable(str(error)) from error
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite_files.connect(self.path)
-        db.execute("SELECT 1 FROM origin").fetchall()  # opens the log
+        db.execute("SELECT 1 FROM origin").fetchall()  # opens the log file
         if self._log_inode is None:
             with contextlib.suppress(OSError):
                 self._log_inode = self._log_path.stat().st_ino
@@ -187,7 +189,7 @@ class SqliteDatabase(Database):
             self._workers[name].run(connection.close)
 
     def _check_files(self) -> None:
-        """Raise if the file or its log was moved, deleted or replaced: changes would be lost."""
+        """Raise an error if the file or its log was moved, deleted or replaced."""
         try:
             inode = self.path.stat().st_ino
         except OSError as error:
@@ -204,18 +206,19 @@ class SqliteDatabase(Database):
             return False
 
     def _reopen(self) -> None:
-        """Save what is in a deleted log, which open connections still reach, and reopen the file.
+        """Checkpoint a deleted log, which open connections can still read, and reopen the file.
 
-        No connection may be opened while an old one is: the two would share an index of different logs.
+        All connections must be closed before one is opened: otherwise they would share an index of different
+        logs.
         """
         with self._reopening:
             if self._log_inode is None or self._has_log():
-                return  # another greenlet has done it
+                return  # done by another greenlet
             writer = self._connections.get("write")
             if writer is not None:
                 checkpoint = partial(writer.execute, "PRAGMA wal_checkpoint(TRUNCATE)")
                 for _ in range(CHECKPOINT_ATTEMPTS):
-                    if not self._workers["write"].run(checkpoint).fetchone()[0]:  # it was not busy
+                    if not self._workers["write"].run(checkpoint).fetchone()[0]:  # not busy
                         break
                     gevent.sleep(0.01)
             self._close_connections()

@@ -1,4 +1,4 @@
-"""Back up and restore the SQLite file."""
+"""Backup and restore of the SQLite file."""
 
 import os
 import sqlite3
@@ -9,9 +9,10 @@ from .sqlite_files import check, checkpoint_and_close, connect, lock, remove, re
 
 
 def backup(path: Path, to: Path) -> None:
-    """Copy the database at `path`, as of one moment, to the new file `to`, also while in use.
+    """Copy a consistent snapshot of the database at `path` to the new file `to`.
 
-    Raises `DatabaseError`, also if `to` exists. The copy is checked: damage would have been copied.
+    The database can be in use. The copy is checked, since any damage is copied, too. Raises `DatabaseError`,
+    also if `to` exists.
     """
     path = resolve(path)
     try:
@@ -24,7 +25,7 @@ def backup(path: Path, to: Path) -> None:
     except FileExistsError:
         raise DatabaseError(f"{to}: exists; name another file") from None
     except OSError as error:
-        raise DatabaseError(f"{to}: cannot be made: {error.strerror}") from error
+        raise DatabaseError(f"{to}: cannot be created: {error.strerror}") from error
     try:
         _copy(path, to)
         check(to)
@@ -35,16 +36,17 @@ def backup(path: Path, to: Path) -> None:
 
 
 def restore(copy: Path, path: Path) -> Path | None:
-    """Put the backup `copy` in place of the database at `path`, while no server runs; end all sessions.
+    """Replace the database at `path` with the backup `copy`, and end all sessions.
 
-    Once the copy is complete beside it, the restore is decided: if it is interrupted, the next start
-    completes it.
+    No server may be running. Once the backup has been copied next to the database, the restore is final: if
+    it is interrupted, the next start completes it.
 
     Returns:
-        The path of the previous database, which is kept; None: there was none.
+        The path of the previous database, which is kept, or None if there was none.
 
     Raises:
-        DatabaseError: Nothing was changed.
+        DatabaseError: The restore failed. Nothing was changed, unless the message announces another attempt
+            at the next start.
     """
     if not copy.exists():
         raise DatabaseError(f"{copy}: no such file")
@@ -72,10 +74,10 @@ def restore(copy: Path, path: Path) -> Path | None:
 
 
 def complete_restore(path: Path) -> Path | None:
-    """Complete a restore that was decided; return the path of the previous database, None if there is none.
+    """Complete an interrupted restore, if any; return the path of the previous database.
 
-    May be interrupted and repeated at any point. The previous log must not stay: SQLite would replay it into
-    the file that takes the old one's place.
+    Can be interrupted and repeated at any point. The previous log is moved as well: SQLite would replay it
+    into the restored file. Returns None if there was nothing to restore or replace.
     """
     ready = _restoring(path)
     if not ready.exists():
@@ -99,9 +101,9 @@ def complete_restore(path: Path) -> Path | None:
 
 
 def check_not_restoring(path: Path) -> None:
-    """Raise `DatabaseError` if the database at `path` is about to be replaced."""
+    """Raise `DatabaseError` if a restore of the database at `path` is incomplete."""
     if _restoring(path).exists():
-        raise DatabaseError(f"{path}: a restore is not complete; start the server once")
+        raise DatabaseError(f"{path}: a restore is incomplete; start the server once")
 
 
 def _restoring(path: Path) -> Path:
@@ -112,7 +114,7 @@ def _copy(path: Path, to: Path) -> None:
     source, target = connect(path), connect(to)
     try:
         source.backup(target)
-        target.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+        target.execute("PRAGMA journal_mode = DELETE")  # a single file without a log
     finally:
         target.close()
         source.close()

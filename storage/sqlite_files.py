@@ -1,4 +1,4 @@
-"""Create, check and lock the SQLite file."""
+"""Creation, checks and locks of the SQLite file."""
 
 import fcntl
 import logging
@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 #: "Butn", which identifies the files of this program (PRAGMA application_id).
 APPLICATION_ID = 0x4275746E
-#: Version of the schema below (PRAGMA user_version). What is only added to it (see `MIGRATIONS`) does not
-#: change this number: version 1.1.0 opens no file with a higher one.
+#: Version of the schema below (PRAGMA user_version). Additions (see `MIGRATIONS`) do not change it, since
+#: version 1.1.0 opens no file with a higher number.
 SCHEMA_VERSION = 1
 
-#: Prefix of folders with a copy that is being downloaded, with the name of the database.
+#: Prefix of folders with a backup that is being downloaded, with the database's file name.
 DOWNLOAD_PREFIX = ".{}.download-"
 
 SCHEMA = """
@@ -54,8 +54,8 @@ INSERT INTO probe VALUES (0.0);
 def connect(path: Path, wait: float = 1.0) -> sqlite3.Connection:
     """Return a connection whose commits are on disk when they return.
 
-    With `synchronous=NORMAL` a power cut loses committed rows in WAL mode; only FULL syncs the log at each
-    commit. `wait` is how long to wait for another process's lock, in seconds.
+    In WAL mode a power cut loses committed rows with `synchronous=NORMAL`. Only FULL syncs the log at each
+    commit. `wait` is the timeout for another process's lock, in seconds.
     """
     db = sqlite3.connect(path.absolute(), timeout=wait, isolation_level=None, check_same_thread=False)
     try:
@@ -67,7 +67,7 @@ def connect(path: Path, wait: float = 1.0) -> sqlite3.Connection:
 
 
 def in_transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    """Run `work` in one transaction: all of it is on disk when this returns, or none."""
+    """Run `work` in a transaction, which is on disk when this returns."""
     db.execute("BEGIN IMMEDIATE")
     try:
         done = work(db)
@@ -80,7 +80,7 @@ def in_transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], 
 
 
 def sync(path: Path) -> None:
-    """Sync `path` to the disk: the bytes of a file, or the names in a folder."""
+    """Sync `path` to disk, which is a file or a folder's list of names."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -89,9 +89,9 @@ def sync(path: Path) -> None:
 
 
 def resolve(path: Path) -> Path:
-    """Return the file that `path` leads to, through symbolic links.
+    """Return the file that `path` refers to, following symbolic links.
 
-    Raises `DatabaseError` for a link to nothing: a new count must not take the place of a missing one.
+    Raises `DatabaseError` for a broken link, so that a missing database is not replaced by a new one.
     """
     try:
         target = path.resolve()
@@ -105,13 +105,12 @@ def resolve(path: Path) -> Path:
 
 
 def lock(path: Path) -> list[int]:
-    """Keep every other server off the database at `path`, by whatever name it is opened.
+    """Lock the database at `path` against other servers, even under another name.
 
-    Both the file itself and `.lock` beside it, which version 1.1.0 uses, are locked. The locks end with the
-    process.
+    Locks both the file and `.lock` next to it, which version 1.1.0 uses. The locks end with the process.
 
     Returns:
-        The descriptors of the locks.
+        The locked file descriptors.
 
     Raises:
         DatabaseError: Another process holds a lock, or a file cannot be opened.
@@ -141,16 +140,16 @@ def lock_file(file: Path, path: Path, flags: int = 0) -> int:
 
 
 def unlock(held: list[int]) -> None:
-    """Release locks. No SQLite connection of this process may be open: it would lose its own locks."""
+    """Release locks. Close SQLite connections of this process first, as they would lose theirs."""
     while held:
         os.close(held.pop())
 
 
 def create(path: Path, goal: int) -> None:
-    """Create a database at `path`, complete or not at all, and on disk when this returns.
+    """Create a database at `path` atomically. It is on disk when this returns.
 
-    It is built under another name and renamed: a power cut in a file that SQLite has just begun would leave
-    an empty one, which opens as a new database without any error.
+    It is created under another name and renamed. Otherwise a power cut during creation could leave an empty
+    file, which SQLite opens as a new database without any error.
     """
     beside = path.with_name(path.name + ".new")
     remove(beside)
@@ -171,11 +170,11 @@ def create(path: Path, goal: int) -> None:
 
 
 def check(path: Path) -> None:
-    """Raise `DatabaseError` unless `path` is an intact database of this program that can be read.
+    """Raise `DatabaseError` unless `path` is an intact, readable database of this program.
 
-    An empty file counts as damage: SQLite would take it for a new database. The file is opened by SQLite
-    alone: when a process closes another descriptor of it, POSIX drops the locks of its SQLite connections,
-    and the next process that closes the database removes the log beneath the server, with every press in it
+    An empty file counts as damaged, since SQLite would treat it as a new database. Only SQLite opens the
+    file: closing any other descriptor of it releases the POSIX locks of this process's SQLite connections,
+    and the next process that closes the database then deletes the log in use, with every press in it
     (sqlite.org, "How To Corrupt", 2.2).
     """
     fix = "restore a backup with app.py restore, or move the file away to start a new count"
@@ -202,7 +201,7 @@ def check(path: Path) -> None:
     except sqlite3.OperationalError as error:
         raise DatabaseError(f"{path}: cannot be opened: {error}") from error
     except sqlite3.DatabaseError as error:
-        what = "is no SQLite database" if "not a database" in str(error) else f"is damaged ({error})"
+        what = "is not an SQLite database" if "not a database" in str(error) else f"is damaged ({error})"
         raise Damaged(f"{path}: {what}; {fix}") from error
     except OSError as error:
         raise DatabaseError(f"{path}: cannot be opened: {error.strerror}") from error
@@ -211,7 +210,7 @@ def check(path: Path) -> None:
 
 
 def schema_version(db: sqlite3.Connection) -> tuple[int, str]:
-    """Return the version of a database's schema, and the lowest version of the program that may write it."""
+    """Return the schema version, and the lowest version of the program that may write to the database."""
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone():
         return 1, ""
     version, lowest = db.execute("SELECT version, lowest FROM schema_version").fetchone()
@@ -219,13 +218,13 @@ def schema_version(db: sqlite3.Connection) -> tuple[int, str]:
 
 
 def checkpoint_and_close(db: sqlite3.Connection, path: Path) -> None:
-    """Move the whole log into the file, close it and sync it."""
+    """Checkpoint the log, close the database and sync it."""
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     sync(path)
 
 
 def remove(path: Path) -> None:
-    """Delete a database file and the files of SQLite beside it."""
+    """Delete a database file with its log and index files."""
     for end in ("", "-wal", "-shm", "-journal"):
         path.with_name(path.name + end).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Open the SQLite file, which creates or migrates it first."""
+"""Creation and migration of the SQLite file when it is opened."""
 
 import logging
 import os
@@ -27,23 +27,23 @@ log = logging.getLogger(__name__)
 
 
 def open_or_create(path: Path, goal: int) -> list[int]:
-    """Lock the database at `path`, check and migrate it, or create it; return the locks.
+    """Lock the database at `path`, check and migrate or create it; return the locks.
 
     Raises `DatabaseError`.
     """
     held = lock(path)
     try:
         for folder in path.parent.glob(DOWNLOAD_PREFIX.format(path.name) + "*"):
-            shutil.rmtree(folder, ignore_errors=True)  # of a server that was killed
+            shutil.rmtree(folder, ignore_errors=True)  # left by a server that was killed
         complete_restore(path)
         if path.exists():
             check(path)
             migrate(path)
         elif path.with_name(path.name + "-wal").exists():
-            raise DatabaseError(f"{path}: is missing while its log {path.name}-wal is there; restore both")
+            raise DatabaseError(f"{path}: is missing, but its log {path.name}-wal exists; restore both")
         else:
             create(path, goal)
-        if not os.path.samestat(os.fstat(held[-1]), path.stat()):  # it was created or replaced
+        if not os.path.samestat(os.fstat(held[-1]), path.stat()):  # created or replaced
             held.append(lock_file(path, path))
     except OSError as error:
         unlock(held)
@@ -55,7 +55,7 @@ def open_or_create(path: Path, goal: int) -> list[int]:
 
 
 def migrate(path: Path) -> None:
-    """Bring the schema of the database at `path` up to date, in one transaction, after a copy beside it.
+    """Migrate the database at `path` in one transaction, after copying it.
 
     Raises `DatabaseError`.
     """
@@ -66,7 +66,7 @@ def migrate(path: Path) -> None:
         if not statements:
             return
         copy = path.with_name(f"{path.name}.before-{PROGRAM}")
-        if copy.exists():  # of a database that was restored since
+        if copy.exists():  # from a database that has since been replaced by a restore
             copy = path.with_name(f"{copy.name}-{int(time.time())}")
         new = path.with_name(f"{path.name}.copy.new")
         remove(new)
@@ -79,7 +79,7 @@ def migrate(path: Path) -> None:
                 db.execute(statement)
 
         in_transaction(db, work)
-        log.warning("Database migrated to schema %d; the copy before is %s", schema_version(db)[0], copy)
+        log.warning("Database migrated to schema %d; the previous version is %s", schema_version(db)[0], copy)
     except sqlite3.Error as error:
         raise DatabaseError(f"{path}: cannot be migrated: {error}") from error
     finally:

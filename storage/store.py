@@ -1,4 +1,4 @@
-"""The one writer of changes, which are committed and then broadcast."""
+"""Recording of changes, which are committed and then announced."""
 
 import logging
 import secrets
@@ -19,34 +19,34 @@ from .trouble import Trouble
 
 log = logging.getLogger(__name__)
 
-#: Presses of the pin that wait while the database cannot take them.
+#: Maximum number of hardware presses queued while the database is unavailable.
 MAX_WAITING = 1000
-#: Seconds between attempts while the database cannot be written.
+#: Seconds between attempts while the database is not writable.
 RETRY_INTERVAL = 0.5
-#: Seconds between checks whether the database can be written and read, without presses.
+#: Seconds between checks whether the database is readable and writable.
 CHECK_INTERVAL = 1.0
-#: Seconds between checks whether presses wait for longer than a commit takes and must be spooled.
+#: Seconds between spool checks. Presses are spooled if a transaction takes longer than this.
 SPOOL_INTERVAL = 0.25
-#: Seconds of writing after which the database counts as stuck.
+#: Seconds after which a transaction counts as stuck.
 STUCK_TIMEOUT = 2.0
-#: Changes in one transaction, so that the first of a flood does not wait for the last.
+#: Maximum number of changes in a transaction, so that in a flood the first does not wait for the last.
 MAX_BATCH = 200
 
 
 class StoreStatus(TypedDict):
-    """The health of the store. With `trouble` None a press can be recorded now."""
+    """Health of the store. If `trouble` is None, presses can be recorded."""
 
     trouble: str | None
     warnings: list[str]
     seq: int
-    #: Presses of the pin that are not on disk yet.
+    #: Number of hardware presses that are not in the database yet.
     waiting: int
-    #: Presses of the pin that were rejected since the start.
+    #: Number of hardware presses rejected since the start.
     refused_presses: int
 
 
 class Store:
-    """Takes changes, has the database record them, and announces each event once it is on disk.
+    """Records changes in the database and announces each event once it is on disk.
 
         store = Store(database)
         store.subscribe(print)
@@ -56,8 +56,8 @@ class Store:
 
     Args:
         database: Where changes are recorded.
-        on_commit: Called with the seconds that each transaction took.
-        spool: Where presses of the pin wait while the database is away; None: in memory only.
+        on_commit: Called with the duration of each transaction, in seconds.
+        spool: Stores hardware presses while the database is unavailable. With None they are only in memory.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Store:
         self.subscribe = self._announcer.subscribe
         self.subscribe_rewind = self._announcer.subscribe_rewind
         self.wake = self._announcer.wake
-        #: Number of changes of each kind and source that this store has recorded.
+        #: Number of recorded changes for each kind and source.
         self.recorded: Counter[tuple[str, str]] = Counter()
         self._spool = spool
         waiting = spool.waiting() if spool is not None else []
@@ -83,11 +83,11 @@ class Store:
         self._queue: deque[Item] = deque(Item(press, None) for press in waiting)
         self._batch: list[Item] = []  # being written
         self._work = gevent_event.Event()
-        self._written = gevent_event.Event()  # the writer has stopped
+        self._written = gevent_event.Event()  # set when the writer has stopped
         self._suspect = False
         self._writing_since: float | None = None
         self._rejected_presses = 0
-        self._last_keys: dict[str, str | None] = {}  # of the last press of each pin
+        self._last_keys: dict[str, str | None] = {}  # key of the last press by source
         self._stopping = self._closed = False
         if waiting:
             log.warning("Recording %d presses from the spool", len(waiting))
@@ -95,23 +95,23 @@ class Store:
 
     @property
     def current(self) -> Event:
-        """The newest event that was announced: what every screen shows."""
+        """The newest announced event, which every screen shows."""
         return self._announcer.current
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
-        """Return what must run, each in a greenlet, for the life of the store."""
+        """Return the functions to run, each in its own greenlet."""
         tasks = (self._write, self._announcer.run, self._check, lambda: self._database.listen(self.wake))
         return (*tasks, self._spool_all) if self._spool is not None else tasks
 
     # --- changes ---
 
     def submit(self, change: Change) -> Result:
-        """Record `change`; return once it is on disk and announced.
+        """Record `change` and wait until it is on disk and announced.
 
         Raises:
             Rejected: The rules do not allow it.
-            Unavailable: The database cannot take it now; it is forgotten. One that was being written may
-                have been recorded all the same; repeat it with the same key to find out.
+            Unavailable: The database cannot record it now. If it was already being written, it may have been
+                recorded; repeat it with the same key to find out.
         """
         if self._stopping:
             raise Unavailable("the server is stopping")
@@ -123,13 +123,13 @@ class Store:
         return pending.wait()
 
     def press(self, source: str) -> str | None:
-        """Record a press of the pin as soon as the database takes it. Does not block.
+        """Queue a hardware press, to be recorded as soon as possible. Does not block.
 
-        Returns its key; None: `MAX_WAITING` presses wait already, and this one is rejected.
+        Returns its key, or None if it is rejected because `MAX_WAITING` presses are queued.
         """
         if len(self._waiting()) >= MAX_WAITING:
             self._rejected_presses += 1
-            log.error("Press of %s rejected: %d presses wait for the database", source, MAX_WAITING)
+            log.error("Press of %s rejected: %d presses are already queued", source, MAX_WAITING)
             self._last_keys[source] = None
             return None
         press = Change("press", source, key=secrets.token_hex(12))
@@ -139,12 +139,12 @@ class Store:
         return press.key
 
     def hold(self, source: str) -> None:
-        """Undo the last press of a pin that is being held. Does not block."""
+        """Undo the last press of `source`, whose button is held. Does not block."""
         if key := self._last_keys.get(source):
             gevent.spawn(self._undo_held, source, key)
 
     def _undo_held(self, source: str, key: str) -> None:
-        """Undo a held press as soon as it is recorded; it may wait for the database."""
+        """Undo a held press as soon as it is recorded."""
         _, at, site = source.partition("@")
         while True:
             try:
@@ -160,11 +160,12 @@ class Store:
                 return
 
     def undo_press(self, source: str, key: str, by: str) -> Result | None:
-        """Undo the press of the pin with this key unless something else has changed since: then None.
+        """Undo the hardware press with this key, unless the count has changed since.
 
-        `by` is the source of the undo. Raises `Unavailable` as `submit` does.
+        `by` is the source of the undo. Returns None if the press was not undone. Raises `Unavailable` like
+        `submit`.
         """
-        press = self.submit(Change("press", source, key=key)).event  # a replay returns its event
+        press = self.submit(Change("press", source, key=key)).event  # the same key returns its event
         if press.seq != self.current.seq:
             return None
         try:
@@ -175,12 +176,12 @@ class Store:
     # --- health ---
 
     def is_stuck(self) -> bool:
-        """Return whether a transaction takes longer than it may."""
+        """Return whether a transaction exceeds `STUCK_TIMEOUT`."""
         since = self._writing_since
         return since is not None and time.monotonic() - since > STUCK_TIMEOUT
 
     def status(self) -> "StoreStatus":
-        """Return the health."""
+        """Return the health of the store."""
         stuck = "the database does not respond" if self.is_stuck() else None
         spool = self._spool_trouble.reason
         return {
@@ -192,7 +193,7 @@ class Store:
         }
 
     def _check(self) -> None:
-        """Check that the database can be written while no presses come."""
+        """Check periodically that the database is writable, even without presses."""
         while not self._closed:
             gevent.sleep(CHECK_INTERVAL)
             self._expire()
@@ -205,7 +206,7 @@ class Store:
                 self._work.set()  # the writer probes it
 
     def _expire(self) -> None:
-        """Reject the changes that have waited too long. Those that are not being written are forgotten."""
+        """Reject overdue changes, and remove those that are still queued."""
         now = time.monotonic()
         late = [item for item in self._queue if item.pending and item.pending.deadline < now]
         for item in late:
@@ -215,12 +216,12 @@ class Store:
             if each.deadline < now:
                 each.set(Unavailable("the database does not respond"))
 
-    # --- the end ---
+    # --- shutdown ---
 
     def stop(self, timeout: float) -> None:
-        """Take no further change; write and announce those accepted, in at most `timeout` seconds.
+        """Accept no more changes; write and announce the accepted ones within `timeout` seconds.
 
-        What other servers record is announced until `close`.
+        Events from other servers are announced until `close`.
         """
         deadline = time.monotonic() + timeout
         self._stopping = True
@@ -233,14 +234,14 @@ class Store:
         self._announcer.drain(deadline - time.monotonic())
 
     def close(self) -> None:
-        """Announce no more."""
+        """Stop announcing."""
         self._closed = True
         self._announcer.close()
 
-    # --- the writer ---
+    # --- writer ---
 
     def _write(self) -> None:
-        """Write whatever waits in one transaction, while the next gathers (group commit)."""
+        """Write all queued changes in one transaction while others queue up (group commit)."""
         while self._queue or not self._stopping:
             self._work.wait(timeout=RETRY_INTERVAL if self._write_trouble.reason else None)
             self._work.clear()
@@ -271,12 +272,12 @@ class Store:
         log.debug("Recording %s", ", ".join(f"{change.kind} by {change.source}" for change in changes))
         outcomes, events = self._database.record_and_read(changes, self.current.seq, MAX_ANNOUNCED + 1)
         self._on_commit(time.monotonic() - started)
-        if events is not None and len(events) <= MAX_ANNOUNCED:  # else the announcer reads the newest
+        if events is not None and len(events) <= MAX_ANNOUNCED:  # otherwise the announcer reads the newest
             self._announcer.announce(events)
         self._resolve(batch, outcomes)
 
     def _put_back(self, batch: list[Item], error: Unavailable) -> None:
-        """Queue the pin's presses of a failed batch again; reject its other changes."""
+        """Requeue the hardware presses of a failed batch; reject its other changes."""
         self._write_trouble.fail(error)
         for item in batch:
             if item.pending is not None:
@@ -297,10 +298,10 @@ class Store:
         if self._announcer.complete() or batch[-1].pending is None:
             self.wake()
 
-    # --- the spool ---
+    # --- spool ---
 
     def _waiting(self) -> list[Change]:
-        """Return the presses of the pin that are not recorded yet."""
+        """Return the hardware presses that are not recorded yet."""
         return [item.change for item in (*self._batch, *self._queue) if item.pending is None]
 
     def _spool_all(self) -> None:
@@ -314,19 +315,19 @@ class Store:
             self._drop_recorded()
 
     def _spool_waiting(self) -> None:
-        """Store every press of the pin that waits in the spool."""
+        """Add the unrecorded hardware presses to the spool."""
         waiting = [press for press in self._waiting() if press.key not in self._spooled]
         if self._spool is not None and waiting and self._with_spool(lambda spool: spool.add(waiting)):
             self._spooled |= {press.key for press in waiting if press.key}
 
     def _drop_recorded(self) -> None:
-        """Delete recorded presses from the spool. Replaying one would be harmless: its key is known."""
+        """Delete recorded presses from the spool. Replaying one would be harmless, due to its key."""
         recorded = self._spooled - {press.key for press in self._waiting() if press.key}
         if recorded and self._with_spool(lambda spool: spool.drop(recorded)):
             self._spooled -= recorded
 
     def _with_spool(self, work: Callable[[Spool], None]) -> bool:
-        """Return whether `work` could be done with the spool."""
+        """Run `work` with the spool; return whether it succeeded."""
         assert self._spool is not None
         try:
             work(self._spool)

@@ -1,4 +1,4 @@
-"""One native thread for blocking work, such as a database's."""
+"""A native thread for blocking work, such as database queries."""
 
 import contextlib
 from collections import deque
@@ -16,12 +16,12 @@ _allocate_lock = monkey.get_original("_thread", "allocate_lock")
 
 
 class Worker:
-    """Runs functions in a native thread, one after the other, in the order in which they were submitted.
+    """Runs functions in a native thread, one at a time, in order of submission.
 
         worker = Worker()
         rows = worker.run(lambda: db.execute("SELECT 1").fetchall())
 
-    gevent's thread pool makes a result and a watcher for each call, which is a third of what a call costs.
+    gevent's thread pool creates a result and a watcher for each call, a third of the call's cost.
     """
 
     def __init__(self) -> None:
@@ -35,9 +35,9 @@ class Worker:
         _start_thread(self._run, ())
 
     def run(self, function: Callable[[], T]) -> T:
-        """Run `function` in the thread; return what it returns, or raise what it raises.
+        """Run `function` in the thread; return its result or raise its exception.
 
-        A greenlet that is interrupted while it waits leaves the call running.
+        If the waiting greenlet is interrupted, the call still completes.
         """
         call = _Call(getcurrent())
         self._submit((function, call))
@@ -51,16 +51,16 @@ class Worker:
         return value
 
     def stop(self) -> None:
-        """End the thread once it has done what was submitted."""
+        """End the thread after the submitted calls."""
         self._submit(None)
 
     def _submit(self, item: Any) -> None:
         self._calls.append(item)
-        with contextlib.suppress(RuntimeError):  # it is awake
+        with contextlib.suppress(RuntimeError):  # already awake
             self._wake.release()
 
     def _run(self) -> None:
-        """The native thread. It must touch nothing of gevent's but the async watcher."""
+        """Run the calls in the native thread, which may use nothing of gevent but the async watcher."""
         while True:
             self._wake.acquire()
             while self._calls:
@@ -85,7 +85,7 @@ class Worker:
 
 
 class _Call:
-    """The greenlet that waits for a call, or None once it was interrupted."""
+    """A submitted call. `waiter` is the waiting greenlet, or None if it was interrupted."""
 
     __slots__ = ("waiter",)
 
@@ -94,11 +94,11 @@ class _Call:
 
 
 class Backoff:
-    """Delays between attempts, doubled each time.
+    """Exponential backoff between attempts.
 
     Args:
-        first: The first delay in seconds.
-        most: The longest delay in seconds.
+        first: First delay in seconds.
+        most: Maximum delay in seconds.
     """
 
     def __init__(self, first: float, most: float) -> None:
@@ -116,5 +116,5 @@ class Backoff:
         gevent.sleep(delay)
 
     def reset(self) -> None:
-        """Begin with the first delay again."""
+        """Start again with the first delay."""
         self._next = self._first

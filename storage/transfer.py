@@ -1,4 +1,4 @@
-"""Import of an SQLite database into an empty database of either kind."""
+"""Import of an SQLite database into an empty SQLite or PostgreSQL database."""
 
 import contextlib
 from collections.abc import Callable
@@ -9,19 +9,19 @@ from .database import COLUMNS, Database, DatabaseError
 
 
 def import_database(path: Path, open_target: Callable[[], Database]) -> int:
-    """Copy the SQLite database at `path` into an empty database, in one transaction.
+    """Copy the SQLite database at `path` into an empty database in one transaction.
 
-    Events with their seq, times and keys, the password and the ID stay the same; sessions end.
+    Keeps the events with their seq, times and keys, the password and the ID, but not the sessions.
 
     Args:
-        path: An SQLite database of this program, of any version; it is only read.
-        open_target: Opens the empty database; called once `path` is known to be intact.
+        path: An SQLite database of any version of this program, which is only read.
+        open_target: Opens the empty database. Called after `path` was checked.
 
     Returns:
         The number of events.
 
     Raises:
-        DatabaseError: `path` is no intact database, or the other one is not empty.
+        DatabaseError: `path` is not an intact database, or the target is not empty.
     """
     path = sqlite_files.resolve(path)
     if not path.exists():
@@ -29,7 +29,7 @@ def import_database(path: Path, open_target: Callable[[], Database]) -> int:
     sqlite_files.check(path)
     target = open_target()
     with contextlib.closing(sqlite_files.connect(path)) as source:
-        source.execute("BEGIN")  # as of one moment
+        source.execute("BEGIN")  # a consistent snapshot
         at, goal = source.execute("SELECT at, goal FROM origin").fetchone()
         newer = sqlite_files.schema_version(source)[0] > 1
         columns = ", ".join(COLUMNS if newer else (*COLUMNS[:-1], "NULL"))

@@ -1,4 +1,4 @@
-"""Why something fails, logged once when it begins to fail and once when it no longer does."""
+"""Failures of an action, logged once on failure and once on recovery."""
 
 import logging
 
@@ -6,28 +6,28 @@ log = logging.getLogger(__name__)
 
 
 class Trouble:
-    """Why an action fails now.
+    """Tracks whether an action fails, and why.
 
     Args:
-        action: Its name in the log, such as "Writing to the database".
-        consequence: What that leads to, such as "presses are queued"; empty: nothing.
+        action: Name of the action in the log, such as "Writing to the database".
+        consequence: Consequence of a failure for the log, such as "presses are queued".
     """
 
     def __init__(self, action: str, consequence: str = "") -> None:
         self._action = action
         self._consequence = f", {consequence}" if consequence else ""
-        #: The last error; None: the action succeeds.
+        #: The current error, or None if the action succeeds.
         self.reason: str | None = None
 
     def fail(self, error: Exception) -> None:
-        """Note that the action fails."""
+        """Record a failure, and log it if the reason is new."""
         reason = str(error)
         if self.reason != reason:
             log.error("%s failed%s: %s", self._action, self._consequence, reason)
         self.reason = reason
 
     def recover(self) -> None:
-        """Note that the action succeeds."""
+        """Record a success, and log it after a failure."""
         if self.reason is not None:
             log.warning("%s recovered", self._action)
         self.reason = None

@@ -125,7 +125,7 @@ def spoil_wal(path):
     ("spoil", "message"),
     [
         (spoil_empty, "is empty"),
-        (spoil_text, "is no SQLite database"),
+        (spoil_text, "is not an SQLite database"),
         (spoil_foreign, "is a database of another program"),
         (spoil_newer, "was written by a newer version"),
         (spoil_page, "is damaged"),
