@@ -1,4 +1,4 @@
-"""Other programs: publishers, the webhook's receiver, a server far away, systemd."""
+"""Integration with other programs: feed publishers, webhooks, a remote server, systemd."""
 
 from . import command_line, log_output, process, terminal
 from .demo import publish_sine

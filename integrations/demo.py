@@ -1,4 +1,4 @@
-"""The publisher of the demonstration."""
+"""Publisher of samples for the demo."""
 
 import math
 import time
@@ -8,8 +8,11 @@ import gevent
 
 
 def publish_sine(endpoint: str) -> None:
-    """Publish a sine 20 times a second, as the producer of "WebSockets to Socket.io" did. Does not return."""
-    import zmq.green as zmq  # only for the demonstration
+    """Publish a sine wave at 20 samples per second. Does not return.
+
+    It stands in for the producer in "WebSockets to Socket.io".
+    """
+    import zmq.green as zmq  # only for the demo
 
     publisher: Any = zmq.Context.instance().socket(zmq.PUB)
     publisher.set(zmq.LINGER, 0)

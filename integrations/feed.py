@@ -1,4 +1,4 @@
-"""The feed, which receives values over ZeroMQ for the graph."""
+"""The feed, which receives samples for the graph over ZeroMQ."""
 
 import logging
 import math
@@ -20,21 +20,21 @@ log = logging.getLogger(__name__)
 
 #: Where the feed listens unless endpoints are configured.
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5555"
-#: Bytes of a frame, and of a message that is read and dropped; more disconnects the publisher.
+#: Maximum size of a frame, and of a message that is dropped, in bytes. Larger ones disconnect the publisher.
 MAX_FRAME_SIZE, MAX_DISCARDED_SIZE = 2**16, 2**20
-#: Connected publishers.
+#: Maximum number of connected publishers.
 MAX_PUBLISHERS = 64
-#: Seconds within which a publisher must complete its handshake.
+#: Timeout for a publisher's handshake, in seconds.
 HANDSHAKE_TIMEOUT = 10.0
-#: Seconds within which a publisher must accept a reply.
+#: Timeout for sending a reply to a publisher, in seconds.
 SEND_TIMEOUT = 2.0
-#: Bytes received at a time, and seconds of the hub that everything else gets after each receive.
+#: Maximum bytes per receive, and seconds for which the feed yields the hub after each.
 READ_SIZE, MIN_PAUSE = 8192, 0.002
-#: Bytes that the kernel buffers for a publisher (it doubles the number). PUB drops what does not fit.
+#: Size of a publisher's kernel buffer in bytes, which the kernel doubles. PUB drops messages when it is full.
 RECEIVE_BUFFER = 2**16
-#: Seconds before reconnecting, doubled each time up to the maximum.
+#: Seconds before reconnecting, and the maximum to which the delay doubles.
 RECONNECT_DELAY, MAX_RECONNECT_DELAY = 0.1, 2.0
-#: Seconds between two events to the screens, a little over a twentieth.
+#: Seconds between two events to the screens, slightly more than 1/20.
 EVENT_INTERVAL = 0.051
 _SECONDS_WARNING = "x of some values looks like seconds; publish milliseconds since 1970"
 #: Seconds between two log lines about dropped messages.
@@ -42,7 +42,7 @@ LOG_INTERVAL = 60.0
 
 
 class FeedError(Exception):
-    """An endpoint cannot be opened. The message says why and how to fix it."""
+    """An endpoint cannot be opened. The message has the reason and a fix."""
 
 
 class FeedStatus(TypedDict):
@@ -64,9 +64,9 @@ class Feed:
             gevent.spawn(task)
 
     Args:
-        endpoints: ZeroMQ endpoints to bind, or to connect to, with the prefix `connect:`. None: the default
-            endpoint; another program that uses it causes only a warning.
-        any_port: Whether to listen on a free port if another program uses the default endpoint.
+        endpoints: ZeroMQ endpoints to bind, or to connect to if prefixed with `connect:`. With None the
+            default endpoint is bound, and there is only a warning if another program uses it.
+        any_port: Whether to bind a free port if another program uses the default endpoint.
 
     Raises:
         FeedError: An endpoint cannot be opened.
@@ -122,7 +122,7 @@ class Feed:
         self._subscribers.append(callback)
 
     def tasks(self) -> list[Callable[[], None]]:
-        """Return the functions to run in greenlets for the life of the feed."""
+        """Return the functions to run, each in its own greenlet."""
         for endpoint in self.bound:
             log.info("Feed listens at %s", endpoint)
         for endpoint in self._remote:
@@ -144,7 +144,7 @@ class Feed:
         return self._buffer.snapshot()
 
     def status(self) -> FeedStatus:
-        """Return the health."""
+        """Return the health of the feed."""
         return {
             "series": len(self._buffer),
             "messages": self._messages,
@@ -159,7 +159,7 @@ class Feed:
         while not self._closed:
             try:
                 sock, _ = listener.accept()
-            except OSError:  # closed, or out of descriptors
+            except OSError:  # closed, or out of file descriptors
                 gevent.sleep(RECONNECT_DELAY)
                 continue
             if len(self._publishers) >= MAX_PUBLISHERS:
@@ -191,7 +191,7 @@ class Feed:
             sock.settimeout(HANDSHAKE_TIMEOUT)
             sock.sendall(subscriber.to_send())
             while data := sock.recv(READ_SIZE):
-                # All publishers together get at most half of the hub's time.
+                # All publishers together use at most half of the hub's time.
                 with self._turn:
                     started = time.monotonic()
                     self._process(subscriber, data)
@@ -222,7 +222,7 @@ class Feed:
                 self._news.set()
 
     def _check_unit(self, sample: Sample) -> None:
-        """Warn about an x in seconds, a frequent mistake; the graph then ends in 1970."""
+        """Warn about an x in seconds, a common mistake that puts the samples into 1970."""
         if not sample.has_seconds():
             self._has_seconds.discard(sample.series)
         elif sample.series not in self._has_seconds and len(self._has_seconds) < MAX_SERIES:
@@ -284,6 +284,6 @@ def _dial(endpoint: str) -> socket.socket:
 
 
 def _configure(sock: socket.socket) -> None:
-    if sock.family != socket.AF_UNIX:  # detects a publisher that lost its power
+    if sock.family != socket.AF_UNIX:  # detects a publisher that lost power
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)

@@ -1,4 +1,4 @@
-"""HTTP requests with a total timeout and a size limit, through a proxy if the environment names one."""
+"""HTTP requests with a total timeout, a size limit and proxy support."""
 
 import base64
 import functools
@@ -14,19 +14,19 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import gevent
 
-#: Bytes of a response, headers included, that are read.
+#: Maximum size of a response, including headers, in bytes.
 MAX_RESPONSE_SIZE = 65536
 
 
 class RequestFailed(Exception):
-    """There is no valid response. The request may have arrived. The message contains no address."""
+    """There is no valid response, though the request may have arrived.
+
+    The message contains no address.
+    """
 
 
 class Response(NamedTuple):
-    """A response.
-
-    `body` is its beginning, as far as it was requested.
-    """
+    """A response. `body` has only the requested number of bytes."""
 
     status: int
     body: bytes
@@ -36,20 +36,20 @@ class Response(NamedTuple):
 def request(
     method: str, url: str, body: bytes, headers: Mapping[str, str], timeout: float, max_size: int = 0
 ) -> Response:
-    """Send a request, through the proxy of HTTPS_PROXY or HTTP_PROXY unless NO_PROXY has the host.
+    """Send a request and return the response, without following redirects.
 
-    Redirects are not followed.
+    Uses the proxy in HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY includes the host.
 
     Args:
-        method: Such as "POST".
-        url: The URL, http or https.
-        body: The body of the request.
-        headers: Its headers.
-        timeout: Seconds for all of it, connecting included.
-        max_size: Bytes of the response's body to read.
+        method: HTTP method, such as "POST".
+        url: URL with http or https.
+        body: Request body.
+        headers: Request headers.
+        timeout: Total timeout in seconds, including the connect.
+        max_size: Maximum bytes of the response body to read.
 
     Raises:
-        RequestFailed: There is no valid response in time.
+        RequestFailed: There was no valid response within the timeout.
     """
     connection = None
     try:
@@ -76,13 +76,13 @@ def request(
 
 
 def load_certificates(url: str) -> None:
-    """Load the certificates for an https URL now, since that blocks the hub for 50 ms."""
+    """Load the certificates for an https URL, which blocks the hub for 50 ms."""
     if urlsplit(url).scheme == "https":
         _context()
 
 
 def _connect(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
-    """Return a connection, the request target, and further headers of the request."""
+    """Return a connection, the request target and additional request headers."""
     split = urlsplit(url)
     host, path = split.hostname or "", f"{split.path or '/'}{'?' + split.query if split.query else ''}"
     proxy = _proxy(split)
@@ -99,7 +99,7 @@ def _connect(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str,
 
 
 def _proxy(url: SplitResult) -> SplitResult | None:
-    """Return the proxy for a URL, None if there is none."""
+    """Return the proxy for a URL, or None."""
     proxy = urllib.request.getproxies_environment().get(url.scheme)
     if not proxy or urllib.request.proxy_bypass_environment(url.netloc):  # type: ignore[attr-defined]
         return None
@@ -133,7 +133,7 @@ class _BoundedReader(io.RawIOBase):
     """Reads a limited number of bytes from a socket.
 
     `http.client` accepts any number of interim responses, and gevent's `recv` does not switch greenlets while
-    there is data.
+    data is available.
     """
 
     def __init__(self, raw: io.RawIOBase) -> None:
@@ -159,5 +159,5 @@ class _BoundedReader(io.RawIOBase):
 class _BoundedResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
-        # Its file keeps the socket open for a body that ends with the connection.
+        # The file keeps the socket open, for a body that ends when the connection closes.
         self.fp: Any = io.BufferedReader(_BoundedReader(self.fp.detach()))

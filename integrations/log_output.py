@@ -1,4 +1,4 @@
-"""Logging to standard error from a native thread, so that it never blocks."""
+"""Non-blocking logging to standard error through a native thread."""
 
 import contextlib
 import io
@@ -10,9 +10,9 @@ from collections import deque
 
 from gevent import monkey
 
-#: Lines that wait for standard error; more are dropped and counted.
+#: Maximum number of queued lines. More are dropped and counted.
 MAX_LINES = 1000
-#: Characters of a line.
+#: Maximum characters of a line.
 MAX_LINE_SIZE = 8192
 
 _start_thread = monkey.get_original("_thread", "start_new_thread")
@@ -31,12 +31,12 @@ class _Writer:
         _start_thread(self._run, ())
 
     def put(self, line: str) -> None:
-        """Queue a line; drop it if too many wait."""
+        """Queue a line, or drop it if the queue is full."""
         if len(self._lines) >= MAX_LINES:
             self._dropped += 1
             return
         self._lines.append(line[:MAX_LINE_SIZE])
-        with contextlib.suppress(RuntimeError):  # it was awake already
+        with contextlib.suppress(RuntimeError):  # already awake
             self._wake.release()
 
     def is_idle(self) -> bool:
@@ -57,7 +57,7 @@ class _Writer:
 
 def _write(text: str) -> None:
     data = text.encode("utf-8", "backslashreplace")
-    with contextlib.suppress(OSError):  # closed: there is nowhere to report it
+    with contextlib.suppress(OSError):  # closed, so the error cannot be reported
         while data:
             data = data[os.write(2, data) :]
 
@@ -93,7 +93,7 @@ class _Handler(logging.Handler):
 
 
 class _Stream(io.TextIOBase):
-    """In place of `sys.stderr`: tracebacks that gevent prints, warnings, anything a library writes."""
+    """Replacement for `sys.stderr`, for gevent's tracebacks, warnings and output from libraries."""
 
     def __init__(self, writer: _Writer) -> None:
         self._writer = writer
@@ -119,9 +119,9 @@ _writer: _Writer | None = None
 
 
 def open_standard_streams() -> None:
-    """Open the standard descriptors that are closed, so that no database gets their numbers.
+    """Open closed standard descriptors, so that no database file gets their numbers.
 
-    A line on standard error would be written into it.
+    Otherwise a line for standard error could be written into the database.
     """
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
@@ -129,9 +129,9 @@ def open_standard_streams() -> None:
 
 
 def start(level: str) -> None:
-    """Send log records of `level` and above, and whatever is printed to `sys.stderr`, to standard error.
+    """Write log records of `level` and above, and `sys.stderr`, from a native thread.
 
-    Nothing of it blocks: lines wait in a queue for a native thread.
+    Neither ever blocks, since lines are queued.
     """
     global _writer
     _writer = _Writer()
@@ -143,7 +143,7 @@ def start(level: str) -> None:
 
 
 def write_line(line: str) -> None:
-    """Write a line to standard error whatever the log level."""
+    """Write a line to standard error regardless of the log level."""
     if _writer is None:
         _write(line + "\n")
     else:
@@ -151,7 +151,7 @@ def write_line(line: str) -> None:
 
 
 def flush(timeout: float) -> None:
-    """Wait until everything is written, at most `timeout` seconds."""
+    """Wait up to `timeout` seconds until all lines are written."""
     sleep = monkey.get_original("time", "sleep")
     deadline = time.monotonic() + timeout
     while _writer is not None and not _writer.is_idle() and time.monotonic() < deadline:

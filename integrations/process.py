@@ -1,4 +1,4 @@
-"""The process: its greenlets, its signals, its priority and limits, its end."""
+"""Services, signals, priority, limits and exit of the process."""
 
 import contextlib
 import ctypes
@@ -21,22 +21,21 @@ from . import log_output
 
 log = logging.getLogger("button")
 
-#: Seconds that a busy hub keeps the interpreter to itself; with the default of 5 ms, samples of the pin are
-#: late.
+#: Seconds before a busy hub releases the interpreter. With the default of 5 ms, the pin is sampled late.
 SWITCH_INTERVAL = 0.0005
-#: Niceness of the process where permitted. Without it, a kiosk's browser delays samples of the pin by 80 ms
-#: at worst, enough to miss a press. Raising only the sampler does not help: the thread that holds the GIL
-#: must run, too.
+#: Niceness of the process, where permitted. Without it a kiosk's browser delays a sample of the pin by up to
+#: 80 ms, enough to miss a press. It is not sufficient to prioritize the sampler, since the thread with the
+#: GIL has to run, too.
 NICENESS = -10
-#: Seconds that a stop may take in all, of the five that are promised.
+#: Total timeout for stopping the services, in seconds. The documented limit is 5 s.
 STOP_TIMEOUT = 4.3
-#: Share of it that one service may take.
+#: Maximum share of `STOP_TIMEOUT` for one service.
 MAX_SHARE = 0.6
-#: Seconds between restarts of an optional task that has crashed.
+#: Seconds before a crashed task of an optional service is restarted.
 RESTART_DELAY = 5.0
-#: Seconds between two times that freed memory is returned to the system.
+#: Seconds between releases of freed memory to the system.
 TRIM_INTERVAL = 5.0
-#: Descriptors kept for the database, the pins, the feed and plain HTTP.
+#: File descriptors reserved for the database, the pins, the feed and plain HTTP.
 RESERVED_DESCRIPTORS = 256
 EX_SOFTWARE = 70
 
@@ -45,7 +44,7 @@ _start_thread = monkey.get_original("_thread", "start_new_thread")
 
 
 class StartError(Exception):
-    """The program cannot start. The message says why and how to fix it."""
+    """The program cannot start. The message contains the reason and a fix."""
 
 
 class _Service(NamedTuple):
@@ -56,16 +55,17 @@ class _Service(NamedTuple):
 
 
 class ServicesStatus(TypedDict):
-    """The optional services that have crashed."""
+    """Warnings about crashed optional services."""
 
     warnings: list[str]
 
 
 class Services:
-    """The services of the program: they start in the order in which they were added, and stop in it, too.
+    """The services of the program, started and stopped in the order in which they were added.
 
-    A critical service is one without which no press can be recorded or shown: if one of its tasks raises, the
-    process exits, and systemd restarts it. A task of any other is logged and restarted.
+    Critical services are those needed to record and show a press. If one of their tasks raises an exception,
+    the process exits and systemd restarts it. Tasks of other services are restarted after the exception is
+    logged.
     """
 
     def __init__(self) -> None:
@@ -85,11 +85,11 @@ class Services:
         """Add a service.
 
         Args:
-            name: For the log.
-            tasks: Functions to run, each in a greenlet. One that returns is done.
-            stop: Called with the seconds that it may take.
+            name: Name in log lines.
+            tasks: Functions to run, each in its own greenlet. They are not restarted when they return.
+            stop: Called with its timeout in seconds.
             critical: Whether an exception in a task ends the process.
-            status: What reports its health, by the name in the report. Must not block.
+            status: Functions for the health report, by their names in it. They must not block.
         """
         self._reporters |= status
         self._services.append(_Service(name, tasks, stop, critical))
@@ -101,13 +101,13 @@ class Services:
                 gevent.spawn(self._run, service, task)
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> None:
-        """Stop all services, each in what is left of `timeout` seconds, whatever the others do."""
+        """Stop all services within `timeout` seconds, even if some fail or hang."""
         self._stopping = True
         deadline = time.monotonic() + timeout
         for service in self._services:
             if service.stop is None:
                 continue
-            # Whatever hangs leaves some time to those behind it.
+            # If a service hangs, those after it still get some time.
             left = max(0.1, min(MAX_SHARE * timeout, deadline - time.monotonic()))
             try:
                 with gevent.Timeout(left + 0.1):
@@ -118,7 +118,7 @@ class Services:
     def report(self) -> dict[str, Mapping[str, Any]]:
         """Return the health of all services.
 
-        In a service's, `trouble` says why a press cannot be recorded now, and `warnings` what else is wrong.
+        `trouble` is the reason why presses cannot be recorded, and `warnings` are other problems.
         """
         return {name: status() for name, status in self._reporters.items()}
 
@@ -149,7 +149,7 @@ class Services:
 
 
 def stop_event() -> gevent_event.Event:
-    """Return the event that SIGTERM and SIGINT set. From then on the process ends within 5 s."""
+    """Return the event that SIGTERM and SIGINT set. The process then exits within 5 s."""
     stopping = gevent_event.Event()
 
     def stop() -> None:
@@ -168,7 +168,7 @@ def dump_stacks_on_signal() -> None:
 
 
 def _exit_late() -> None:
-    """Exit although something hangs. In a native thread."""
+    """Exit after the timeout, even if a service hangs. Runs in a native thread."""
     _sleep(STOP_TIMEOUT)
     log_output.write_line("Stopping took too long; exiting")
     _sleep(0.25)
@@ -182,7 +182,10 @@ def exit_now(status: int) -> None:
 
 
 def set_priority() -> None:
-    """Raise the priority of the process where permitted, before there are threads, which inherit it."""
+    """Raise the process priority where permitted.
+
+    Call it before threads are started, since they inherit it.
+    """
     sys.setswitchinterval(SWITCH_INTERVAL)
     if os.getpriority(os.PRIO_PROCESS, 0) == 0:  # not set by the administrator
         with contextlib.suppress(PermissionError):
@@ -190,13 +193,13 @@ def set_priority() -> None:
 
 
 def limit_clients(maximum: int) -> int:
-    """Raise the limit on descriptors and return the number of clients for which there are enough.
+    """Raise the limit on file descriptors; return how many clients it allows.
 
     Args:
-        maximum: The number with plenty of descriptors.
+        maximum: Maximum number of clients to return.
 
     Raises:
-        StartError: There are too few for any client.
+        StartError: The limit allows no clients.
     """
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -211,21 +214,21 @@ def limit_clients(maximum: int) -> int:
 
 
 def trim_heap() -> None:
-    """Return freed memory to the system every `TRIM_INTERVAL`. Does not return.
+    """Release freed memory to the system every `TRIM_INTERVAL`. Does not return.
 
-    glibc keeps freed memory in its heap: 32 MB after hashing a password, more after many clients.
+    Otherwise glibc keeps it: 32 MB after hashing a password, more after many clients.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    while trim is not None:  # None: another C library
+    while trim is not None:  # not glibc
         gevent.sleep(TRIM_INTERVAL)
         gevent.get_hub().threadpool.apply(trim, (0,))
 
 
 def freeze_heap() -> None:
-    """Freeze the objects created at start, so that the garbage collector looks at new ones only.
+    """Freeze the objects created at start, so that garbage collection ignores them.
 
-    A full collection runs once the heap has grown by 25 %: with 200,000 objects of modules that took hours,
-    and then 30 ms.
+    A full collection runs when the heap has grown by 25 %. With 200,000 module objects that took hours, and
+    each collection took 30 ms.
     """
     gc.freeze()
     gc.collect()

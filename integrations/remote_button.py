@@ -1,4 +1,4 @@
-"""A button whose server is elsewhere, with a queue of presses on disk."""
+"""A button that sends its presses to a remote server and queues them on disk."""
 
 import json
 import logging
@@ -16,31 +16,31 @@ from .http_client import RequestFailed, load_certificates, request
 
 log = logging.getLogger(__name__)
 
-#: Seconds within which the server must respond.
+#: Timeout for the server's response, in seconds.
 RESPONSE_TIMEOUT = 10.0
-#: Seconds between attempts, doubled each time up to the second.
+#: Seconds between attempts, and the maximum to which the delay doubles.
 RETRY_DELAY, MAX_RETRY_DELAY = 0.5, 10.0
-#: Bytes of a count, and of the server's health, as JSON.
+#: Maximum size of the count and of the health report as JSON, in bytes.
 MAX_COUNT_SIZE, MAX_HEALTH_SIZE = 1000, 65536
 
 
 class RemoteButtonStatus(TypedDict):
-    """The health of a remote button; `trouble` None: the server has accepted all presses."""
+    """Health of a remote button. `trouble` is None if the server has accepted all presses."""
 
     trouble: str | None
 
 
 class RemoteButton:
-    """Sends presses to a server, each once.
+    """Sends presses to a server, which records each once.
 
-    A press is stored in the spool first, or kept in memory where that is not possible, and sent with its key
-    until the server has accepted it. The spool belongs to the server's database, whatever its address is.
+    A press is stored in the spool, or in memory if that fails, and sent with its key until the server accepts
+    it. The spool belongs to the server's database, regardless of the server's address.
 
     Args:
-        url: The server, http or https.
-        token: Its API token.
-        spool: Where presses wait on disk.
-        site: Sent with each press; None: no site.
+        url: URL of the server, with http or https.
+        token: API token of the server.
+        spool: Stores queued presses on disk.
+        site: Site to send with each press, or None.
     """
 
     def __init__(self, url: str, token: str, spool: Spool, site: str | None = None) -> None:
@@ -54,8 +54,8 @@ class RemoteButton:
             self._body = json.dumps({"site": site}).encode()
         self._spool = spool
         self._unspooled: deque[Change] = deque()
-        self._accepted: set[str] = set()  # keys that could not be deleted from the spool yet
-        self._is_checked = False  # whether the server is known to be the one that the spool belongs to
+        self._accepted: set[str] = set()  # keys not yet deleted from the spool
+        self._is_checked = False  # whether the spool was found to belong to the server
         self._subscribers: list[Callable[[dict[str, Any]], None]] = []
         self._pending = gevent_event.Event()
         self._trouble = Trouble("Delivery", "presses are queued")
@@ -66,7 +66,7 @@ class RemoteButton:
         self._subscribers.append(callback)
 
     def press(self, source: str) -> None:
-        """Queue a press on disk, or in memory if the disk cannot take it."""
+        """Queue a press on disk, or in memory if that fails."""
         press = Change("press", source, key=secrets.token_hex(12))
         try:
             self._spool.add([press])
@@ -76,11 +76,11 @@ class RemoteButton:
         self._pending.set()
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
-        """Return the function to run in a greenlet."""
+        """Return the functions to run, each in its own greenlet."""
         return (self._run,)
 
     def stop(self, timeout: float) -> None:
-        """Do nothing, since presses are on disk already."""
+        """Do nothing, since presses are already on disk."""
 
     def _run(self) -> None:
         backoff = Backoff(RETRY_DELAY, MAX_RETRY_DELAY)
@@ -93,7 +93,7 @@ class RemoteButton:
                 self._trouble.recover()
                 backoff.reset()
             except (RequestFailed, Unavailable) as error:
-                self._is_checked = False  # the address may lead to another server next time
+                self._is_checked = False  # the address may refer to another server next time
                 self._trouble.fail(error)
                 backoff.wait()
                 self._pending.set()
@@ -112,13 +112,13 @@ class RemoteButton:
             self._accepted.clear()
 
     def status(self) -> RemoteButtonStatus:
-        """Return the health."""
+        """Return the health of the button."""
         return {"trouble": self._trouble.reason}
 
     def _check_server(self) -> None:
         """Check the token, and that the queued presses belong to the server's database.
 
-        The goal is invalid, so that nothing changes, but the token is checked first.
+        The request to set the goal is invalid on purpose: it changes nothing, but the token is checked.
         """
         if self._is_checked:
             return
@@ -131,7 +131,7 @@ class RemoteButton:
         identity, version = health.get("id"), str(health.get("version"))
         if isinstance(identity, str):
             self._claim(identity)
-        elif version.startswith(("1.0.", "1.1.")):  # it has no ID yet
+        elif version.startswith(("1.0.", "1.1.")):  # has no ID yet
             self._is_checked = True
         else:
             raise RequestFailed("the server has no ID; is it The Button?")
@@ -142,13 +142,13 @@ class RemoteButton:
         except Unavailable:
             if self._spool.waiting():
                 raise
-            return  # nothing could go to the wrong server; it is checked again with the next press
+            return  # no press can be sent to the wrong server; the next one repeats the check
         if not claimed:
             raise RequestFailed("queued presses belong to another server; set BUTTON_SPOOL to another file")
         self._is_checked = True
 
     def _send(self, press: Change) -> None:
-        """Send a press. Raises what shows that it may not have arrived."""
+        """Send a press. Raises `RequestFailed` if it may not have arrived."""
         headers = self._headers | {"Idempotency-Key": press.key or ""}
         status, body, _ = request(
             "POST", f"{self._url}/api/press", self._body, headers, RESPONSE_TIMEOUT, MAX_COUNT_SIZE

@@ -7,22 +7,22 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-#: Name of a series whose publisher gives none.
+#: Series of samples that name none.
 DEFAULT_SERIES = "Value"
 MAX_SERIES = 16
-#: Characters of a series' name.
+#: Maximum characters of a series name.
 MAX_NAME_SIZE = 64
-#: The newest samples of a series, which are kept, and sent in one event.
+#: Maximum number of samples that a series keeps, and that one event has of it.
 MAX_SAMPLES = 100
-#: Frames of a message: a topic and the sample.
+#: Maximum frames of a message, which are a topic and the sample.
 MAX_FRAMES = 2
-#: Bytes of a message that is parsed.
+#: Maximum bytes of a message.
 MAX_MESSAGE_SIZE = 4096
 #: The latest date in JavaScript, in milliseconds (ECMAScript, "Time Values").
 MAX_X_MS = 8.64e15
-#: Values of x that are a date from 2001 to 5138 in seconds, but one of 1970 to 1973 in milliseconds.
+#: Values of x that are a date from 2001 to 5138 in seconds, but from 1970 to 1973 in milliseconds.
 SECONDS = range(10**9, 10**11)
-#: A double holds integers up to this one exactly.
+#: Up to this value a double represents all integers exactly.
 _MAX_EXACT = 2**53
 
 Series = dict[str, list[tuple[float, float]]]
@@ -44,16 +44,18 @@ class Sample(NamedTuple):
     y: float
 
     def has_seconds(self) -> bool:
-        """Return whether x looks like seconds since 1970. It is used as it is all the same."""
+        """Return whether x looks like seconds since 1970. It is not converted."""
         return SECONDS.start <= self.x < SECONDS.stop
 
 
 def parse(frames: Sequence[bytes], now_ms: float) -> Sample:
-    """Return the sample in a message, which is a JSON object, optionally after a frame with a topic.
+    """Return the sample in a message.
+
+    A message is a JSON object, optionally preceded by a frame with a topic.
 
     Args:
-        frames: The frames of the message.
-        now_ms: The value of x where that is missing.
+        frames: Frames of the message.
+        now_ms: Default value of x.
 
     Raises:
         Malformed: The message is not a sample.
@@ -92,7 +94,10 @@ _decoder = json.JSONDecoder(parse_constant=_reject_constant)
 
 
 def _number(value: Any) -> float | None:
-    """Return a finite number, else None. An integer that a double cannot hold exactly becomes a double."""
+    """Return a finite number, otherwise None.
+
+    Integers that a double cannot represent exactly are converted to float.
+    """
     if type(value) is float:
         return value if math.isfinite(value) else None
     if type(value) is not int:
@@ -114,7 +119,7 @@ def _is_name(name: Any) -> bool:
 
 
 class SampleBuffer:
-    """The newest samples of the newest series, published and new ones."""
+    """Buffer of the newest samples of the most recent series."""
 
     def __init__(self) -> None:
         self._published: OrderedDict[str, deque[tuple[float, float]]] = OrderedDict()
@@ -124,7 +129,10 @@ class SampleBuffer:
         return len(self._published)
 
     def add(self, sample: Sample) -> None:
-        """Add a sample. A new series beyond `MAX_SERIES` replaces the one without a sample for longest."""
+        """Add a sample.
+
+        A new series beyond `MAX_SERIES` replaces the least recently updated one.
+        """
         if sample.series not in self._published:
             if len(self._published) == MAX_SERIES:
                 oldest, _ = self._published.popitem(last=False)
@@ -137,12 +145,12 @@ class SampleBuffer:
         new.append((sample.x, sample.y))
 
     def pop_new(self) -> Series:
-        """Return the samples since the last call, the series with the newest sample last."""
+        """Return the samples since the last call, with the most recently updated series last."""
         new, self._new = self._new, {}
         for name, samples in new.items():
             self._published[name].extend(samples)
         return {name: list(new[name]) for name in self._published if name in new}
 
     def snapshot(self) -> Series:
-        """Return the newest samples of each series that `pop_new` has returned so far."""
+        """Return the newest samples of each series that were returned by `pop_new`."""
         return {name: list(samples) for name, samples in self._published.items() if samples}

@@ -9,17 +9,19 @@ import gevent
 
 #: Notifications per watchdog timeout.
 NOTIFICATIONS = 12
-#: Seconds between two notifications at least.
+#: Minimum seconds between two notifications.
 MIN_INTERVAL = 0.05
 
 
 class Watchdog:
-    """Notifies systemd that the server is ready, alive, stopping. Does nothing if systemd did not start it.
+    """Notifies systemd that the server is ready, healthy or stopping.
+
+    Does nothing if the server was not started by systemd.
 
     Args:
-        environ: The environment, for NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID.
-        healthy: Whether the server is alive.
-        status: What it does, in one line for `systemctl status`.
+        environ: The environment, with NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID.
+        healthy: Returns whether the server is healthy.
+        status: Returns a line for `systemctl status`.
     """
 
     def __init__(
@@ -44,11 +46,11 @@ class Watchdog:
                 sock.sendto(state.encode(), self._address)
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
-        """Return what must run in a greenlet."""
+        """Return the functions to run, each in its own greenlet."""
         return (self._watch,)
 
     def stop(self, timeout: float) -> None:
-        """Do nothing: systemd waits for the process to exit."""
+        """Do nothing, since systemd waits for the process to exit."""
 
     def _watch(self) -> None:
         """Send WATCHDOG=1 while the server is healthy; return if the watchdog is off."""

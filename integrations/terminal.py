@@ -1,4 +1,4 @@
-"""The terminal and the browser of the person who starts the program."""
+"""Terminal and browser of the user who starts the program."""
 
 import getpass
 import re
@@ -9,7 +9,7 @@ import gevent
 
 
 def read_password(prompt: str) -> str:
-    """Return a password typed at the terminal, or else the first line of standard input.
+    """Read a password from the terminal, or the first line of standard input.
 
     Raises `UnicodeDecodeError`.
     """
@@ -19,7 +19,7 @@ def read_password(prompt: str) -> str:
 
 
 def clickable(url: str) -> str:
-    """Return the URL of a server that this machine's browser opens."""
+    """Return a server's URL for a browser on this machine."""
     return re.sub(r"//(0\.0\.0\.0|\[::\])(?=:\d+$)", "//localhost", url)
 
 

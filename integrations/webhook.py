@@ -1,4 +1,4 @@
-"""The webhook, which posts each change to other programs."""
+"""Webhooks, which post each change to other programs."""
 
 import contextlib
 import json
@@ -19,36 +19,36 @@ from .webhook_positions import Positions
 
 log = logging.getLogger(__name__)
 
-#: Seconds within which the receiver must respond.
+#: Timeout for the receiver's response, in seconds.
 RESPONSE_TIMEOUT = 10.0
-#: Seconds between attempts, doubled each time up to the second.
+#: Seconds between attempts, and the maximum to which the delay doubles.
 RETRY_DELAY, MAX_RETRY_DELAY = 1.0, 60.0
-#: Seconds between checks whether the server that sends has stopped.
+#: Seconds between checks whether the sending server has stopped.
 CHECK_INTERVAL = 10.0
-#: Seconds between writes of the position, for which a press may have to wait.
+#: Seconds between writes of the position, which can delay a press.
 SAVE_INTERVAL = 5.0
-#: Events of one query.
+#: Maximum events per query.
 BATCH_SIZE = 100
-#: Number of the advisory lock of the one server that sends.
+#: Advisory lock of the sending server.
 SENDER = 0x57656248
 
 
 class WebhookStatus(TypedDict):
-    """The number of events that were accepted since the start, and warnings."""
+    """Number of events accepted since the start, and warnings."""
 
     sent: int
     warnings: list[str]
 
 
 class Webhook:
-    """Posts each event to every URL, independently of each other.
+    """Posts each event to every URL independently.
 
     Args:
         urls: URLs of the receivers.
-        secret: Key that signs requests; None: they are not signed.
-        database: Where the events are.
-        values: Where the positions are stored.
-        noun: What is counted, in the sentence for people.
+        secret: Secret for signing requests, or None.
+        database: The database to read events from.
+        values: Stores the positions.
+        noun: Name of a press in the message text, such as "deal".
     """
 
     def __init__(
@@ -73,16 +73,16 @@ class Webhook:
             delivery.wake()
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
-        """Return the functions to run in greenlets."""
+        """Return the functions to run, each in its own greenlet."""
         return tuple(delivery.run for delivery in self._deliveries)
 
     def stop(self, timeout: float) -> None:
-        """Store the positions, before the database is closed."""
+        """Store the positions. Call it before the database is closed."""
         for delivery in self._deliveries:
             delivery.stop()
 
     def status(self) -> WebhookStatus:
-        """Return the health."""
+        """Return the health of the deliveries."""
         return {
             "sent": sum(delivery.sent for delivery in self._deliveries),
             "warnings": [delivery.warning for delivery in self._deliveries if delivery.warning],
@@ -90,7 +90,7 @@ class Webhook:
 
 
 class _Postponed(RequestFailed):
-    """The receiver has named the seconds until the next attempt."""
+    """The receiver has requested a delay before the next attempt."""
 
     def __init__(self, message: str, delay: float) -> None:
         super().__init__(message)
@@ -98,23 +98,23 @@ class _Postponed(RequestFailed):
 
 
 class _Gone(RequestFailed):
-    """The receiver accepts no further requests."""
+    """The receiver no longer accepts requests."""
 
 
 class Delivery:
-    """Posts each event to one URL in order, until the receiver responds with a 2xx.
+    """Posts each event to one URL in order, retrying until the response is a 2xx.
 
-    The position is in the database, so that a restart loses nothing. Events of the last few seconds may then
-    be posted twice, with the same `webhook-id`. The first start begins with the next event. A receiver that
-    responds with 410 gets nothing more until the next start.
+    The position is stored in the database, so that a restart loses no events. Those of the last few seconds
+    may be posted twice, with the same `webhook-id`. A new URL starts with the next event. After a 410
+    response, nothing is posted until the next start.
 
     Args:
         url: URL of the receiver.
-        label: Names the URL in log lines and warnings; empty if there is only one.
-        key: Key that signs requests; None: they are not signed.
-        database: Where the events are.
-        positions: Where the position is stored.
-        noun: What is counted, in the sentence for people.
+        label: Name of the URL in log lines and warnings, empty if there is only one.
+        key: Key for signing requests, or None.
+        database: The database to read events from.
+        positions: Stores the position.
+        noun: Name of a press in the message text.
     """
 
     def __init__(
@@ -128,18 +128,18 @@ class Delivery:
         self._positions = positions
         self._noun = noun
         self._news = gevent_event.Event()
-        self._seq: int | None = None  # of the last event that was sent; None: another server sends
+        self._seq: int | None = None  # of the last delivered event, or None if another server sends
         self._saved_seq: int | None = None
         self._delivered: deque[Event] = deque(maxlen=BATCH_SIZE)  # up to `_seq`
         self._saved_at = -SAVE_INTERVAL
         self._backoff = Backoff(RETRY_DELAY, MAX_RETRY_DELAY)
         self._trouble = Trouble(f"Webhook delivery{self._to}", "retrying")
-        #: Events that were accepted since the start.
+        #: Number of events accepted since the start.
         self.sent = 0
 
     @property
     def warning(self) -> str | None:
-        """What is wrong, None if nothing is."""
+        """The reason for a failure, or None."""
         reason = self._trouble.reason
         return f"{self._label}: {reason}" if reason and self._label else reason
 
@@ -148,7 +148,7 @@ class Delivery:
         self._news.set()
 
     def run(self) -> None:
-        """Deliver until the receiver is gone. Blocks."""
+        """Deliver events until the receiver responds with 410. Blocks."""
         while True:
             self._news.clear()
             try:
@@ -186,8 +186,8 @@ class Delivery:
     def _undelivered(self) -> list[Event]:
         """Return the next events.
 
-        A failover or a restored backup may have taken delivered events away, also during their delivery.
-        New events get their numbers, so the position is where database and deliveries agree.
+        A failover or a restore may have removed delivered events, even during their delivery, and new events
+        reuse their numbers. The position is then moved back to the newest delivered event in the database.
         """
         while self._delivered:
             last = self._delivered[-1]
@@ -200,7 +200,7 @@ class Delivery:
         return self._database.events_after(self._seq or 0, BATCH_SIZE)
 
     def _is_sender(self) -> bool:
-        """Return whether this server is the one that sends."""
+        """Return whether this server is the sender."""
         if not self._database.sole(SENDER):
             self._seq = self._saved_seq = None
             return False
@@ -209,9 +209,12 @@ class Delivery:
         return True
 
     def _begin(self) -> int:
-        """Return the position to continue from. One beyond the newest event is of a replaced database."""
+        """Return the position to continue from, at most the newest event.
+
+        The stored one is higher if the database was replaced.
+        """
         seq = min(self._database.newest().seq, self._positions.load(self._url))
-        if not self._delivered or self._delivered[-1].seq != seq:  # also if another server has sent
+        if not self._delivered or self._delivered[-1].seq != seq:  # another server may have sent events
             self._delivered.clear()
             self._delivered.extend(self._database.events_after(seq - BATCH_SIZE, min(seq, BATCH_SIZE)))
         return seq
@@ -235,7 +238,7 @@ class Delivery:
             return
         problem = f"the receiver responded with {response.status}"
         if response.status == 410:
-            raise _Gone(f"{problem} (Gone), nothing more is sent there until the next start")
+            raise _Gone(f"{problem} (Gone), no more events are sent until the next start")
         delay = retry_after(response.headers.get("Retry-After"), response.headers.get("Date"), now)
         if delay is not None:
             raise _Postponed(problem, delay)

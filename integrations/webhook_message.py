@@ -1,4 +1,4 @@
-"""The requests of the webhook: body, signature, and the delay that a response names."""
+"""Body, signature and retry delay of webhook requests."""
 
 import base64
 import datetime
@@ -10,17 +10,16 @@ from typing import Any
 
 from storage import Event
 
-#: Bounds of the seconds that a response can name in Retry-After.
+#: Bounds of the delay in Retry-After, in seconds.
 MIN_RETRY_AFTER, MAX_RETRY_AFTER = 1.0, 3600.0
 
 SENTENCES = {"undo": "Undone", "reset": "Reset", "goal": "A new goal", "set": "Corrected"}
 
 
 def message(event: Event, noun: str = "deal") -> dict[str, Any]:
-    """Return the posted object.
+    """Return the JSON object for an event.
 
-    It has a sentence for chats, the type and time of the event for programs, and the event as in
-    `/api/history`.
+    It has a sentence for chats, the event's type and time for programs, and the fields of `/api/history`.
     """
     at = datetime.datetime.fromtimestamp(event.at, datetime.UTC)
     return {
@@ -32,7 +31,7 @@ def message(event: Event, noun: str = "deal") -> dict[str, Any]:
 
 
 def sentence(event: Event, noun: str = "deal") -> str:
-    """Return a sentence about an event; `noun` is what is counted."""
+    """Return a sentence about an event, in which a press is called `noun`."""
     a_noun = f"{'An' if noun[0].lower() in 'aeiou' else 'A'} {noun}"
     to_go = f"{event.count} of {event.goal} to go"
     if event.kind == "press":
@@ -43,14 +42,14 @@ def sentence(event: Event, noun: str = "deal") -> str:
 
 
 def signing_key(secret: str) -> bytes:
-    """Return the key in a secret, which is its bytes, or Base64 after `whsec_`."""
+    """Return the key of a secret, which is Base64 after `whsec_` or else plain bytes."""
     if secret.startswith("whsec_"):
         return base64.b64decode(secret.removeprefix("whsec_") + "==")
     return secret.encode("utf-8", "surrogateescape")
 
 
 def signed(key: bytes | None, name: str, at: int, body: bytes) -> dict[str, str]:
-    """Return the headers of the Standard Webhooks specification; `key` None: without a signature."""
+    """Return the headers of the Standard Webhooks specification, unsigned if `key` is None."""
     headers = {"webhook-id": name, "webhook-timestamp": str(at)}
     if key is not None:
         made = hmac.new(key, f"{name}.{at}.".encode() + body, hashlib.sha256).digest()
@@ -59,12 +58,13 @@ def signed(key: bytes | None, name: str, at: int, body: bytes) -> dict[str, str]
 
 
 def retry_after(value: str | None, date: str | None, now: float) -> float | None:
-    """Return the seconds to wait that a response names, None if it names none.
+    """Return the delay requested by a response in seconds, or None.
 
     Args:
-        value: Its Retry-After, seconds or an HTTP date.
-        date: Its Date, from which a date in Retry-After counts, since a Raspberry Pi's clock may be wrong.
-        now: Unix time, for a response without Date.
+        value: The Retry-After header, which is in seconds or an HTTP date.
+        date: The Date header, to which a date in Retry-After is relative, since the clock of a Raspberry Pi
+            can be wrong.
+        now: Unix time, used if Date is missing.
     """
     if value is None:
         return None
@@ -79,7 +79,7 @@ def retry_after(value: str | None, date: str | None, now: float) -> float | None
 
 
 def _http_date(text: str) -> float | None:
-    """Return the Unix time of an HTTP date, None if it is malformed."""
+    """Return the Unix time of an HTTP date, or None if it is malformed."""
     fields = email.utils.parsedate_tz(text)
     try:
         return None if fields is None else float(email.utils.mktime_tz(fields))

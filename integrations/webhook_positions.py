@@ -1,4 +1,4 @@
-"""The webhook's stored positions, one for each URL."""
+"""Stored positions of the webhooks, one for each URL."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,24 +7,24 @@ from gevent.lock import RLock
 
 from storage import KeyValue
 
-#: Name of the position of the primary URL. Programs up to version 1.1.0 have only this one.
+#: Name of the primary URL's position, the only one up to version 1.1.0.
 PRIMARY = "webhook"
-#: Name of the value that holds the primary URL's own name.
+#: Name of the value that identifies the primary URL.
 PRIMARY_URL = "webhook-primary"
 
 
 class Positions:
-    """Positions in the log of changes, up to which each URL has received them.
+    """The seq of the last change that each URL has received.
 
-    The primary URL is the first one of the first start, and keeps that role as long as it is configured. Its
-    position is where a version with a single URL has it, so that an upgrade and a rollback continue there. If
-    it is removed, the first of the remaining ones becomes the primary URL: with its own position, or, if the
-    URL is new, with that of the removed one. Thus a single URL can be changed without losing changes.
+    The primary URL is the first one at the first start, for as long as it is configured. Its position has the
+    name used by versions with a single URL, so that upgrades and rollbacks continue from it. If the primary
+    URL is removed, the first of the remaining URLs takes its place. It keeps its position or, if it is new,
+    inherits that of the removed one, so that replacing a single URL loses no changes.
 
     Args:
-        values: Where the positions are stored.
+        values: Stores the positions.
         urls: The configured URLs.
-        newest: Seq of the newest change at the start, after which a new URL begins.
+        newest: Seq of the newest change at the start, with which a new URL starts.
     """
 
     def __init__(self, values: KeyValue, urls: Sequence[str], newest: int) -> None:
@@ -42,7 +42,7 @@ class Positions:
             return int(self._values.get(name) or self._values.set_first(name, str(self._newest)))
 
     def save(self, url: str, seq: int) -> None:
-        """Store the position of a URL, which was loaded before."""
+        """Store the position of a URL, which must have been loaded."""
         self._values.set(self._stored_as(url), str(seq))
 
     def _stored_as(self, url: str) -> str:
@@ -58,7 +58,7 @@ class Positions:
         own, inherited = self._values.get(primary), self._values.get(PRIMARY)
         changed = {PRIMARY_URL: primary}
         if inherited is not None:
-            # An older version has not stored whose position it is: it is that of all of them.
+            # An older version did not store to which URL the position belongs. It applies to all of them.
             missing = [previous] if previous is not None else [name for name in self._urls if name != primary]
             changed |= dict.fromkeys(missing, inherited)
         if own is not None:
@@ -68,5 +68,5 @@ class Positions:
 
 
 def _name(url: str) -> str:
-    """Return the name of a URL's value, which does not reveal the URL."""
+    """Return the name of a URL's value, which does not contain the URL."""
     return f"webhook-{hashlib.sha256(url.encode()).hexdigest()[:16]}"

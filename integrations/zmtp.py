@@ -1,24 +1,24 @@
-"""The subscriber's side of ZMTP 3.0 over gevent sockets (https://rfc.zeromq.org/spec/23/), bounded in bytes.
+"""ZMTP 3.0 subscriber with bounded memory (https://rfc.zeromq.org/spec/23/).
 
-libzmq has no bound on a message of many frames: MAXMSGSIZE counts the bytes of one frame, RCVHWM whole
-messages, and a message that never ends fills memory before anybody can look at it. Here a publisher whose
-message is too large loses its connection, and what is not read yet waits in the publisher.
+libzmq does not limit the total size of a multipart message: MAXMSGSIZE applies to each frame and RCVHWM to
+complete messages, so an endless message fills the memory. Here an oversized message disconnects its
+publisher, and unread messages stay in the publisher's queue.
 """
 
 import struct
 from collections.abc import Iterator
 
 _GREETING_SIZE = 64
-#: Signature, version 3.0, mechanism NULL, not as a server.
+#: Signature, version 3.0, mechanism NULL, as-server 0.
 _GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 _MORE, _LONG, _COMMAND = 1, 2, 4
-#: Bytes of a command: READY with its metadata, PING.
+#: Maximum bytes of a command, such as READY with its metadata.
 MAX_COMMAND_SIZE = 1024
 _PUBLISHERS = (b"PUB", b"XPUB")
 
 
 class ProtocolError(Exception):
-    """A protocol violation or an oversized message. The message is for the log."""
+    """A protocol violation or an oversized message. The text is for the log."""
 
 
 def _command(name: bytes, body: bytes) -> bytes:
@@ -44,9 +44,9 @@ class Subscriber:
         sock.sendall(subscriber.to_send())
 
     Args:
-        max_frame_size: Bytes of a frame. A larger one is a `ProtocolError`.
-        max_message_size: Bytes of a message, all its frames together. A larger one is a `ProtocolError`.
-        max_frames: Frames of a message that are kept, plus one that shows the caller there were too many.
+        max_frame_size: Maximum bytes of a frame. A larger one raises `ProtocolError`.
+        max_message_size: Maximum total bytes of a message. A larger one raises `ProtocolError`.
+        max_frames: Maximum frames of a message to keep. One more is kept to show that there were too many.
     """
 
     def __init__(self, max_frame_size: int, max_message_size: int, max_frames: int) -> None:
@@ -60,15 +60,15 @@ class Subscriber:
         #: Whether the handshake is complete.
         self.ready = False
         self._frames: list[bytes] = []
-        self._size = 0  # of the message that is arriving, each frame's header included
+        self._size = 0  # of the incomplete message, including frame headers
 
     def to_send(self) -> bytes:
-        """Return what must be sent now."""
+        """Return the bytes to send."""
         out, self._out, self._pong = b"".join(self._out) + self._pong, [], b""
         return out
 
     def receive(self, data: bytes) -> Iterator[list[bytes]]:
-        """Yield the messages that `data` completes, each a list of frames. Raises `ProtocolError`."""
+        """Yield the messages completed by `data`, as lists of frames. Raises `ProtocolError`."""
         self._buffer += data
         at = 0
         if not self._greeted:
@@ -88,7 +88,7 @@ class Subscriber:
             self._buffer = self._buffer[at:]
 
     def _greet(self) -> bool:
-        """Check the greeting; false: it is incomplete."""
+        """Check the greeting; return whether it is complete."""
         greeting = self._buffer[:_GREETING_SIZE]
         if greeting[:1] not in (b"", b"\xff") or (len(greeting) > 10 and greeting[10] < 3):
             raise ProtocolError("not ZMTP 3: expected a publisher with libzmq 4 or newer")
@@ -101,7 +101,7 @@ class Subscriber:
         return True
 
     def _next_frame(self, at: int) -> tuple[int, bytes, int] | None:
-        """Return flags, payload and end of the frame at `at`, None if it is incomplete."""
+        """Return flags, payload and end of the frame at `at`, or None if it is incomplete."""
         buffer = self._buffer
         if len(buffer) < at + 2:
             return None
@@ -135,7 +135,7 @@ class Subscriber:
             raise ProtocolError("the publisher reports an error")
 
     def _add_frame(self, payload: bytes, more: bool) -> list[bytes] | None:
-        """Add a frame to the message; return it once it is complete."""
+        """Add a frame; return the message if it is complete."""
         self._size += len(payload) + 2
         if self._size > self._max_message_size:
             raise ProtocolError("message too large")

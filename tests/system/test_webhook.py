@@ -121,7 +121,7 @@ def test_410_stops_deliveries_until_the_next_start(start, receiver, second_recei
     receiver.status = 410
     server = start(webhook=f"{receiver.url} {second_receiver.url}")
     server.press()
-    warning = "webhook: URL 1: the receiver responded with 410 (Gone), nothing more is sent there until the"
+    warning = "webhook: URL 1: the receiver responded with 410 (Gone), no more events are sent until the"
     until(lambda: server.health().json()["warnings"] == [f"{warning} next start"], "the warning")
     receiver.status = 200
     server.press()
