@@ -2,11 +2,11 @@
 
 PYTHON ?= python3
 PY = .venv/bin/python
-# With RECORD=1, the tests that pass write their row of the README's table of what was tested where.
+# RECORD=1 has passing tests update their row in the README's table of tested systems.
 # Tests that start no server.
 UNIT = tests/unit
 
-# A virtual environment whose Python is gone, as after a system upgrade, is set up again.
+# If the virtual environment's Python is missing, as after a system upgrade, set it up again.
 $(shell [ ! -d .venv ] || $(PY) -c '' 2>/dev/null || rm -f .venv/run .venv/dev)
 
 .PHONY: run setup help dev test test-unit test-slow test-arm test-pythons coverage lint fix docs lock bench soak vendor clean
@@ -14,7 +14,7 @@ $(shell [ ! -d .venv ] || $(PY) -c '' 2>/dev/null || rm -f .venv/run .venv/dev)
 run: .venv/run ## serve http://localhost:8000
 	$(PY) app.py
 
-help: ## list these targets
+help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 
 dev: .venv/run ## serve, and restart when a file changes
@@ -37,7 +37,7 @@ test: .venv/dev ## run the tests, in under 10 minutes
 test-unit: .venv/dev ## run the unit tests, in under 20 s
 	TARGET="make test-unit" $(PY) -m pytest -q $(UNIT)
 
-coverage: .venv/dev ## show the line coverage, servers that tests start included, in about 10 minutes
+coverage: .venv/dev ## measure line coverage, including servers started by tests, in about 10 minutes
 	rm -f .coverage .coverage.*
 	$(PY) -m coverage run -m pytest -q -m "not slow and not alone" -n 2 --dist loadfile \
 	    $(UNIT) tests/hardware tests/storage tests/web tests/system
@@ -52,10 +52,10 @@ test-arm: .venv/dev ## install and run on emulated 64-bit Arm Debian and on a 32
 	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends proot qemu-user-static; }
 	$(PY) -m pytest -q -m arm
 
-# trixie has Python 3.13; forky, the next Debian, has 3.14.
+# trixie has Python 3.13, and forky, the next Debian, has 3.14.
 SUITES ?= trixie
 
-test-pythons: .venv/dev ## run `make test` on the Python of Debian 13, in about 15 minutes
+test-pythons: .venv/dev ## run `make test` with the Python of Debian 13, in about 15 minutes
 	SUITES="$(SUITES)" $(PY) -m pytest -q -s -m pythons
 
 fix: .venv/dev ## format the code and apply automatic fixes
@@ -67,11 +67,11 @@ fix: .venv/dev ## format the code and apply automatic fixes
 docs: .venv/dev ## regenerate the generated parts of the docs
 	PYTHONPATH=.:tests/support $(PY) -m generated_docs
 
-# uv keeps the versions that the files have.
+# uv keeps the pinned versions in the files.
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
     --no-header
 
-lock: .venv/dev ## pin what pyproject.toml names, and its dependencies, with hashes
+lock: .venv/dev ## pin the dependencies in pyproject.toml, and theirs, with hashes
 	$(LOCK) pyproject.toml --output-file requirements.txt
 	$(LOCK) pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(LOCK) --group lgpio --output-file deploy/requirements-lgpio.txt

@@ -1,4 +1,4 @@
-"""Command that runs all benchmarks, or those named, and updates the docs."""
+"""Run all or the named benchmarks, and update the docs with their figures."""
 
 import datetime
 import subprocess
@@ -6,7 +6,8 @@ import sys
 
 from bench.rig import ROOT, fill, machine
 
-#: The document that holds the figures of each benchmark between its marks. `fanout` writes docs/performance.md.
+#: Document that gets the figures of each benchmark, between its markers. `fanout` writes docs/performance.md
+#: itself.
 BENCHES = {
     "button": "hardware.md",
     "idle": None,
@@ -23,7 +24,7 @@ BENCHES = {
 
 
 def run(name):
-    """Run a benchmark and return the lines that it printed."""
+    """Run a benchmark and return its output lines."""
     command, lines = [sys.executable, "-u", "-m", f"bench.{name}"], []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -35,7 +36,7 @@ def run(name):
 
 
 def document_figures(name, document, lines):
-    """Write the lines into the document, between the marks of the benchmark."""
+    """Write the lines into the document, between the benchmark's markers."""
     head = f"python -m bench {name}, {datetime.date.today()}, {machine()}, everything on it"
     fill(ROOT / "docs" / document, name, ["```text", head, "", *lines, "```"])
 

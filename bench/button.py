@@ -1,4 +1,4 @@
-"""Latency, CPU and sampling gaps of the pin, and the accuracy of the debouncer."""
+"""Latency, CPU and sampling gaps of the button, and accuracy of the debouncer."""
 
 from gevent import monkey
 
@@ -27,7 +27,7 @@ _clock = time.monotonic
 class ModelPin:
     """A pin driven by a switch model.
 
-    `low_at` holds the time of the first low sample of each press.
+    `low_at` has the times of the first low sample of each press.
     """
 
     driver = "model"
@@ -51,7 +51,7 @@ class ModelPin:
 
 
 def measure(busy, presses=150):
-    """Return the seconds from low sample to callback, and those between samples."""
+    """Return the latencies from low sample to callback, and the gaps between samples, in seconds."""
     pressed_at = []
     finger = Finger(3, presses, glitches_a_second=0.0001)
     pin = ModelPin(finger)
@@ -79,7 +79,7 @@ def start(button):
 
 
 def idle(seconds=10):
-    """Return the share of a core that the sampler takes without presses."""
+    """Return the share of a core that the sampler uses without presses."""
 
     class IdlePin:
         driver = "idle"
@@ -103,7 +103,7 @@ def idle(seconds=10):
 
 
 def model(seeds=20, presses=500):
-    """Print the lost and extra presses of the model, with and without sampler stalls."""
+    """Print lost and extra presses in the model, with and without sampler stalls."""
     for stall in (0.0, 0.025):
         lost = extra = 0
         for seed in range(seeds):

@@ -1,9 +1,9 @@
-"""Number of clients that one server can serve, and the memory they need.
+"""Number of clients that a server can handle, and their memory.
 
     python -m bench.capacity [CLIENTS]
 
-Requires root for the control group, and to exceed the hard limit of descriptors where the kernel permits it;
-otherwise connects as many clients as the limit permits.
+Requires root for the control group. Root can also raise the hard limit on file descriptors, where the kernel
+permits it. Otherwise the number of clients is limited by it.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ from bench.rig import HERE
 
 CLIENTS, PRESSES = 30_000, 20
 GROUP_CLIENTS, GROUP_LIMIT = 10_000, 200_000_000
-#: Descriptors that the server does not use for clients; it reserves 256.
+#: File descriptors not available for clients, including the 256 that the server reserves.
 SPARE_DESCRIPTORS = 400
-#: Seconds between two pings of the product.
+#: Ping interval of the product, in seconds.
 HEARTBEAT = 10
 MEMORY = Path("/sys/fs/cgroup/memory")  # control groups, version 1
 UNIFIED = Path("/sys/fs/cgroup")  # version 2
@@ -33,7 +33,7 @@ UNIFIED = Path("/sys/fs/cgroup")  # version 2
 class Product:
     """The product in a temporary folder, with clients of `bench.load`.
 
-    `group` is the folder of the control group that its process joins; None: no control group.
+    `group` is the folder of a control group for its process, or None.
     """
 
     def __init__(self, clients, group=None, kind="socketio", checkout=HERE.parent):
@@ -64,14 +64,14 @@ class Product:
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
     def report(self):
-        """Return counts, bytes, closed connections, and microseconds of the last count."""
+        """Return counts, bytes, closed connections, and the time of the last count in microseconds."""
         self.load.stdin.write("report\n")
         return tuple(map(int, self.load.stdout.readline().split()))
 
     def press(self):
         """Press once.
 
-        Returns the seconds until the last client received the count, and how many received it.
+        Returns the seconds until the last client received the count, and the number that received it.
         """
         started_at = time.monotonic()
         self.presses.press(1)
@@ -89,7 +89,7 @@ class Product:
 
 @contextlib.contextmanager
 def control_group(limit):
-    """Create a control group of `limit` bytes, the kernel's socket memory included."""
+    """Create a control group with a limit in bytes, including socket memory of the kernel."""
     unified = (UNIFIED / "cgroup.controllers").exists()
     group = (UNIFIED if unified else MEMORY) / f"button-bench-{os.getpid()}"
     group.mkdir()
@@ -98,7 +98,7 @@ def control_group(limit):
             (group / "memory.max").write_text(str(limit))
         else:
             (group / "memory.limit_in_bytes").write_text(str(limit))
-            with contextlib.suppress(OSError):  # socket buffers, where the kernel can count them
+            with contextlib.suppress(OSError):  # socket buffers, if the kernel accounts for them
                 (group / "memory.kmem.tcp.limit_in_bytes").write_text(str(limit))
         yield group
     finally:
@@ -106,13 +106,13 @@ def control_group(limit):
 
 
 def group_memory(group):
-    """Return the bytes that a control group uses, the kernel's included."""
+    """Return the memory of a control group in bytes, including the kernel's."""
     names = ("memory.current", "memory.usage_in_bytes", "memory.kmem.tcp.usage_in_bytes")
     return sum(int((group / name).read_text()) for name in names if (group / name).exists())
 
 
 def raise_limit(clients):
-    """Raise the descriptor limit for `clients` if permitted, and return its clients."""
+    """Raise the descriptor limit if permitted; return how many clients it allows."""
     limit = clients + SPARE_DESCRIPTORS
     with contextlib.suppress(ValueError):  # not permitted
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -123,11 +123,11 @@ class Capacity(NamedTuple):
     """Figures of a server with many clients."""
 
     clients: int
-    #: Bytes, without the kernel's.
+    #: Bytes, excluding the kernel's.
     memory: int
-    #: Seconds until the last client received the count, for each press.
+    #: Seconds until the last client received the count, by press.
     seconds: list[float]
-    #: Clients that missed a press.
+    #: Number of clients that missed a press.
     missed: int
 
 
@@ -144,7 +144,7 @@ def many(max_clients=CLIENTS):
 
 
 def limited(clients=GROUP_CLIENTS):
-    """Return the memory of a server in a control group, and how many missed a press."""
+    """Return the memory of a server in a control group, and the number of clients that missed a press."""
     with control_group(GROUP_LIMIT) as group:
         product = Product(clients, group)
         time.sleep(2.2 * HEARTBEAT)

@@ -1,4 +1,4 @@
-"""Throughput and hub lag of the group commit, on a disk as slow as an SD card."""
+"""Throughput and hub lag of group commits on a disk as slow as an SD card."""
 
 import os
 import subprocess
@@ -11,14 +11,14 @@ from bench.rig import HERE, percentile, slow_disk
 
 SECONDS = 6.0
 SYNC_MS = 30
-#: Clients that press without a pause.
+#: Number of clients that press continuously.
 CLIENTS = 40
 
 
 def measure():
     """Press from many greenlets and measure the lag of a timer.
 
-    Runs in a process with a slow disk.
+    Runs in a separate process with a slow disk.
     """
     import gevent
 

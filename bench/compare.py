@@ -1,9 +1,9 @@
-"""CPU of this checkout against another one, such as the last release.
+"""CPU of this checkout relative to another, such as the last release.
 
     git worktree add /tmp/before 1.1.0-COMMIT
     python -m bench.compare /tmp/before
 
-Both run in one interleaved run. Prints the medians of the paired ratios; below 1, this checkout is faster.
+The two take turns in one run. Prints the median ratio of each figure; below 1, this checkout is faster.
 """
 
 import statistics
@@ -18,7 +18,7 @@ OURS, THEIRS = "this checkout", "the other"
 
 
 def commands(checkout):
-    """Return the command that starts a checkout's engine in a minimal program."""
+    """Return the command for a minimal server with a checkout's engine."""
     path = f"PYTHONPATH={checkout}"
     return ["env", path, sys.executable, str(checkout / "bench" / "peers" / "ours.py")]
 

@@ -1,7 +1,7 @@
-"""CPU and memory per client, compared with the physical limit and the peers.
+"""CPU and memory per client, compared with the physical limit and other servers.
 
-Writes docs/performance.md. CPU is that of the server process, user and system. Each figure is the median of five
-passes, in which the servers take turns, forwards and backwards.
+Writes docs/performance.md. CPU is the user and system time of the server process. Each figure is the median of five
+passes, in which the servers take turns in alternating order.
 """
 
 import datetime
@@ -35,7 +35,7 @@ class WholePress(capacity.Product):
 
 
 class Peer:
-    """A server under load, with the process of its clients."""
+    """A server under load, with a client process."""
 
     def __init__(self, name, command, kind, clients):
         self.name, self.clients = name, clients
@@ -74,7 +74,7 @@ class Peer:
     def report(self):
         """Return counts, bytes, closed connections and the time of the last count.
 
-        Waits until no more data arrives.
+        Waits until data stops arriving.
         """
         self.load.stdin.write("report\n")
         return tuple(map(int, self._read(self.load).split()))
@@ -97,7 +97,7 @@ class Peer:
 
 
 def install_peers(folder):
-    """Install the peers, and return the command and the kind of clients of each."""
+    """Install the peers; return the command and the kind of clients of each."""
     subprocess.run(["npm", "install", "--silent", "--no-package-lock", "--no-audit"], cwd=PEERS, check=True)
     tornado = folder / "tornado"
     pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", tornado]
@@ -116,23 +116,23 @@ def install_peers(folder):
 
 
 def broadcast(commands, names, clients, times):
-    """Return CPU seconds per delivered count and memory per client of each peer."""
+    """Return the CPU seconds per delivered count and the memory per client of each peer."""
     peers = [Peer(name, *commands[name], clients) for name in names]
     memory = {peer.name: peer.memory_per_client for peer in peers}
     return interleave(peers, times), memory
 
 
 def ratio(figures, name):
-    """Return the median ratio of The Button to a peer, over the passes.
+    """Return the median ratio of The Button to a peer.
 
-    The ratio is that of each pass, since what slows a pass slows both servers.
+    Ratios are taken per pass, since interference in a pass affects both servers.
     """
     pairs = zip(figures["The Button"], figures[name], strict=True)
     return statistics.median(ours / theirs for ours, theirs in pairs)
 
 
 def connects(commands, clients=3000):
-    """Return CPU seconds per connect of The Button and Node, in new processes."""
+    """Return the CPU seconds per connect of The Button and Node, in new processes."""
     names = ["The Button", "Node socket.io"]
     figures = {name: [] for name in names}
     for _ in range(PASSES):
@@ -145,13 +145,13 @@ def connects(commands, clients=3000):
 
 
 def interleave(peers, times, pause=""):
-    """Return CPU seconds per count of each peer, and stop the peers.
+    """Return the CPU seconds per count of each peer, and stop the peers.
 
-    Each pass has one burst of each peer.
+    Each pass has one burst per peer.
     """
     figures = {peer.name: [] for peer in peers}
     for peer in peers:
-        peer.burst(times, pause)  # warm-up: Node compiles functions that run often
+        peer.burst(times, pause)  # warm-up, since Node compiles hot functions
     for number in range(PASSES):
         for peer in peers if number % 2 else reversed(peers):
             figures[peer.name].append(peer.burst(times, pause))
@@ -162,9 +162,9 @@ def interleave(peers, times, pause=""):
 
 
 def polling(commands, clients=300, times=8):
-    """Return CPU seconds per count by long polling, of engines and of whole presses.
+    """Return the CPU seconds per count with long polling, of engines and of whole presses.
 
-    Each beside Node, and measured before the first ping, to which the load does not respond.
+    Both include Node. They are measured before the first ping, to which the load does not respond.
     """
     node = "Node socket.io"
     engines = [Peer(name, commands[name][0], "polling", clients) for name in ("The Button", node)]
@@ -180,9 +180,9 @@ def whole_press(commands, clients=1000):
 
 
 def ajax(clients=200, seconds=5):
-    """Return the CPU seconds per client and second of pages that poll once a second.
+    """Return the CPU seconds per second and client of pages that poll once a second.
 
-    Each keeps its connection alive.
+    The connections are kept alive.
     """
     server = Peer._start([sys.executable, str(PEERS / "ajax.py")])
     address = ("127.0.0.1", int(Peer._read(server).split()[1]))
@@ -210,7 +210,7 @@ def ajax(clients=200, seconds=5):
 def idle_clients(command, clients=9000):
     """Connect clients for two heartbeats.
 
-    Returns the growth of memory in bytes, the clients disconnected, and the CPU seconds per heartbeat.
+    Returns the memory growth in bytes, the number of disconnected clients, and the CPU seconds per heartbeat.
     """
     peer = Peer("The Button", [*command, str(HEARTBEAT)], "socketio", clients)
     before = peer.cpu()
@@ -225,10 +225,10 @@ def idle_clients(command, clients=9000):
 
 
 def stalled_clients(commands):
-    """Stall 20 clients during 20,000 changes beside healthy ones, then let one read.
+    """Stall 20 clients during 20,000 changes, then let one of them read.
 
-    Returns the counts and the bytes that it receives, whether the newest count is among them, and the ratio of
-    the time of a broadcast with stalled clients to that without.
+    Returns the number of counts and bytes that it receives, whether the newest count is included, and the
+    broadcast time relative to that without stalled clients.
     """
     command, kind = commands["The Button"]
     peer = Peer("The Button", command, kind, 100)
@@ -250,7 +250,7 @@ def stalled_clients(commands):
 
 
 def broadcast_seconds(peer):
-    """Broadcast once and return the seconds until the server is done."""
+    """Broadcast once and return the duration in seconds."""
     started_at = time.monotonic()
     peer.server.stdin.write("burst 1\n")
     peer._read(peer.server)
@@ -260,7 +260,7 @@ def broadcast_seconds(peer):
 def open_stalled(port):
     """Connect a client that stops reading, and return its socket.
 
-    It has the receive buffer of a small device.
+    Its receive buffer is as small as on a small device.
     """
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -346,7 +346,7 @@ def main():
 
 
 def write(table):
-    """Write docs/performance.md, with the machine and the versions."""
+    """Write docs/performance.md with the table, the machine and the versions."""
     from importlib.metadata import version
 
     import engineio
@@ -364,19 +364,19 @@ def write(table):
 Measured by `python -m bench fanout` (part of `make bench`) on {datetime.date.today():%Y-%m-%d}, on {machine()},
 {versions}; Node {node} with socket.io 4.8.4 and
 ws 8.23.0, Tornado 6.6.1. Servers and clients share one machine, so compare the ratios: the servers take turns in each
-of five passes, and the table shows the medians of their figures and of their ratios. A count is a broadcast of about
-100 bytes to one client. "ratio" is that of The Button to the server of the row. The kernel's share, which the C loop
-shows, differs between processors: on two cores of AMD EPYC (2026-11-24) the ratio to Node socket.io with 5,000 clients
-was 0.54 for The Button and 0.49 for the C loop. The rows on clients in one process and on the control group come from
-`python -m bench.capacity`, those on a whole press from the product with its database.
+of five passes, and the table shows the median figures and ratios. A count is a broadcast of about 100 bytes
+to one client. "ratio" is The Button's CPU relative to the server in the row. The kernel's share, which the C loop
+shows, depends on the processor: on two cores of an AMD EPYC (2026-11-24) the ratio to Node socket.io with 5,000 clients
+was 0.54 for The Button and 0.49 for the C loop. The rows on clients in one process and on the control group are from
+`python -m bench.capacity`, and those on a whole press from the product with its database.
 
 {table}
 
 The stale counts of a stalled client were in the kernel's buffers when it stopped reading; the newest count follows
 directly after them.
 
-Why it is fast: a broadcast is encoded once, and one non-blocking `send` writes it to each WebSocket with an empty
-queue. An idle client has no greenlet, queue or buffer. Long polls wait outside of WSGI, and the broadcast completes
+Why it is fast: each broadcast is encoded once, and written to each WebSocket with an empty queue by one non-blocking
+`send`. An idle client has no greenlet, queue or buffer. Long polls wait outside of WSGI, and the broadcast completes
 them. One greenlet pings all clients.
 """
     (HERE.parent / "docs" / "performance.md").write_text(text)

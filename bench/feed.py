@@ -1,4 +1,4 @@
-"""Latency of samples, presses during a flood of messages, memory of the graph."""
+"""Latency of samples and of presses during a flood, and memory of the graph."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ WATCH = """
     channel.port2.postMessage(0);
   }).observe(document.getElementById('legend'), {childList: true, characterData: true, subtree: true});
 """
-#: Draws a day at 20 samples per second, once per second of a clock that runs as fast as the page can draw.
+#: Draws a day at 20 samples per second, once per second on a clock that advances as fast as the page draws.
 DAY = """async () => {
   const start = Date.now(), RealDate = Date;
   let ahead = 0;
@@ -79,7 +79,7 @@ def sample_to_pixel(page, publisher):
 def press_latencies(running, seconds):
     """Press for `seconds`.
 
-    Returns the seconds from each press to its count at a WebSocket client, and the times of samples events.
+    Returns the latencies of counts at a WebSocket client in seconds, and the arrival times of samples events.
     """
     received_at, events = {}, []
     client = socketio.Client(reconnection=False)

@@ -1,11 +1,11 @@
-"""Cost of each attack of tests/support/attacks.py.
+"""Cost of each attack in tests/support/attacks.py.
 
     python -m bench hostile
     python -m bench.hostile [PROGRAM]
 
-Prints the slowest press, the slowest update of the screens, the seconds of a stop during the attack, and the growth
-of memory during and after it. `python -m bench hostile` writes the figures to docs/security.md. PROGRAM is the
-app.py of another checkout, to attack in place of this one.
+Prints the slowest press, the slowest update of the screens, the duration of a stop during the attack, and the memory
+growth during and after it. `python -m bench hostile` writes the figures to docs/security.md. PROGRAM is the app.py of
+another checkout to attack.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Start-up time, and the cost of an idle server."""
+"""Start-up time, and CPU and memory of an idle server."""
 
 import resource
 import statistics

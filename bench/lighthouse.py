@@ -1,4 +1,4 @@
-"""Lighthouse scores of the countdown, the median of three runs."""
+"""Lighthouse scores of the countdown, as medians of three runs."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from bench.rig import HERE, server
 
 PASSES = 3
 PEERS = HERE / "peers"
-#: Audits that require https.
+#: Audits that require HTTPS.
 PLAIN_HTTP = {"is-on-https", "redirects-http"}
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-quic"

@@ -2,10 +2,10 @@
 
     python -m bench.load PORT CLIENTS KIND
 
-KIND is raw (bare TCP), ws (a WebSocket), socketio (Socket.IO over WebSocket, with a browser's headers), plain (the
-same without compression), or polling. For each line on standard input it waits until no more data arrives and prints
-what arrived since the last line: counts, bytes, closed connections, and the time of the last count on the monotonic
-clock in microseconds.
+KIND is raw (TCP), ws (WebSocket), socketio (Socket.IO over WebSocket, with a browser's headers), plain (the same without
+compression), or polling. For each line on standard input, the program waits until data stops arriving and prints the
+counts, bytes and closed connections since the last line, and the time of the last count on the monotonic clock in
+microseconds.
 """
 
 import json
@@ -27,22 +27,22 @@ POLL = "GET /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: 127.
 CONNECT = b"\x81\x82\0\0\0\x0040"
 PONG = b"\x81\x81\0\0\0\x003"
 
-#: Clients on one loopback address; each takes one of its ports.
+#: Maximum clients per loopback address, since each uses one of its ports.
 CLIENTS_PER_ADDRESS = 15_000
 
 
 class Load:
-    """`clients` connections of one kind, and what they have received."""
+    """`clients` connections of one kind, with counters of the received data."""
 
     def __init__(self, port, clients, kind):
         self.port, self.kind = port, kind
         self.epoll = select.epoll()
-        self.sockets, self.tails, self.polls = {}, {}, {}  # by descriptor
+        self.sockets, self.tails, self.polls = {}, {}, {}  # by file descriptor
         self.counts = self.bytes = self.closed = 0
         self.last_count = 0.0
         for number in range(clients):
             if number % 500 == 499:
-                self._read_all(0)  # pings arrive before the last client is connected
+                self._read_all(0)  # respond to pings before all clients are connected
             address = f"127.0.0.{1 + number // CLIENTS_PER_ADDRESS}"
             client = socket.create_connection((address, port), timeout=20)
             if kind in ("ws", "socketio", "plain"):
@@ -68,7 +68,7 @@ class Load:
         return data
 
     def _connect_polling(self, client):
-        """Connect by long polling, and prepare the poll that follows."""
+        """Connect by long polling, and prepare the next poll."""
         path = "/socket.io/?EIO=4&transport=polling"
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         body = self._read_until(client, b"maxPayload").split(b"\r\n\r\n")[1]
@@ -82,7 +82,7 @@ class Load:
         self.polls[client.fileno()] = poll
 
     def drain(self, quiet):
-        """Read until no count has arrived for `quiet` seconds, despite heartbeats.
+        """Read until no count has arrived for `quiet` seconds, ignoring heartbeats.
 
         Returns whether standard input has a line.
         """

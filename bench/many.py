@@ -1,4 +1,4 @@
-"""Latency, throughput, outages and CPU of several servers on one PostgreSQL."""
+"""Latency, throughput, outages and CPU of several servers that share a PostgreSQL."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ from bench.rig import (
 PRESSES = 200
 CONNECTIONS, SECONDS = 64, 5
 LISTENING_SERVERS = 50
-#: Numbers of servers in `model`, and their screens in total.
+#: Numbers of servers in `model`, and their total number of screens.
 PROCESSES, SCREENS = (1, 2, 4, 8), 4000
 PRESS = f"POST /api/press HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
 
@@ -55,7 +55,7 @@ def screen(target):
 
 
 class Presser:
-    """A kept-alive connection that presses, and the screens whose latency is measured."""
+    """A keep-alive connection for presses, and the screens whose latency is measured."""
 
     def __init__(self, target, screens):
         self.wire, self.screens = Wire(target), {wire.socket.fileno(): wire for wire in screens}
@@ -80,7 +80,7 @@ class Presser:
 
 
 def announce(postgres):
-    """Measure the latency to a screen of the same server and to one of another server."""
+    """Measure the latency to screens of the same server and of another server."""
     running = servers(postgres, 2)
     presser = Presser(running[0], [screen(each) for each in running])
     for _ in range(20):
@@ -101,7 +101,7 @@ def announce(postgres):
 
 
 def commits(target):
-    """Return the total seconds and the number of a server's transactions."""
+    """Return the total duration in seconds and the number of a server's transactions."""
     import requests
 
     text = requests.get(target.url + "/metrics", timeout=10).text
@@ -128,7 +128,7 @@ def rate(postgres):
 
 
 def listeners(postgres):
-    """Measure the delay between the first and the last screen of fifty servers."""
+    """Measure the delay between the first and the last update of fifty servers' screens."""
     running = servers(postgres, LISTENING_SERVERS)
     presser = Presser(running[0], [screen(each) for each in running])
     for _ in range(5):
@@ -143,7 +143,7 @@ def listeners(postgres):
 
 
 def model(postgres):
-    """Measure the CPU of a press on 1 to 8 servers, without screens and with 4,000."""
+    """Measure the CPU of a press on 1 to 8 servers, with no screens and with 4,000."""
     print(
         f"{'CPU per press, ms':<18} {'servers':>10} {'PostgreSQL':>12}   with {SCREENS} screens: {'servers':>10}"
     )
@@ -168,7 +168,7 @@ def model(postgres):
 
 
 def start_load(target, clients):
-    """Start a load generator, and return its process when its clients are connected."""
+    """Start a load generator, wait until its clients are connected, and return its process."""
     command = [sys.executable, "-m", "bench.load", str(target.port), str(clients), "socketio"]
     process = Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True)
     assert process.stdout.readline().strip() == "ready"
@@ -197,10 +197,10 @@ def cost(postgres, running):
 
 
 def faults(postgres):
-    """Measure outages of the database, frozen and killed.
+    """Measure the effect of a frozen and of a killed database.
 
-    Prints the round trip of a WebSocket ping during the outage, and the seconds from its end until all screens
-    show a press of the pin made meanwhile.
+    Prints the round-trip time of WebSocket pings during the outage, and the delay from its end until all screens
+    show a hardware press made during the outage.
     """
     running = servers(postgres, 2, hardware="simulated")
     wire = screen(running[0])
@@ -246,14 +246,14 @@ def faults(postgres):
 
 
 def wait_for_count(wire, seq):
-    """Return when a screen received the count with this seq, on the monotonic clock."""
+    """Wait for a screen to receive the count with this seq; return the monotonic time."""
     while f'"seq":{seq},' not in wire.text():
         pass
     return time.monotonic()
 
 
 def failover(postgres):
-    """Measure how soon screens of a killed server reconnect to others, behind nginx."""
+    """Measure how soon a killed server's screens reconnect to others, behind nginx."""
     running = servers(postgres, 4, trusted_proxies=1)
     proxy = Deployed("nginx", Path(tempfile.mkdtemp()), running)
     crowd = ClientSwarm(proxy.port, 400)
@@ -271,7 +271,8 @@ BENCHES = {bench.__name__: bench for bench in (announce, rate, listeners, failov
 
 def main():
     names = sys.argv[1:] or list(BENCHES)
-    # Servers run at niceness -10; without priority over them this process would see fifty screens at the same time.
+    # Servers run at niceness -10. Without a higher priority, this process would see fifty screens update at
+    # once.
     with contextlib.suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(10))
     postgres = Postgres()

@@ -2,7 +2,7 @@
 
     python -m bench.press_cost [PROGRAM]
 
-PROGRAM is the app.py of another checkout, to measure in turn with this one; prints the medians of paired passes.
+PROGRAM is the app.py of another checkout to compare. The two take turns, and the medians are printed.
 """
 
 import json
@@ -27,9 +27,9 @@ REQUEST = (
 
 
 class PressServer:
-    """A server of `program` in a temporary folder, with a connection that presses.
+    """A server in a temporary folder, with a connection for presses.
 
-    `before` is called in the new process before it starts the program.
+    `program` is its app.py. `before` is called in the new process before the program starts.
     """
 
     def __init__(self, program, host="127.0.0.1", max_clients="20000", before=None):
@@ -58,7 +58,7 @@ class PressServer:
         self.port = int(found[1])
         self.connection = socket.create_connection(("127.0.0.1", self.port))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.press(1)  # the server soon closes a connection without a request
+        self.press(1)  # otherwise the server would soon close the idle connection
 
     def press(self, times, pause=0.0):
         """Press `times` times and return the CPU and wall seconds per press."""

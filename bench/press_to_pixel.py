@@ -1,4 +1,4 @@
-"""Latency from the first low sample to the number in Chromium, by stage."""
+"""Latency from a press to the number in Chromium, by stage."""
 
 import contextlib
 import http.client
@@ -19,21 +19,20 @@ WATCH = """
   const number = document.getElementById('count');
   window.painted = [];
   new MutationObserver(() => requestAnimationFrame(() => {
-    const channel = new MessageChannel();  // its task runs after the frame was painted
-    channel.port1.onmessage = () => painted.push(performance.timeOrigin + performance.now());
-    channel.port2.postMessage(0);
+    const channel = new MessageChannel();  // its task runs after the frame is painted channel.port1.onmessage
+    = () => painted.push(performance.timeOrigin + performance.now()); channel.port2.postMessage(0);
   })).observe(number, {childList: true, characterData: true, subtree: true});
 """
 
 
 def commits(running):
-    """Return the total seconds and the number of commits."""
+    """Return the total duration in seconds and the number of commits."""
     text = requests.get(running.url + "/metrics", timeout=DEADLINE).text
     return [float(re.search(rf"button_commit_seconds_{name} (\S+)", text)[1]) for name in ("sum", "count")]
 
 
 def watch_websocket(running, received):
-    """Append the arrival and recording times of presses at a raw WebSocket client."""
+    """Append the arrival and recording times of presses, using a raw WebSocket client."""
     client = websocket.create_connection(
         running.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket", timeout=DEADLINE
     )
@@ -51,7 +50,7 @@ def watch_websocket(running, received):
 
 
 def watch_polling(running, received):
-    """Append the arrival times of presses at a long-polling client (keep-alive)."""
+    """Append the arrival times of presses, using a long-polling client with keep-alive."""
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
 
     def request(method, path, body=None):

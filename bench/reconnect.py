@@ -1,4 +1,4 @@
-"""Seconds until screens reconnect after a restart, and their distribution."""
+"""Distribution of the time until screens reconnect after a restart."""
 
 import time
 
@@ -7,7 +7,7 @@ from playwright.sync_api import sync_playwright
 from bench.rig import server, spread
 
 SCREENS = 24
-#: Records when the page is connected again.
+#: Records the time at which the page reconnects.
 WATCH = """() => {
   window.connectedAt = null;
   const status = document.getElementById('status');

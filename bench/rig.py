@@ -1,4 +1,4 @@
-"""Helpers of the benchmarks, such as a server, statistics and a slow disk."""
+"""Helpers for the benchmarks, such as a server, statistics and a slow disk."""
 
 import os
 import platform
@@ -50,7 +50,7 @@ def server(**settings):
 
 
 def machine():
-    """Return a description of this machine, its kernel and its Python."""
+    """Return a description of the machine, the kernel and Python."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.split(":")[1].strip() for line in lines if "model name" in line]
     cpu = next(iter(names), platform.machine())
@@ -59,11 +59,11 @@ def machine():
 
 
 def fill(path, name, lines):
-    """Replace the lines of a document between the marks of that name."""
+    """Replace the lines of a document between the markers with this name."""
     block = "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
     text, number = re.subn(rf"(?s)<!-- {name} -->.*<!-- /{name} -->", lambda _: block, path.read_text())
     if not number:
-        raise SystemExit(f"{path}: expected the marks <!-- {name} --> and <!-- /{name} -->")
+        raise SystemExit(f"{path}: expected the markers <!-- {name} --> and <!-- /{name} -->")
     path.write_text(text)
 
 
@@ -74,19 +74,19 @@ def percentile(values, share):
 
 
 def spread(name, values, unit="ms", scale=1000.0):
-    """Return a line with median, 99th percentile, minimum and maximum."""
+    """Return a line with the median, 99th percentile, minimum and maximum."""
     lowest, median = min(values) * scale, statistics.median(values) * scale
     p99, highest = percentile(values, 0.99) * scale, max(values) * scale
     return f"{name:<34} median {median:7.2f} {unit}   p99 {p99:7.2f}   min {lowest:7.2f}   max {highest:7.2f}"
 
 
 def cpu_seconds(pid):
-    """Return the CPU seconds of a process, user and system, to the nanosecond."""
+    """Return the user and system time of a process, in seconds."""
     return time.clock_gettime((~pid << 3) | 2)  # clock_getcpuclockid(3); 2: CPUCLOCK_SCHED
 
 
 def slow_disk(milliseconds):
-    """Return environment variables with which each fsync takes `milliseconds`."""
+    """Return environment variables that make each fsync take `milliseconds`."""
     library = Path(tempfile.mkdtemp(prefix="button-bench-")) / "slowsync.so"
     command = ["gcc", "-O2", "-shared", "-fPIC", "-o", library, HERE / "slowsync.c"]
     subprocess.run(command, check=True)

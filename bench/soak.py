@@ -1,11 +1,11 @@
-"""Soak test that simulates a day in an office, in one hour.
+"""Soak test, which simulates a day in an office in one hour.
 
     python -m bench.soak [MINUTES]
 
-A change every five seconds (an office presses once in two minutes): presses of the pin and by the API, undo, another
-goal, each with a request of /healthz. Screens connect and disconnect, directly and through a proxy that closes idle
-connections after five seconds, by WebSocket and by long polling. Two producers publish to the feed. In the first
-sixth of the time the server is restarted twice, once by SIGKILL; after that, its memory and descriptors must not grow.
+There is a change every five seconds (once in two minutes in an office): hardware and API presses, undos and new goals,
+each followed by a request to /healthz. Screens connect and disconnect, directly and through a proxy that closes idle
+connections after five seconds, with WebSocket and long polling. Two producers publish to the feed. In the first sixth
+of the time the server is restarted twice, once after SIGKILL. After that, its memory and descriptors must not grow.
 Exits with 1 if a check fails.
 """
 
@@ -21,7 +21,7 @@ from bench.rig import ROOT, ClientSwarm, Deployed, server, until
 
 SCREENS, THROUGH_PROXY, LEAVES = 60, 20, 2.0
 CHANGE_INTERVAL = 5.0  # seconds
-#: Maximum growth of memory: MB per hour in runs of at least half an hour, MB in total in shorter ones.
+#: Maximum memory growth, in MB per hour for runs of at least half an hour, and in total MB for shorter ones.
 MAX_GROWTH_PER_HOUR, MAX_GROWTH = 1.0, 6.0
 
 
@@ -35,7 +35,7 @@ def descriptors(pid):
 
 
 def slope(samples):
-    """Return the growth in MB per hour, by least squares over pairs of seconds and MB."""
+    """Return the growth in MB per hour, fitted to pairs of seconds and MB."""
     mean_x = sum(x for x, _ in samples) / len(samples)
     mean_y = sum(y for _, y in samples) / len(samples)
     covariance = sum((x - mean_x) * (y - mean_y) for x, y in samples)
@@ -43,7 +43,7 @@ def slope(samples):
 
 
 class Office:
-    """A server with its screens, its proxy, its producers, and a source of changes."""
+    """A server with screens, a proxy, producers, and a source of changes."""
 
     def __init__(self):
         self.server = server(feed=f"tcp://127.0.0.1:{free_port()}", log="warning")
@@ -56,10 +56,10 @@ class Office:
         command = [sys.executable, str(ROOT / "tests/support/producer.py"), feed]
         self.producers = [subprocess.Popen(command) for _ in range(2)]
         self.changes = 0
-        self.log = []  # of the servers before the restarts
+        self.log = []  # log lines from before the restarts
 
     def change(self):
-        """Make the next change, mostly a press of the pin or by the API."""
+        """Make the next change, which is usually a hardware or API press."""
         turn, self.changes = self.changes % 12, self.changes + 1
         if turn == 5:
             assert self.server.api("undo").status_code == 201
@@ -72,7 +72,7 @@ class Office:
         self.server.health()
 
     def is_right(self):
-        """Return whether every screen shows the newest count, even a reconnecting one."""
+        """Return whether every screen shows the newest count, including reconnecting ones."""
         return all(crowd.ask().shown == {str(self.changes): crowd.clients} for crowd in self.crowds)
 
     def close(self):
@@ -90,7 +90,7 @@ def free_port():
 
 
 def run(minutes):
-    """Run the soak test and return the faults found, a line each."""
+    """Run the soak test and return the faults as lines."""
     office = Office()
     try:
         return find_faults(office, simulate(office, minutes), minutes)
@@ -99,7 +99,7 @@ def run(minutes):
 
 
 def simulate(office, minutes):
-    """Make changes for `minutes` and return samples of seconds, MB and descriptors."""
+    """Make changes for `minutes`; return samples of seconds, MB and descriptors."""
     started_at, samples, restarts = time.monotonic(), [], ["SIGTERM", "SIGKILL"]
     seconds = minutes * 60
     while (now := time.monotonic() - started_at) < seconds:
@@ -123,7 +123,7 @@ def simulate(office, minutes):
 
 
 def find_faults(office, samples, minutes):
-    """Return the faults of screens, history, memory, descriptors and log, a line each."""
+    """Return faults in screens, history, memory, descriptors and log as lines."""
     faults = []
     until(office.is_right, "every screen to be right", deadline=60)
     reports = [crowd.ask() for crowd in office.crowds]

@@ -1,4 +1,4 @@
-"""The first version of The Button, whose pages poll the count once a second."""
+"""The first version of The Button, in which pages poll the count once a second."""
 
 from gevent import monkey
 

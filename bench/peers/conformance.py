@@ -1,8 +1,8 @@
-"""Servers on this project's engine, for the official protocol test suites.
+"""Servers for the official protocol test suites, which use this project's engine.
 
     python -m bench.peers.conformance engineio|socketio PORT
 
-The suites are socketio/engine.io-protocol and socketio/socket.io-protocol, folder `test-suite`.
+The suites are in the folder `test-suite` of socketio/engine.io-protocol and socketio/socket.io-protocol.
 """
 
 from gevent import monkey
@@ -21,7 +21,7 @@ HEARTBEAT = {"ping_interval": 0.3, "ping_timeout": 0.2, "max_http_buffer_size": 
 
 
 def engineio(app):
-    """Echo messages without Socket.IO, since the suite connects to no namespace."""
+    """Echo messages without Socket.IO, since the suite does not connect to a namespace."""
     socketio = create_socketio(app, path="engine.io", connect_timeout=None, **HEARTBEAT)
     eio = socketio.server.eio
     eio.on("connect", lambda sid, environ: None)

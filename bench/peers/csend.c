@@ -1,5 +1,5 @@
-/* The physical limit: a loop with one send() per socket. Prints its port; for each line `burst M` on standard
-   input sends M frames of 100 bytes to every connection and prints `done`. */
+/* The physical limit: a loop with one send() per socket. Prints its port. For each line `burst M` on standard
+   input, it sends M frames of 100 bytes to every connection and prints `done`. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

@@ -1,4 +1,4 @@
-// A peer on socket.io (`node node.js socketio`) or on plain ws (`node node.js ws`).
+// A peer with socket.io (`node node.js socketio`) or plain ws (`node node.js ws`).
 const http = require('http');
 const server = http.createServer((request, response) => response.end());
 const count = (seq) => ({ count: 17, goal: 20, seq: 100000 + seq, cause: 'press', at: 1763760000.123 });

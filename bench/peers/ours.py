@@ -1,4 +1,4 @@
-"""This project's engine in a minimal program."""
+"""A minimal server with this project's engine."""
 
 from gevent import monkey
 

@@ -1,4 +1,4 @@
-"""Stock Flask-SocketIO on gevent, as in its documentation."""
+"""Stock Flask-SocketIO on gevent, set up as in its documentation."""
 
 from gevent import monkey
 
