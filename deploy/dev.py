@@ -1,4 +1,4 @@
-"""Server that restarts when a source or static file changes (`make dev`)."""
+"""Run the server, and restart it when a source or static file changes (`make dev`)."""
 
 import signal
 import subprocess
@@ -32,7 +32,7 @@ def main() -> int:
         except KeyboardInterrupt:
             return 0
         finally:
-            server.terminate()  # harmless after Ctrl-C, which the server receives, too
+            server.terminate()  # harmless after Ctrl-C, which the server also receives
             server.wait()
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs The Button as a service on Raspberry Pi OS or Debian, or upgrades it and keeps all data.
 #   sudo deploy/install.sh
-# The program goes to /opt/the-button, settings to /etc/the-button.env, the database to /var/lib/the-button.
+# The program is in /opt/the-button, the settings in /etc/the-button.env, the database in /var/lib/the-button.
 set -eu
 umask 022 # the service needs to read the installed files
 cd "$(dirname "$0")/.."
@@ -15,7 +15,7 @@ fail() {
     exit 1
 }
 
-# put MODE SOURCE TARGET: install a file atomically; a power cut leaves either the old or the new one.
+# put MODE SOURCE TARGET: install a file atomically, so that a power cut leaves the old or the new one.
 put() {
     install -m "$1" "$2" "$3.new"
     sync "$3.new"
@@ -31,7 +31,7 @@ command -v apt-get >/dev/null || fail "supports Debian and Raspberry Pi OS only;
 packages="python3 python3-venv adduser dbus" # systemd-run needs dbus
 case "$(dpkg --print-architecture)" in
 amd64 | arm64) ;;
-*) packages="$packages libpq5" ;; # there are no wheels of psycopg
+*) packages="$packages libpq5" ;; # psycopg has no wheels
 esac
 missing=
 for package in $packages; do
@@ -40,7 +40,7 @@ done
 if [ -n "$missing" ]; then
     echo "Installing$missing"
     apt-get update -qq
-    # shellcheck disable=SC2086 # a list of words
+    # shellcheck disable=SC2086 # word splitting intended
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
@@ -56,11 +56,11 @@ trap 'rm -rf "$release"' EXIT
 cp -R app.py settings.py hardware integrations storage realtime web templates static deploy \
     requirements.txt LICENSE "$release"
 install -D -m 0644 -t "$release/docs" docs/*.md
-chmod -R u=rwX,go=rX "$release" # the clone may have had another umask
+chmod -R u=rwX,go=rX "$release" # the clone may have been made with another umask
 find "$release" -name __pycache__ -prune -exec rm -rf {} +
 echo "Installing the libraries"
 sh "$release/deploy/setup.sh" run
-"$release/.venv/bin/python" -m compileall -q "$release"/*.py "$release"/[hrsw]*/ # the service cannot write there
+"$release/.venv/bin/python" -m compileall -q "$release"/*.py "$release"/[hrsw]*/ # the service has no write access
 
 fresh=
 [ -e $env ] || fresh=yes
@@ -79,10 +79,10 @@ umask 022
 sed -e "s|^ExecStart=|ExecStart=/usr/bin/env BUTTON_PORT=%i BUTTON_HARDWARE=none |" \
     -e "s|^Description=.*|&, port %i|" deploy/$name.service >"$release/$name@.service"
 
-# deploy/the-button-check compares this list at each start; the service cannot change these files.
+# deploy/the-button-check compares the files with this list at each start. The service cannot change them.
 files=$(cd "$release" && find . -type f -printf '%s %P\n' | LC_ALL=C sort)
 echo "$files" >"$release/.files"
-# ext4 commits a rename within 5 s, but the data of new files up to 30 s later: sync before switching.
+# ext4 commits a rename within 5 s, but new file data up to 30 s later, so sync before switching.
 sync
 trap - EXIT
 switch_to() {
@@ -98,7 +98,7 @@ put 0644 "$release/$name@.service" /etc/systemd/system/$name@.service
 
 if [ ! -d /run/systemd/system ]; then
     systemctl enable --quiet $name 2>/dev/null || true
-    echo "Installed. systemd is not running here; it will start the server at boot"
+    echo "Installed. systemd is not running; it will start the server at boot"
     exit 0
 fi
 since=$(date "+%Y-%m-%d %H:%M:%S")
@@ -109,16 +109,16 @@ if ! systemctl restart $name; then
         switch_to "$previous"
         rm -rf "$release"
         systemctl restart $name || true
-        fail "the new release does not start, rolled back to the previous one; see journalctl -u $name"
+        fail "the new release did not start and was rolled back to the previous one; see journalctl -u $name"
     fi
-    fail "the server does not start; see journalctl -u $name"
+    fail "the server did not start; see journalctl -u $name"
 fi
 
 for old in "/opt/$name"/2*; do
     [ "$old" = "$release" ] || [ "$old" = "$previous" ] || rm -rf "$old"
 done
 
-# systemd parses the file: quotes, comments, line endings.
+# Have systemd parse the file, with its quotes, comments and line endings.
 environment=$(systemd-run --quiet --pipe --wait --collect -p EnvironmentFile=$env env)
 port=$(echo "$environment" | sed -n 's/^BUTTON_PORT=//p')
 host=$(echo "$environment" | sed -n 's/^BUTTON_HOST=//p')
@@ -137,5 +137,5 @@ done
 if [ -n "$password" ]; then
     echo "Admin password: $password"
 else
-    echo "The admin password is as before; to change it: sudo the-button set-password"
+    echo "The admin password is unchanged; to change it: sudo the-button set-password"
 fi

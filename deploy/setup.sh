@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sets up .venv: `setup.sh run` for the server, `setup.sh dev` for the tests, too.
-# Installs missing Debian packages if run as root; else lists them in one line and exits with 1.
+# Sets up .venv: `setup.sh run` for the server, `setup.sh dev` also for the tests.
+# Installs missing Debian packages if run as root; otherwise lists them in one line and exits with 1.
 set -eu
 cd "$(dirname "$0")/.."
 target=${1:-run}
@@ -27,14 +27,14 @@ export PIP_USER=0 # a `user = true` in pip's configuration would fail in a virtu
 pip() { .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes "$@"; }
 
 
-# install FILE PACKAGE...: install what FILE pins; what has no wheel is compiled with these Debian packages
+# install FILE PACKAGE...: install the libraries in FILE; those without a wheel need the Debian packages
 install() {
     file=$1
     shift
     pip -r "$file" 2>.venv/pip.log && return
     if grep -Eq "subprocess-exited-with-error|Failed to build" .venv/pip.log; then
         need "$@"
-        # PYPI: lgpio then includes its C library, as its wheels do.
+        # PYPI=1 makes lgpio include its C library, like its wheels.
         PYPI=1 pip -r "$file" 2>.venv/pip.log && return
     fi
     tail -n 20 .venv/pip.log >&2
@@ -42,30 +42,30 @@ install() {
     exit 1
 }
 
-# packages PATTERN FILE: print the entries of FILE, with hashes, of the packages whose names match
+# packages PATTERN FILE: print the entries of matching packages in FILE, with their hashes
 packages() { awk -v names="^($1)==" '/^[^ #]/ { found = $0 ~ names } found' "$2"; }
 # without PATTERN FILE: print all other entries
 without() { awk -v names="^($1)==" '/^[^ #]/ { found = $0 ~ names } !found' "$2"; }
 
-# RPi.GPIO is compiled, so only where there are pins. It does not run on a Pi 5, nor as the service's user where
-# the kernel has no /dev/gpiomem, such as Debian's own.
+# RPi.GPIO has to be compiled, so it is only installed on a Pi. It does not run on a Pi 5, nor without root on a
+# kernel without /dev/gpiomem, such as Debian's.
 model=$(tr -d '\0' 2>/dev/null </proc/device-tree/model || true)
 case "$model" in
 *"Raspberry Pi 5"* | *"Compute Module 5"*) gpio=rpi-lgpio ;;
 *"Raspberry Pi"*)
     gpio=rpi-gpio
-    [ -e /dev/gpiomem ] || [ "$(uname -m)" = armv6l ] || gpio=rpi-lgpio # which does not run on the first Pi
+    [ -e /dev/gpiomem ] || [ "$(uname -m)" = armv6l ] || gpio=rpi-lgpio # not on the first Pi, where it does not run
     ;;
 *) gpio= ;;
 esac
-# The markers see the kernel's architecture: a 32-bit Python on a 64-bit kernel also reports aarch64, but
-# psycopg-binary has only 64-bit wheels. psycopg then uses the system's libpq.
+# Environment markers have the kernel's architecture, which is aarch64 even for a 32-bit Python on a 64-bit kernel,
+# but psycopg-binary has only 64-bit wheels. Without it, psycopg uses the system's libpq.
 binary=
 .venv/bin/python -c 'import sys; sys.exit(sys.maxsize > 2**32)' && binary="|psycopg-binary"
 without "rpi-gpio$binary" requirements.txt >.venv/requirements.txt
 install .venv/requirements.txt gcc g++ make libc6-dev libffi-dev python3-dev
 
-# Both install the module RPi.GPIO; an SD card moved from another model still has the other one.
+# Both packages provide the module RPi.GPIO. An SD card from another model still has the other one.
 case "$gpio" in rpi-lgpio) other=RPi.GPIO ;; *) other=rpi-lgpio ;; esac
 if [ -n "$gpio" ] && .venv/bin/python -m pip show --quiet "$other" 2>/dev/null; then
     .venv/bin/python -m pip uninstall --quiet --yes "$other"
@@ -94,7 +94,7 @@ header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include") + "
 [ -f "$header" ] || packages="$packages python3-dev"
 # shellcheck disable=SC2086 # a list of words
 [ -z "$packages" ] || need $packages
-# Elsewhere the tests use RPi.GPIO with a fake Pi.
+# On other machines the tests use RPi.GPIO with a fake Pi.
 without "${gpio:+rpi-gpio}$binary" requirements-dev.txt >.venv/requirements-dev.txt
 pip -r .venv/requirements-dev.txt
 npm ci --silent --no-audit --no-fund

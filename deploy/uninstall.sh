@@ -1,5 +1,5 @@
 #!/bin/sh
-# Uninstalls The Button; keeps the count and the settings unless --purge is given.
+# Uninstalls The Button. Keeps the count and the settings unless --purge is given.
 #   sudo deploy/uninstall.sh [--purge]
 set -eu
 name=the-button
@@ -26,5 +26,5 @@ if [ "${1:-}" = --purge ]; then
     rm -rf /var/lib/$name /etc/$name.env
     ! getent passwd $name >/dev/null || deluser --quiet --system $name
 else
-    echo "Kept the count in /var/lib/$name and the settings in /etc/$name.env; --purge removes them, too"
+    echo "Kept the count in /var/lib/$name and the settings in /etc/$name.env; to remove them, use --purge"
 fi

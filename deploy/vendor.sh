@@ -1,5 +1,5 @@
 #!/bin/sh
-# Downloads the vendored script, unmodified, and the font, as a subset of Latin-1, from their npm packages.
+# Downloads the vendored script and font from npm. The script is unmodified; the font is reduced to Latin-1.
 set -eu
 cd "$(dirname "$0")/.."
 version=4.8.4

@@ -277,7 +277,7 @@ def test_service_is_installed_restarted_upgraded_and_uninstalled(booted, tmp_pat
     assert_release_survives_power_cut(booted, tmp_path)
     assert booted.run("readlink /etc/the-button.env") == "real.env\n"
     environment = booted.path("/etc/real.env")
-    assert "The admin password is as before" in again
+    assert "The admin password is unchanged" in again
     assert environment.read_text().count("BUTTON_API_TOKEN") == 2, "the comment and the value set above"
     assert len(list(booted.path("/opt/the-button").glob("2*"))) == 2, "this release and the previous one"
     assert '"count":19' in booted.get("/api/count")
