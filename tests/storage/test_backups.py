@@ -1,4 +1,4 @@
-"""Daily backups, and restore."""
+"""Daily backups and their restore."""
 
 import re
 import shutil
@@ -52,7 +52,7 @@ def test_daily_backup_is_made_once_and_can_be_restored(start, folder):
     "command", [["backup", "other.db"], pytest.param(["set-password"], marks=pytest.mark.slow)]
 )
 def test_no_press_is_lost_if_a_command_opens_the_database_after_a_backup(start, folder, command):
-    """A server that closes the file outside SQLite loses its locks on it.
+    """If the server closed the file outside SQLite, it would lose its locks on it.
 
     The command would then delete the WAL.
     """

@@ -1,4 +1,4 @@
-"""The contract of a database, for SQLite and PostgreSQL."""
+"""Behaviour common to SQLite and PostgreSQL databases."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""Several servers on one PostgreSQL, including outages of the database."""
+"""Several servers that share a PostgreSQL, including outages of the database."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ from server import DEADLINE, PASSWORD, ROOT, SUPPORT, Server, until
 
 @pytest.fixture
 def start_on(tmp_path):
-    """Starts servers on a database, each in a separate folder."""
+    """Return a function that starts a server on a database, in a new folder."""
     servers = []
 
     def start_on(url, **settings):
@@ -59,7 +59,7 @@ def test_session_is_valid_on_all_servers_until_logout_on_one(postgres, start_on)
     url = postgres.new()
     one, other = start_on(url), start_on(url)
     browser = signed_in(one)
-    session = browser.cookies[f"button_session_{one.port}"]  # a load balancer has one port for both
+    session = browser.cookies[f"button_session_{one.port}"]  # behind a load balancer, both have the same port
     browser.cookies.set(f"button_session_{other.port}", session)
     page = browser.get(other.url + "/admin", timeout=DEADLINE)
     assert page.url == other.url + "/admin"
@@ -88,7 +88,7 @@ def test_servers_with_clocks_a_year_apart_agree(postgres, start_on, watch, tmp_p
     url = postgres.new()
     one, other = start_on(url), start_on(url, environ=ahead)
     next_year = f"{time.localtime().tm_year + 1}-"
-    assert any(line.startswith(next_year) for line in other.log), "the second server's clock is ahead"
+    assert any(line.startswith(next_year) for line in other.log), "the second server's clock must be ahead"
     screens = [watch(one), watch(other)]
     browser = signed_in(one)
     session = browser.cookies[f"button_session_{one.port}"]
@@ -98,7 +98,7 @@ def test_servers_with_clocks_a_year_apart_agree(postgres, start_on, watch, tmp_p
     signed_in(other)
     for screen in screens:
         assert screen.wait_for(3)["count"] == 17
-        assert abs(screen.counts[-1]["at"] - time.time()) < 60, "the time is the database's"
+        assert abs(screen.counts[-1]["at"] - time.time()) < 60, "the time must be the database's"
         until(lambda screen=screen: screen.infos[-1]["today"] == 3, "today's presses")
     events = one.history()
     assert [event["at"] for event in events] == sorted(event["at"] for event in events)
@@ -229,7 +229,7 @@ def test_server_frozen_in_a_transaction_blocks_others_only_briefly(own_postgres,
     one, other = start_on(url), start_on(url)
     other.press()
     frozen = psycopg.connect(url)
-    frozen.execute("SELECT version FROM turn FOR UPDATE")  # as a server that vanished would
+    frozen.execute("SELECT version FROM turn FOR UPDATE")  # as if a server had vanished
     frozen.execute("SET idle_in_transaction_session_timeout = '5s'")
     until(lambda: one.api("press").status_code == 201, "a press on the other server", deadline=30)
     frozen.close()

@@ -49,7 +49,7 @@ def store(database, announced):
 
 
 def run(database, announced):
-    """Run a store that appends each announced event to `announced`."""
+    """Run a store that appends announced events to `announced`."""
     store = Store(database)
     store.subscribe(announced.append)
     for task in store.tasks():
@@ -129,7 +129,7 @@ def spoil_wal(path):
         (spoil_foreign, "is a database of another program"),
         (spoil_newer, "was written by a newer version"),
         (spoil_page, "is damaged"),
-        (spoil_wal, "is missing while its log"),
+        (spoil_wal, "is missing, but its log"),
     ],
 )
 def test_invalid_file_is_an_error_and_stays_unchanged(path, spoil, message):
@@ -158,7 +158,7 @@ def test_missing_folder_is_an_error(tmp_path):
         SqliteDatabase(tmp_path / "missing" / "button.db", goal=20)
 
 
-# --- the store ---------------------------------------------------------------------------------
+# --- store ---------------------------------------------------------------------------------
 
 
 def test_change_is_announced_before_submit_returns(store, announced):
@@ -188,7 +188,7 @@ def test_rejection_is_raised_in_the_caller(store):
 
 
 def lock_out(path):
-    """Take the database's write lock, as a forgotten sqlite3 shell would."""
+    """Take the database's write lock, like a forgotten sqlite3 shell."""
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     return other
@@ -326,6 +326,6 @@ def test_restore_rejects_an_invalid_backup(path, tmp_path):
     SqliteDatabase(path, goal=20).close()
     before = path.read_bytes()
     (tmp_path / "copy.db").write_text("no backup")
-    with pytest.raises(DatabaseError, match="no SQLite database"):
+    with pytest.raises(DatabaseError, match="not an SQLite database"):
         sqlite_backup.restore(tmp_path / "copy.db", path)
     assert path.read_bytes() == before

@@ -1,4 +1,4 @@
-"""The webhook's position in a database that loses changes."""
+"""Webhook positions in a database that loses changes."""
 
 import shutil
 
@@ -10,9 +10,9 @@ from storage import Change, KeyValue, SqliteDatabase
 
 
 class Failover:
-    """A database whose standby takes over: all calls go to `active`.
+    """A database whose standby can take over.
 
-    `before_post` is called once, before the next post.
+    Calls are passed to `active`. `before_post` is called once, before the next post.
     """
 
     def __init__(self, active):

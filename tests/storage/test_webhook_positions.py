@@ -1,4 +1,4 @@
-"""The webhook's stored positions, also after a change of the URLs and after a rollback."""
+"""Stored webhook positions, including changes of the URLs and rollbacks."""
 
 import pytest
 
@@ -16,13 +16,13 @@ def values(tmp_path):
 
 
 def loaded(values, *urls, newest=100):
-    """Return the positions that a server with these URLs starts with."""
+    """Return the initial positions of a server with these URLs."""
     positions = Positions(values, urls, newest)
     return [positions.load(url) for url in urls]
 
 
 def save(values, **seqs):
-    """Store positions as a server with these URLs does."""
+    """Store positions, like a server with these URLs."""
     urls = {"A": A, "B": B, "C": C}
     positions = Positions(values, [urls[name] for name in seqs], 100)
     for name in seqs:
@@ -69,7 +69,7 @@ def test_removed_url_continues_where_it_stopped(values):
 
 
 def test_server_with_other_urls_in_between_moves_no_position(values):
-    """As with several servers on one PostgreSQL whose settings are changed one after the other."""
+    """As with several servers on one PostgreSQL that get new settings one by one."""
     first = Positions(values, [A], 100)
     first.load(A)
     first.save(A, 7)

@@ -1,4 +1,4 @@
-"""The server on IPv4 and IPv6."""
+"""Addresses of the server, with IPv4 and IPv6."""
 
 import socket
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ def at(server, host):
 
 
 def reached(server, host):
-    """Return the server as a client sees it that connects to `host`."""
+    """Return the server as seen by a client that connects to `host`."""
     return SimpleNamespace(url=at(server, host))
 
 
@@ -96,7 +96,7 @@ def test_taken_ipv6_port_is_one_line_and_exit_status_1(start):
 
 
 def test_kernel_without_ipv6_serves_ipv4(start, tmp_path):
-    """The network namespace has no IPv6 address, and IPv6 is disabled in it."""
+    """The server runs in a network namespace without IPv6."""
     script = 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ip link set lo up; exec "$@"'
     server = start(prefix=["unshare", "--net", "sh", "-euc", script, "sh"], host="0.0.0.0")
     assert "Serving on http://0.0.0.0:" in server.log[-1]

@@ -129,7 +129,7 @@ def test_sigterm_and_sigint_exit_with_status_zero(server, how):
 
 @pytest.mark.parametrize("controlling", [True, False])
 def test_enter_on_a_terminal_presses_the_button(tmp_path, controlling):
-    """The terminal need not be the controlling one, and may then close."""
+    """Works without a controlling terminal, and the terminal can close."""
     controller, terminal = pty.openpty()
     acquire = lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0)  # noqa: E731
     environ = os.environ | {"BUTTON_PORT": "0", "BUTTON_ADMIN_PASSWORD": "x", "BUTTON_HARDWARE": "simulated"}

@@ -54,7 +54,7 @@ def test_every_make_target_is_phony(target):
     assert target in phony
 
 
-#: The text of the user documentation.
+#: Text of the user documentation.
 DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
 #: URL prefix of each blueprint.
 PREFIXES = {"admin": "/admin", "api": "/api", "pages": "", "monitoring": ""}

@@ -1,4 +1,4 @@
-"""A Flask-SocketIO example program on the realtime engine."""
+"""An example Flask-SocketIO program that uses the realtime engine."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def example_app():
 
 @pytest.fixture
 def open_client(example_app):
-    """Return a function that connects a client which records its events."""
+    """Return a function that connects a client and records its events."""
     clients = []
 
     def open_client(name="websocket", namespaces=("/",), auth=None):
@@ -138,7 +138,7 @@ def test_flask_session_is_separate_for_each_client(open_client):
 
 @pytest.mark.parametrize("size", [0, 1000, 65_536, 65_537, 300_000])
 def test_request_body_size_is_unlimited_by_default(example_app, size):
-    """The body has a Content-Length, then is chunked."""
+    """Test a body with a Content-Length and a chunked one."""
     url, body = f"http://127.0.0.1:{example_app.port}/length", b"x" * size
     assert requests.post(url, data=body, timeout=DEADLINE).text == str(size)
     chunks = (body[at : at + 5000] for at in range(0, size, 5000))
@@ -171,7 +171,7 @@ def test_disconnect_during_the_connect_handler_leaks_nothing(open_client, exampl
 
 @pytest.mark.parametrize("seed", range(6))
 def test_events_stay_in_order_with_rooms_callbacks_and_slow_clients(open_client, example_app, seed):
-    """All numbered events arrive in order. Prices but the last may be skipped."""
+    """All numbered events arrive in order. Prices other than the last can be skipped."""
     fast, polling = open_client(), open_client("polling")
     for client in (fast, polling):
         client.call("join", "room")
@@ -211,7 +211,7 @@ def test_newest_only_keeps_the_configured_number(example_app, open_client):
 
 
 def test_queued_ticks_do_not_delay_the_newest_price(example_app, open_client):
-    """Queued ticks of a stalled WebSocket are dropped for the newest price."""
+    """A stalled WebSocket's queued ticks are dropped in favour of the newest price."""
     other = open_client()
     with Wire(example_app, receive_buffer=4096) as slow:
         slow.open_websocket()
@@ -257,7 +257,7 @@ GREETING = [
 
 
 def record_greeting(example_app, name, auth=None, namespace="/greeting"):
-    """Connect a client that records its connect and its events in order."""
+    """Connect a client and record its connect and events in order."""
     client = in_order(socketio.Client(reconnection=False))
     client.received = []
     client.on("connect", lambda: client.received.append("connected"), namespace=namespace)

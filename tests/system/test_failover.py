@@ -128,7 +128,7 @@ def test_pgbouncer_is_accepted_in_session_mode_only(tmp_path, postgres):
 
 @pytest.mark.slow
 def test_webhook_continues_after_the_database_lost_changes(tmp_path, own_postgres, receiver):
-    """A lost change may be in delivery at that time. Its number is used again."""
+    """The lost change may be in delivery at that time, and its number is reused."""
     server = Server(tmp_path, database=own_postgres.new(), hardware="none", webhook=receiver.url)
     try:
         server.press()

@@ -89,7 +89,7 @@ def test_response_to_head_has_no_body(shared, path):
 
 
 def test_body_after_100_continue_is_not_parsed_as_a_request(shared):
-    """The body follows a 100 Continue and looks like a request."""
+    """The body, sent after 100 Continue, looks like a request."""
     body = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
     with Wire(shared) as wire:
         head = f"POST /api/press HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
@@ -124,7 +124,7 @@ def test_frames_after_an_invalid_fragment_are_ignored(shared):
     assert not [line for line in shared.log if "Traceback" in line]
 
 
-# --- bytes that break parsers ---
+# --- hostile header values ---
 
 HOSTILE_HEADERS = {
     "a cookie that is not UTF-8": b"Cookie: other=\xff\xfe; button_session=abc\xff",
@@ -187,7 +187,7 @@ def test_screen_connects_despite_cookies_of_another_application(shared):
 
 
 def test_polling_fast_path_checks_host_and_origin(shared):
-    """The fast path does not parse its requests, yet must reject foreign origins."""
+    """The fast path does not parse requests, but must still reject foreign origins."""
     for lines in ("Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example",
                   "Origin: x", "Origin: null"):  # fmt: skip
         with Wire(shared) as wire:
@@ -202,12 +202,12 @@ def test_polling_fast_path_checks_host_and_origin(shared):
         assert wire.read_response()[0] == 400, "an invalid Host"
 
 
-# --- the log ---
+# --- log ---
 
 
 @pytest.mark.slow
 def test_unread_log_pipe_does_not_block_the_server(tmp_path):
-    """Lines that do not fit into the 64 KiB of a pipe are dropped and reported later."""
+    """Lines that do not fit into the pipe's 64 KiB are dropped and reported later."""
     reading, writing = os.pipe()
     process, url = launch(tmp_path, stderr=writing)
     os.close(writing)
@@ -226,7 +226,7 @@ def test_unread_log_pipe_does_not_block_the_server(tmp_path):
 
 
 def launch(folder, how="", **options):
-    """Start a server with its standard error not captured. Return its process and URL."""
+    """Start a server without capturing standard error; return its process and URL."""
     port = free_port()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("BUTTON_")}
     environ |= {"BUTTON_HOST": "127.0.0.1", "BUTTON_PORT": str(port), "BUTTON_FEED": "off",
@@ -251,7 +251,7 @@ def responds(url):
 
 @pytest.mark.parametrize("how", ["2>&-", "2>/dev/full", "0<&- 1>&- 2>&-"])
 def test_server_runs_without_a_standard_error(tmp_path, how):
-    """The database must not reuse descriptor 2, or log lines are written into it."""
+    """The database must not get descriptor 2, or log lines would be written into it."""
     process, url = launch(tmp_path, how)
     for _ in range(3):
         assert requests.post(url + "/api/press", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5).ok
@@ -282,7 +282,7 @@ time.sleep(60)
     try:
         assert attack.stdout.readline() == "sent\n"
         assert server.health().json()["feed"]["messages"] > 0
-        time.sleep(1)  # no metric shows how much of the message was read
+        time.sleep(1)  # no metric shows how much of the message has been read
         server.press()
         assert server.stop() == 0
     finally:
@@ -411,7 +411,7 @@ def test_password_guessing_from_many_addresses_keeps_login_open(server):
 
 
 def test_connecting_screens_share_one_query_for_totals(start):
-    """Previously, each client that connected after a press ran a query."""
+    """Previously, each client that connected after a press caused a query."""
     server = start()
     server.press()
     wires = []

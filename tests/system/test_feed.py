@@ -1,4 +1,4 @@
-"""Feed messages, from the publisher to the screens."""
+"""Feed messages on their way from publishers to screens."""
 
 import contextlib
 import os
@@ -254,7 +254,7 @@ def test_flood_is_sent_at_most_20_times_a_second_and_loses_no_press(watch_graph,
 
 @pytest.mark.parametrize("where", ["tcp://127.0.0.1:*", "tcp://[::]:*", None])
 def test_demo_publishes_a_sine_over_a_real_socket(watch_graph, start, where):
-    """Also on IPv6, and while another program uses the default endpoint."""
+    """Works with IPv6, and while another program uses the default endpoint."""
     if where and "[" in where:
         require_ipv6()
     with zmq.Context() as context, context.socket(zmq.SUB) as other:

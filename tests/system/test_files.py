@@ -55,7 +55,7 @@ def test_interrupted_restore_is_completed_at_the_next_start(server, tmp_path):
     assert run_command(database, "backup", tmp_path / "copy.db").returncode == 0
     server.press()
     server.stop(signal.SIGKILL)  # the second press is only in the WAL
-    (tmp_path / "copy.db").rename(f"{server.database}.restoring")  # decided but not carried out
+    (tmp_path / "copy.db").rename(f"{server.database}.restoring")  # final but not completed
     server.start()
     assert server.count()["seq"] == 1
     previous = next(path for path in tmp_path.glob("button.db.before-restore-*") if "-wal" not in path.name)
@@ -125,7 +125,7 @@ RENAMES = "rename,renameat,renameat2,link,linkat,unlink,unlinkat"
 
 @pytest.mark.slow
 def test_restore_killed_at_any_rename_leaves_one_of_the_two_counts(tmp_path, program=ROOT / "app.py"):
-    """The process is killed at its first, second, … rename, link or unlink."""
+    """The process is killed at its first, second, … rename, link or unlink call."""
     server = Server(tmp_path, program=program)
     database = f"sqlite:///{server.database}"
     server.press()

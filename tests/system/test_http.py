@@ -120,7 +120,7 @@ def test_malformed_chunked_body_gets_400_and_changes_nothing(shared):
 
 
 def test_slow_requests_time_out_and_block_no_other_request(server):
-    """By default pywsgi waits forever for the rest of a request."""
+    """By default, pywsgi waits forever for the rest of a request."""
     before = descriptors(server)
     wires = [Wire(server) for _ in range(60)]
     for number, wire in enumerate(wires):

@@ -1,4 +1,4 @@
-"""Import of an SQLite database into an empty one."""
+"""Import of an SQLite database into an empty database."""
 
 import contextlib
 import sqlite3
@@ -31,7 +31,7 @@ def test_import_copies_everything_into_an_empty_database(tmp_path, postgres):
 
 @pytest.mark.slow
 def test_import_of_a_long_history_does_not_time_out(tmp_path, postgres):
-    """The timeouts of a press do not apply to an import."""
+    """The transaction timeouts for presses do not apply to an import."""
     Server(tmp_path).stop()
     number = 1_000_000
     with contextlib.closing(sqlite3.connect(tmp_path / "button.db")) as db, db:

@@ -122,7 +122,7 @@ def test_failed_upgrade_does_not_affect_polling(server, frame):
 
 
 def test_upgrade_without_frames_is_cancelled_and_polling_continues(server):
-    """Some proxies pass the 101 but no frames. The client continues to poll."""
+    """Some proxies pass on the 101 response but no frames. The client continues to poll."""
     with Wire(server) as polling, Wire(server) as websocket:
         polling.open_polling().join()
         websocket.upgrade(f"/socket.io/?EIO=4&transport=websocket&sid={polling.sid}")

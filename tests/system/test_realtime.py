@@ -46,7 +46,7 @@ def test_21_presses_reach_every_transport_in_order(server, watch):
 
 
 def test_idle_server_publishes_immediately(server, watch):
-    """A callback from another thread would wait until something else wakes the loop."""
+    """A callback from another thread would be delayed until something wakes the loop."""
     screens = [watch(server, transport) for transport in ALL]
     for screen in screens:
         screen.wait_for(0)

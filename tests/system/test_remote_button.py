@@ -126,7 +126,7 @@ def test_remote_button_with_a_full_disk_delivers_from_memory(tmp_path, server):
 
 
 def test_response_body_delimited_by_connection_close_is_read(tmp_path):
-    """The press must not be sent again if the body arrives in a separate packet."""
+    """The press must not be repeated if the body arrives in a separate packet."""
     paths, listener = [], socket.create_server(("127.0.0.1", 0))
     body = json.dumps({"count": 19, "goal": 20, "seq": 1, "cause": "press", "at": 1.0}).encode()
 
@@ -167,7 +167,7 @@ LOGIN_REQUIRED = "511 Network Authentication Required"
     ["200 OK", *(pytest.param(each, marks=pytest.mark.slow) for each in ("302 Found", LOGIN_REQUIRED))],
 )
 def test_press_stays_queued_behind_a_captive_portal(server, remote, status):
-    """A captive portal responds in place of every server until the user has logged in."""
+    """A captive portal responds in place of all servers until the user logs in."""
     login = b"<html>Welcome to the hotel</html>"
     head = f"HTTP/1.1 {status}\r\nLocation: http://portal.example/\r\nContent-Length: {len(login)}\r\n\r\n"
     port = server.port
@@ -184,7 +184,7 @@ def test_press_stays_queued_behind_a_captive_portal(server, remote, status):
 
 
 class Portal:
-    """Captive portal that responds to each request with the same bytes."""
+    """A captive portal that sends the same response to each request."""
 
     def __init__(self, port, response):
         self._response = response
@@ -208,7 +208,7 @@ class Portal:
 
 @pytest.mark.slow
 def test_presses_that_cannot_be_deleted_from_the_spool_count_once(tmp_path, server):
-    """SQLite cannot delete on a full disk, because it writes deletions to its log."""
+    """SQLite cannot delete rows on a full disk, since it writes deletions to its log."""
     folder, button = mounted(tmp_path, "2m"), None
     port = server.port
     try:

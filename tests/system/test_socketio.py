@@ -1,4 +1,4 @@
-"""Socket.IO 5 on raw sockets, and resources that clients leave behind."""
+"""Socket.IO 5 on raw sockets, and leaks of resources."""
 
 import random
 import signal
@@ -100,7 +100,7 @@ def test_10_000_random_packets_leak_nothing(server):
 
 
 def fuzz(server, chance, number):
-    """Send a number of random packets and requests on connections of all kinds."""
+    """Send random packets and requests on connections of all kinds."""
     words = [b"4", b"40", b"42", b'["', b"press", b'"]', b"{", b"}", b"\x1e", b"2probe", b"3", b"5", b"6",
              b"\xff", b"/", b",", b"1-", b"9" * 30, b"null", b"b", b"=="]  # fmt: skip
     while number > 0:

@@ -1,4 +1,4 @@
-"""Settings at start."""
+"""Settings at startup."""
 
 import os
 import subprocess

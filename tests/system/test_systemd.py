@@ -1,4 +1,4 @@
-"""Notifications for systemd, and log lines for its journal."""
+"""Notifications to systemd, and log lines for its journal."""
 
 import os
 import re
@@ -16,7 +16,7 @@ VARIANT = SUPPORT / "faulty_app.py"
 
 @pytest.fixture
 def systemd(tmp_path):
-    """Notification socket in place of the one of systemd."""
+    """Notification socket that stands in for systemd's."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
         one.bind(str(tmp_path / "notify"))
         one.settimeout(DEADLINE)

@@ -110,7 +110,7 @@ def test_each_receiver_continues_from_its_own_position(start, receiver, second_r
 
 @pytest.mark.slow
 def test_retry_after_of_the_receiver_is_kept(start, receiver):
-    """Without it, the second attempt is one second after the first."""
+    """Without Retry-After, the second attempt is one second after the first."""
     receiver.status, receiver.headers = 503, {"Retry-After": "2"}
     start(webhook=receiver.url).press()
     until(lambda: len(receiver.got) == 2, "the second attempt")
@@ -143,7 +143,7 @@ def test_press_does_not_wait_for_the_receiver(start, receiver):
 
 
 class RawReceiver:
-    """Receiver that sends fixed bytes once or endlessly and keeps the connection open."""
+    """Receiver that sends fixed bytes once or endlessly, and keeps connections open."""
 
     def __init__(self, response, endless):
         self.response, self.endless, self.connections = response, endless, []
@@ -201,7 +201,7 @@ def test_unusual_or_malformed_response_does_not_affect_the_server(start, respons
 
 
 def test_rate_limited_receiver_gets_every_event(start, receiver):
-    """Slack accepts one request a second. The backoff is reset after each success."""
+    """Slack accepts one request per second. The backoff is reset after each success."""
     receiver.every = 0.5
     server = start(webhook=receiver.url)
     for _ in range(6):

@@ -9,7 +9,7 @@ from hardware import Debouncer
 
 
 def feed(debouncer, levels, begin=0.0, period=0.002):
-    """Feed a string of levels as samples. Return each event with its time."""
+    """Feed a string of levels as samples; return each event with its time."""
     events = []
     for index, level in enumerate(levels):
         now = begin + index * period
@@ -106,7 +106,7 @@ def test_switch_model_detects_a_broken_debouncer(broken):
 
 
 def samples(*spans):
-    """Return samples for pairs of a level and its duration in seconds."""
+    """Return samples for pairs of a level and a duration in seconds."""
     return "".join(level * round(seconds / 0.002) for level, seconds in spans)
 
 

@@ -1,4 +1,4 @@
-"""Components of the engine that need no socket."""
+"""Components of the engine that do not need sockets."""
 
 import re
 from types import SimpleNamespace

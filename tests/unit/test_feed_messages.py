@@ -30,7 +30,7 @@ def test_time_in_seconds_is_recognized(x, has_seconds):
 
 @given(some.lists(some.one_of(some.integers(0, 30), some.none()), max_size=400))
 def test_buffer_publishes_samples_in_order_within_its_limits(steps):
-    """A number adds a sample to that series. None publishes the new samples."""
+    """A number in the sequence adds a sample to that series, and None publishes the new samples."""
     buffer, published, added = SampleBuffer(), {}, {}
     for number, step in enumerate([*steps, None]):
         if step is None:

@@ -1,4 +1,4 @@
-"""Requests to other servers."""
+"""HTTP requests to other servers."""
 
 import contextlib
 import socket
@@ -11,7 +11,7 @@ from integrations.http_client import RequestFailed, request
 
 @contextlib.contextmanager
 def responding(response):
-    """A server that responds to one request and closes."""
+    """A server that responds to one request and closes the connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve():
@@ -30,7 +30,7 @@ def responding(response):
 
 
 def test_every_address_of_a_host_is_tried(monkeypatch):
-    """`localhost` may have two addresses and a server on only one of them."""
+    """`localhost` can have two addresses, with a server on only one of them."""
     resolve = socket.getaddrinfo
 
     def two_addresses(host, port, *more, **named):
@@ -63,7 +63,7 @@ def test_malformed_response_raises_request_failed(response):
 
 @pytest.fixture
 def proxy_environ(monkeypatch):
-    """Return a function that sets the variables of proxies, of which no others are set."""
+    """Return a function that sets proxy variables. All others are unset."""
     for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

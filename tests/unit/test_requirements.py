@@ -1,4 +1,4 @@
-"""The pinned packages."""
+"""Pinned dependencies."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ def normalized(name):
 
 
 def pins(file):
-    """Return each package of a file with its version and its hashes."""
+    """Return the packages in a file with their versions and hashes."""
     found = {}
     for entry in re.split(r"\n(?=\S)", (ROOT / file).read_text().rstrip()):
         first, *hashes = entry.split(" \\\n")
@@ -38,7 +38,7 @@ def test_every_package_is_pinned_with_hashes(file):
 
 @pytest.mark.parametrize("file", NAMED)
 def test_packages_of_pyproject_are_pinned_at_their_versions(file):
-    """Run `make lock` to pin them."""
+    """Run `make lock` to update the pins."""
     pinned = pins(file)
     for requirement in NAMED[file]:
         name, version = re.match(r"([\w.-]+)==([^;\s]+)", requirement).groups()

@@ -1,4 +1,4 @@
-"""The pure rules of the count."""
+"""Rules of the count."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from storage.rules import Change, Rejected, check_same, follow, origin
 
 
 class Log:
-    """Events in order, as a database stores them."""
+    """A list of events that stands in for a database."""
 
     def __init__(self, goal=20):
         self.events = [origin(goal, 0.0)]

@@ -1,4 +1,4 @@
-"""Run queue that shares the event loop."""
+"""The run queue, which shares the event loop."""
 
 import time
 

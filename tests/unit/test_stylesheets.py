@@ -1,4 +1,4 @@
-"""The palette, and the stylesheets that are served with its values."""
+"""The palette, and stylesheets served with its values."""
 
 import re
 
@@ -14,7 +14,7 @@ HEX = re.compile(r"#[0-9a-fA-F]{3,8}\b")
 
 
 def colours_of(name):
-    """Return the colours of an object literal of theme.js by their keys, without lists."""
+    """Return the colours of an object literal in theme.js by key, without lists."""
     body = re.search(rf"{name} = \{{(.*?)\n  \}};", (STATIC / "theme.js").read_text(), re.S)[1]
     return dict(re.findall(r"(\w+): '([^']+)'", body))
 

@@ -1,4 +1,4 @@
-"""The README's table of what was tested where."""
+"""The README's table of tested systems."""
 
 import re
 

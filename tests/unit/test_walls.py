@@ -74,14 +74,14 @@ def test_top_level_has_only_agreed_entries():
         "Makefile", "pyproject.toml", "package.json", "package-lock.json", "eslint.config.mjs",
         "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE",
     }  # fmt: skip
-    # Tracked files only, since the folder may also contain a database and the user's files.
+    # Tracked files only, since the folder can also contain a database and the user's files.
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
     entries = {name.split("/")[0] for name in tracked.stdout.splitlines()}
     assert {name for name in entries if not name.startswith(".")} <= agreed
 
 
 def edges(name):
-    """Yield the project modules that a module imports, also under TYPE_CHECKING."""
+    """Yield the project modules that a module imports, including under TYPE_CHECKING."""
     package = Path(name).parent.as_posix().replace("/", ".")
     for node in ast.walk(ast.parse((ROOT / name).read_text())):
         if isinstance(node, ast.ImportFrom) and node.level == 1:
