@@ -55,7 +55,7 @@ def open_database(url: str, goal: int | None, backups: str | None = None) -> Dat
 
     Args:
         url: `sqlite:///path` or `postgresql://…`.
-        goal: Goal of the database if it has to be created. With None it must exist, and a server may be using
+        goal: Goal of the database if it has to be created. If None, it must exist, and a server may be using
             it.
         backups: Folder of the daily backups, None if there are none.
 

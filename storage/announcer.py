@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 CHECK_INTERVAL = 1.0
 #: Seconds between attempts while the database cannot be read.
 RETRY_INTERVAL = 0.5
-#: Maximum number of events to announce individually. Of more, only the newest is announced, which has the
+#: Maximum number of events announced individually. Beyond it only the newest is announced, since it has the
 #: complete state.
 MAX_ANNOUNCED = 100
 

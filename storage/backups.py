@@ -66,7 +66,7 @@ class Backups:
             gevent.sleep(CHECK_INTERVAL)
 
     def status(self) -> BackupsStatus:
-        """Return the health."""
+        """Return the health of the backups."""
         return {
             "newest": self._newest,
             "warnings": ["the last backup failed; see the log"] if self._trouble.reason else [],
@@ -86,7 +86,7 @@ class Backups:
             sqlite_backup.backup(self._path, beside)
             beside.rename(target)
             sqlite_files.sync(self._folder)
-            log.info("Backup %s", target)
+            log.info("Backup written to %s", target)
             for old in copies(self._folder)[:-MAX_COPIES]:
                 old.unlink()
         return target.name

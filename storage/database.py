@@ -11,7 +11,7 @@ from .rules import Change, Event, Rejected
 PROGRAM = "1.2.0"
 #: Kinds of change that version 1.1.0 supports. It would fail on any other.
 OLD_KINDS = ("press", "undo", "reset", "goal")
-#: Kind that 1.1.0 reads in place of an unsupported one. It only sets the state.
+#: Kind stored for 1.1.0 in place of one that it does not support. It only sets the state.
 SUBSTITUTE_KIND = "goal"
 
 _FIELDS = ", ".join("coalesce(as_kind, kind)" if name == "kind" else name for name in Event._fields)
@@ -29,7 +29,7 @@ Outcome = tuple[Event, bool] | Rejected
 
 
 class DatabaseError(Exception):
-    """The database cannot be opened. The message is one line with its name and a fix."""
+    """The database cannot be opened. The message is one line that names it and a fix."""
 
 
 class Damaged(DatabaseError):
@@ -88,7 +88,10 @@ def _parts(version: str) -> tuple[int, ...]:
 
 
 def row(event: Event) -> tuple[Any, ...]:
-    """Return the values of `COLUMNS`; `as_kind` has a kind that 1.1.0 does not support."""
+    """Return the values of `COLUMNS` for an event.
+
+    A kind that 1.1.0 does not support is stored in `as_kind`.
+    """
     if event.kind in OLD_KINDS:
         return (*event, None)
     return (*event._replace(kind=SUBSTITUTE_KIND), event.kind)
@@ -213,7 +216,7 @@ class Database(abc.ABC):
         return Tally(at, source, list(self.query(f"SELECT {', '.join(counts)} {_DEALS}", **values)[0]))
 
     def deals(self, start: float, end: float) -> list[float]:
-        """Return the times of the deals from `start` until before `end`, in Unix seconds, oldest first."""
+        """Return the times of deals in [start, end) in Unix seconds, oldest first."""
         rows = self.rows("public", f"SELECT at {_DEALS} ORDER BY seq", start=start, end=end)
         return [at for (at,) in rows]
 

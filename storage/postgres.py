@@ -29,7 +29,7 @@ class PostgresDatabase(Database):
     Args:
         url: `postgresql://user:password@host/name`, as libpq reads it. With several hosts, all connections
             use the one that accepts writes.
-        goal: Goal of a new database, whose tables are created. With None they must exist.
+        goal: Goal of a new database, whose tables are created. If None, they must exist.
 
     Raises:
         DatabaseError: It cannot be used.
@@ -78,7 +78,7 @@ class PostgresDatabase(Database):
             db.execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
             db.execute("SELECT version FROM turn FOR UPDATE")
             if db.execute("SELECT FROM event LIMIT 1").fetchone() is not None:
-                raise DatabaseError("PostgreSQL: the database is not empty; name a new one")
+                raise DatabaseError("PostgreSQL: the database is not empty; use a new one")
             db.execute("UPDATE origin SET at = %s, goal = %s", (at, goal))
             with db.cursor() as cursor:
                 with cursor.copy(f"COPY event ({', '.join(COLUMNS)}) FROM STDIN") as copy:

@@ -45,7 +45,7 @@ def prepare(db: Connection, goal: int | None) -> None:
 
     Args:
         db: A connection, in a transaction.
-        goal: Goal of a new database. With None the tables must exist, and only their version is checked.
+        goal: Goal of a new database. If None, the tables must exist, and only their version is checked.
 
     Raises:
         DatabaseError: The database is empty, or was written by a newer version.
@@ -60,7 +60,9 @@ def prepare(db: Connection, goal: int | None) -> None:
         log.warning("New tables in PostgreSQL: the count begins at %d", goal)
         _migrate(db, is_new=True)
     elif one(db, "SELECT version FROM turn")[0] > SCHEMA_VERSION:
-        raise DatabaseError("PostgreSQL cannot be used: a newer version wrote it; install that one")
+        raise DatabaseError(
+            "PostgreSQL cannot be used: it was written by a newer version; install that version"
+        )
     else:
         _migrate(db, is_new=False, check_only=goal is None)
 
@@ -85,9 +87,9 @@ def start_error(error: BaseException) -> str:
     """Return why the database cannot be used, and the fix."""
     if isinstance(error, psycopg.errors.DuplicateTable):
         reason = (
-            f"{error.diag.message_primary}, but it belongs to another program; use a database or a schema"
+            f"{error.diag.message_primary}, but it belongs to another program; use a separate database or"
         )
-        reason += " of its own (?options=-csearch_path%3Dbutton)"
+        reason += " schema (?options=-csearch_path%3Dbutton)"
     elif isinstance(error, psycopg.errors.InsufficientPrivilege):
         reason = "this role lacks a privilege; create and upgrade the tables with their owner's role, and see"
         reason += " docs/scaling.md for what other roles need"

@@ -99,7 +99,7 @@ def follow(last: Event, change: Change, at: float, event_at: Callable[[int], Eve
         count = goal
     elif change.kind == "goal":
         if change.goal is None:
-            raise ValueError("a goal without a number")
+            raise ValueError("goal: expected a number, got None")
         pressed = goal - count  # the progress on the ring is kept
         goal = change.goal
         count = max(0, goal - pressed)
@@ -129,7 +129,7 @@ def check_same(change: Change, first: Event) -> None:
     same_goal = change.kind != "goal" or change.goal == first.goal
     same_count = change.kind != "set" or change.count == first.count
     if change.kind != first.kind or change.seq != first.named or not (same_goal and same_count):
-        raise Rejected("key_reused", "key: was used before, for another request")
+        raise Rejected("key_reused", "key: was already used for another request")
 
 
 def follow_all(

@@ -29,7 +29,7 @@ class Spool:
 
     Args:
         path: The file, which is created with mode 0600 if missing.
-        database: ID of the database. With None, call `claim` later.
+        database: ID of the database. If None, call `claim` later.
 
     Raises:
         DatabaseError: The file is not a spool, or has presses for another database, which are never replayed
@@ -47,7 +47,7 @@ class Spool:
             raise DatabaseError(f"BUTTON_SPOOL: {path}: cannot be used: {error}") from error
         if not claimed:
             raise DatabaseError(
-                f"BUTTON_SPOOL: {path}: holds {waiting} presses for another database; move it away or name"
+                f"BUTTON_SPOOL: {path}: holds {waiting} presses for another database; move it away or use"
                 " another file"
             )
 
@@ -108,6 +108,6 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.executescript(f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; COMMIT;")
     elif db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise DatabaseError(f"BUTTON_SPOOL: {path}: is not a spool; name another file")
+        raise DatabaseError(f"BUTTON_SPOOL: {path}: is not a spool; use another file")
     db.execute("CREATE TABLE IF NOT EXISTS claim (database TEXT NOT NULL)")
     return db

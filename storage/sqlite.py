@@ -43,7 +43,7 @@ class SqliteDatabase(Database):
 
     Args:
         path: The file, which is created if missing, checked, migrated and locked.
-        goal: Goal of a new database. With None the file must exist, and a server may be using it.
+        goal: Goal of a new database. If None, the file must exist, and a server may be using it.
 
     Raises:
         DatabaseError: It cannot be opened.
@@ -107,7 +107,7 @@ class SqliteDatabase(Database):
     def load(self, goal: int, at: float, rows: Iterable[tuple[Any, ...]], secrets: dict[str, str]) -> int:
         def write(db: sqlite3.Connection) -> int:
             if db.execute("SELECT 1 FROM event").fetchone():
-                raise DatabaseError(f"{self.path}: is not empty; name a new database")
+                raise DatabaseError(f"{self.path}: is not empty; use a new database")
             db.execute("UPDATE origin SET at = ?, goal = ?", (at, goal))
             db.executemany(_INSERT, rows)
             db.execute("DELETE FROM session")
@@ -122,8 +122,8 @@ class SqliteDatabase(Database):
     def is_suspect(self) -> bool:
         """Return whether the file may not be writable.
 
-        That is, the disk is full or read-only, or the file or its log was moved. The check does not write,
-        which once a second would cause half of an SD card's wear.
+        That is the case if the disk is full or read-only, or the file or its log was moved. The check does
+        not write, since a write per second would cause half of an SD card's wear.
         """
         return self._workers["check"].run(self._is_suspect)
 
@@ -195,7 +195,7 @@ class SqliteDatabase(Database):
         except OSError as error:
             raise sqlite3.OperationalError(f"the file is missing: {error.strerror}") from error
         if inode != self._inode:
-            raise sqlite3.OperationalError("the file was replaced by another")
+            raise sqlite3.OperationalError("the file was replaced by another file")
         if self._log_inode is not None and not self._has_log():
             raise LogDeleted("the log was deleted")
 

@@ -23,7 +23,7 @@ def backup(path: Path, to: Path) -> None:
     try:
         os.close(os.open(to, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
-        raise DatabaseError(f"{to}: exists; name another file") from None
+        raise DatabaseError(f"{to}: exists; use another name") from None
     except OSError as error:
         raise DatabaseError(f"{to}: cannot be created: {error.strerror}") from error
     try:
@@ -74,7 +74,7 @@ def restore(copy: Path, path: Path) -> Path | None:
 
 
 def complete_restore(path: Path) -> Path | None:
-    """Complete an interrupted restore, if any; return the path of the previous database.
+    """Complete a prepared restore, if any; return the path of the previous database.
 
     Can be interrupted and repeated at any point. The previous log is moved as well: SQLite would replay it
     into the restored file. Returns None if there was nothing to restore or replace.

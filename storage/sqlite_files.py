@@ -188,7 +188,7 @@ def check(path: Path) -> None:
             if application != APPLICATION_ID:
                 raise Damaged(f"{path}: is a database of another program; {fix}")
             if version > SCHEMA_VERSION:
-                raise DatabaseError(f"{path}: was written by a newer version; install that one")
+                raise DatabaseError(f"{path}: was written by a newer version; install that version")
             pending(*schema_version(db))
             found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found != "ok":

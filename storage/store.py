@@ -57,7 +57,7 @@ class Store:
     Args:
         database: Where changes are recorded.
         on_commit: Called with the duration of each transaction, in seconds.
-        spool: Stores hardware presses while the database is unavailable. With None they are only in memory.
+        spool: Stores hardware presses while the database is unavailable. If None, they are only in memory.
     """
 
     def __init__(

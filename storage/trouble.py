@@ -1,4 +1,4 @@
-"""Failures of an action, logged once on failure and once on recovery."""
+"""Logging of failures, once when an action fails and once when it recovers."""
 
 import logging
 
