@@ -3,7 +3,7 @@
     python -m bench.capacity [CLIENTS]
 
 Requires root for the control group. Root can also raise the hard limit on file descriptors, where the kernel
-permits it. Otherwise the number of clients is limited by it.
+permits it. Otherwise that limits the number of clients.
 """
 
 import contextlib

@@ -28,9 +28,9 @@ MAX_PUBLISHERS = 64
 HANDSHAKE_TIMEOUT = 10.0
 #: Timeout for sending a reply to a publisher, in seconds.
 SEND_TIMEOUT = 2.0
-#: Maximum bytes per receive, and seconds for which the feed yields the hub after each.
+#: Maximum bytes per receive, and minimum seconds for which the feed yields the hub after each.
 READ_SIZE, MIN_PAUSE = 8192, 0.002
-#: Size of a publisher's kernel buffer in bytes, which the kernel doubles. PUB drops messages when it is full.
+#: Receive buffer of a publisher in bytes, which the kernel doubles. PUB drops messages when it is full.
 RECEIVE_BUFFER = 2**16
 #: Seconds before reconnecting, and the maximum to which the delay doubles.
 RECONNECT_DELAY, MAX_RECONNECT_DELAY = 0.1, 2.0
@@ -42,7 +42,7 @@ LOG_INTERVAL = 60.0
 
 
 class FeedError(Exception):
-    """An endpoint cannot be opened. The message has the reason and a fix."""
+    """An endpoint cannot be opened. The message contains the reason and a fix."""
 
 
 class FeedStatus(TypedDict):
@@ -64,7 +64,7 @@ class Feed:
             gevent.spawn(task)
 
     Args:
-        endpoints: ZeroMQ endpoints to bind, or to connect to if prefixed with `connect:`. With None the
+        endpoints: ZeroMQ endpoints to bind, or to connect to if prefixed with `connect:`. If None, the
             default endpoint is bound, and there is only a warning if another program uses it.
         any_port: Whether to bind a free port if another program uses the default endpoint.
 
@@ -97,7 +97,7 @@ class Feed:
             problem = f"{endpoint}: {error.strerror or error}"
             if endpoints is not None:
                 self.stop()
-                raise FeedError(f"BUTTON_FEED: {problem}; name another, or set BUTTON_FEED=off") from error
+                raise FeedError(f"BUTTON_FEED: {problem}; use another, or set BUTTON_FEED=off") from error
             if any_port:
                 self._open("tcp://127.0.0.1:*")
                 return
@@ -197,7 +197,7 @@ class Feed:
                     self._process(subscriber, data)
                     gevent.sleep(max(MIN_PAUSE, time.monotonic() - started))
                 if reply := subscriber.to_send():
-                    with gevent.Timeout(SEND_TIMEOUT, ProtocolError("it does not read")):
+                    with gevent.Timeout(SEND_TIMEOUT, ProtocolError("timeout while sending a reply")):
                         sock.sendall(reply)
                 if subscriber.ready:
                     sock.settimeout(None)

@@ -24,8 +24,8 @@ log = logging.getLogger("button")
 #: Seconds before a busy hub releases the interpreter. With the default of 5 ms, the pin is sampled late.
 SWITCH_INTERVAL = 0.0005
 #: Niceness of the process, where permitted. Without it a kiosk's browser delays a sample of the pin by up to
-#: 80 ms, enough to miss a press. It is not sufficient to prioritize the sampler, since the thread with the
-#: GIL has to run, too.
+#: 80 ms, enough to miss a press. Prioritizing only the sampler is not sufficient, since the thread with the
+#: GIL must run, too.
 NICENESS = -10
 #: Total timeout for stopping the services, in seconds. The documented limit is 5 s.
 STOP_TIMEOUT = 4.3
@@ -89,7 +89,7 @@ class Services:
             tasks: Functions to run, each in its own greenlet. They are not restarted when they return.
             stop: Called with its timeout in seconds.
             critical: Whether an exception in a task ends the process.
-            status: Functions for the health report, by their names in it. They must not block.
+            status: Functions that return parts of the health report, by name. They must not block.
         """
         self._reporters |= status
         self._services.append(_Service(name, tasks, stop, critical))

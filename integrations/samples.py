@@ -7,12 +7,12 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-#: Series of samples that name none.
+#: Default name of a series.
 DEFAULT_SERIES = "Value"
 MAX_SERIES = 16
 #: Maximum characters of a series name.
 MAX_NAME_SIZE = 64
-#: Maximum number of samples that a series keeps, and that one event has of it.
+#: Maximum number of samples of a series, both in the buffer and in an event.
 MAX_SAMPLES = 100
 #: Maximum frames of a message, which are a topic and the sample.
 MAX_FRAMES = 2
