@@ -80,7 +80,7 @@ esac
 [ "$target" = dev ] || exit 0
 
 packages=
-PATH="$PATH:/usr/sbin" # where the servers are
+PATH="$PATH:/usr/sbin" # for nginx, haproxy and others
 command -v chromium >/dev/null || packages="$packages chromium"
 command -v firefox-esr >/dev/null || packages="$packages firefox-esr"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || packages="$packages postgresql"

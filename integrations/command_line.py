@@ -1,4 +1,4 @@
-"""The command line of app.py."""
+"""Command-line interface of app.py."""
 
 import argparse
 from collections.abc import Iterable
@@ -8,15 +8,15 @@ from pathlib import Path
 def parse(
     argv: list[str] | None, version: str, settings: Iterable[tuple[str, str, str]]
 ) -> argparse.Namespace:
-    """Parse the command line. Exits with a message on a bad one.
+    """Parse the command line. Exits with a message if it is invalid.
 
     Args:
-        argv: The arguments; None means those of the process.
-        version: Shown by `--version`.
+        argv: The arguments, or None for those of the process.
+        version: Version for `--version`.
         settings: Name, default and meaning of each setting, for `--help`.
 
     Returns:
-        `open`, `demo` and `command` (None: serve); `path` or `server` for the commands that take one.
+        `open`, `demo` and `command`, which is None to serve, and the command's `path` or `server`.
     """
     rows = [f"  {name:<24} {default}\n      {meaning}" for name, default, meaning in settings]
     parser = argparse.ArgumentParser(
@@ -29,16 +29,16 @@ def parse(
     parser.add_argument(
         "--demo",
         action="store_true",
-        help="publish a sine and press the simulated button, on a temporary database unless one is named",
+        help="publish a sine wave and press the simulated button, on a temporary database unless one is set",
     )
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", metavar="command")
     for name, takes_path, meaning in (
-        ("set-password", False, "ask for a new admin password (or read a line of standard input)"),
-        ("backup", True, "copy the database, also while the server runs"),
-        ("restore", True, "put a backup in place of the database, while no server runs"),
-        ("import", True, "copy an SQLite database into the empty database of BUTTON_DATABASE"),
-        ("button", False, "send the presses of this machine's button to a server elsewhere"),
+        ("set-password", False, "prompt for a new admin password (or read a line from standard input)"),
+        ("backup", True, "copy the database, which may be in use"),
+        ("restore", True, "replace the database with a backup, while no server runs"),
+        ("import", True, "copy an SQLite database into the empty database in BUTTON_DATABASE"),
+        ("button", False, "send the presses of this machine's button to a remote server"),
     ):
         command = commands.add_parser(name, help=meaning)
         if takes_path:

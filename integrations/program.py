@@ -1,4 +1,4 @@
-"""A program: its services, what it prints, and its life until SIGTERM or SIGINT."""
+"""Start, output and shutdown of a program with its services."""
 
 import logging
 import os
@@ -15,18 +15,18 @@ class Program(NamedTuple):
     """A program that is built but not running."""
 
     services: process.Services
-    #: Whether it can still see a press and store it; if not, systemd should restart it.
+    #: Returns whether presses can be detected and stored. If not, systemd restarts the program.
     is_alive: Callable[[], bool]
-    #: What it does, in one line.
+    #: Returns a line for `systemctl status`.
     summary: Callable[[], str]
-    #: What to print once it runs.
+    #: Lines to print once the program runs.
     lines: tuple[str, ...]
-    #: Where it serves; None: nowhere.
+    #: URL of the server, or None if the program is not a server.
     url: str | None = None
 
 
 def run(build: Callable[[], Program], open_browser: bool = False) -> None:
-    """Build a program and run it until SIGTERM or SIGINT. Raises what `build` raises."""
+    """Build a program and run it until SIGTERM or SIGINT. Exceptions of `build` propagate."""
     stopping = process.stop_event()
     process.dump_stacks_on_signal()
     program = build()
