@@ -78,7 +78,7 @@ def build_server(settings: Settings, demo: bool) -> Program:
         services,
         lambda: not (button.status()["trouble"] or store.is_stuck()),
         lambda: store.status()["trouble"] or f"{store.current.to_go()}, {screens.count()} screens",
-        _first_lines(context, server.url),
+        _first_lines(context, server.url, max_clients),
         server.url,
     )
 
@@ -197,9 +197,10 @@ def _taps(
     return tasks
 
 
-def _first_lines(context: web.Context, url: str) -> tuple[str, ...]:
+def _first_lines(context: web.Context, url: str, max_clients: int) -> tuple[str, ...]:
     """Return the lines that a server prints at its start."""
     settings, goal = context.settings, context.store.current.goal
+    log.info("Maximum clients: %d", max_clients)
     if settings.goal not in (None, goal):
         log.warning(
             "BUTTON_GOAL=%d has no effect: the goal of this database is %d; set it on the admin page",

@@ -208,9 +208,7 @@ def limit_clients(maximum: int) -> int:
             f"ulimit -n: expected more than {RESERVED_DESCRIPTORS} descriptors, got {limit}; raise the hard"
             " limit (LimitNOFILE= in systemd)"
         )
-    clients = min(maximum, limit - RESERVED_DESCRIPTORS)
-    log.info("Maximum clients: %d", clients)
-    return clients
+    return min(maximum, limit - RESERVED_DESCRIPTORS)
 
 
 def trim_heap() -> None:
