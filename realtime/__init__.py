@@ -1,10 +1,10 @@
-"""Socket.IO server on gevent for Flask-SocketIO programs with many idle clients.
+"""gevent-based Socket.IO server for Flask-SocketIO apps with many idle clients.
 
     socketio = create_socketio(app, newest_only={"price"})
     server = serve(app, "127.0.0.1", 8000)
     socketio.emit("price", 42)
 
-Ten thousand clients cost what their sockets cost: no greenlet, queue or buffer while nothing happens.
+An idle client costs little more than its socket: it has no greenlet, queue or buffer.
 """
 
 from collections.abc import Collection, Mapping
@@ -31,7 +31,7 @@ __all__ = [
     "serve",
 ]
 
-#: The versions whose source this package was written against: it overrides methods that they do not promise.
+#: The versions that this package was written for. It overrides methods that are not part of their public API.
 VERSIONS = {
     "gevent": "26.9.0",
     "Flask-SocketIO": "5.7.0",
@@ -50,22 +50,24 @@ def create_socketio(
 ) -> SocketIO:
     """Create a Flask-SocketIO server for thousands of idle clients.
 
-    Serve it with `serve()` or its `run()`; other WSGI servers cannot hand over their sockets.
+    Serve it with `serve()` or its `run()` method, since other WSGI servers cannot hand over their sockets.
 
     Args:
         app: The application.
-        newest_only: Events of which a slow client needs only the newest packet. A mapping gives the number of
-            packets to keep for each event; with more than one, long polls complete five times a second.
-        max_clients: Further handshakes get 503.
-        connect_timeout: Seconds within which a client must connect to a namespace; None: any time.
-        options: Passed on to `flask_socketio.SocketIO`. Besides its own, `on_reject` is called with the kind
-            of each input that was rejected.
+        newest_only: Events for which only the newest packet is kept for a slow client. A mapping gives the
+            number of packets to keep for each event; if that is more than one, long polls complete five times
+            a second.
+        max_clients: Maximum number of clients. Further handshakes get 503.
+        connect_timeout: Seconds within which a client must connect to a namespace. None disables the timeout.
+        options: Passed to `flask_socketio.SocketIO`. An additional option, `on_reject`, is called with the
+            kind of each rejected input.
 
     Returns:
         A `flask_socketio.SocketIO`.
 
     Raises:
-        RuntimeError: An installed library is not of the version that this package was written for.
+        RuntimeError: An installed library has another version than the one in `VERSIONS`.
+        ValueError: `message_queue` is set.
     """
     _check_versions()
     if options.get("message_queue"):
@@ -77,7 +79,7 @@ def create_socketio(
         client_manager=BroadcastManager(kept),
         max_clients=max_clients,
         connect_timeout=connect_timeout,
-        http_compression=False,  # a packet of 100 bytes gains nothing
+        http_compression=False,  # packets of 100 bytes do not get smaller
         **options,
     )
 

@@ -1,4 +1,4 @@
-"""The clients of a namespace, and broadcasts that cost one `send` for each."""
+"""The clients of a namespace, and broadcasts at the cost of one `send` per client."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,12 @@ from .session import MAX_QUEUE, Session
 
 
 class Audience:
-    """The clients of a namespace, and the broadcasts to them.
+    """The clients of a namespace, and broadcasts to them.
 
-    Sessions on the fast path, whose WebSocket has nothing queued, get a frame by one call of `send`; the
-    others take the slow path. A session returns to the fast path only once its queue is empty: that one rule
-    keeps the order. Packets for a client whose connect is being handled are held until the connect was
-    acknowledged.
+    A session on the fast path has nothing queued for its WebSocket, so a broadcast is a single call of
+    `send`. All other sessions take the slow path. A session returns to the fast path only once its queue is
+    empty, which preserves the order of packets. While a client's connect is being handled, packets for it
+    are held until the connect is acknowledged.
     """
 
     def __init__(self) -> None:
@@ -27,13 +27,13 @@ class Audience:
     def begin_connect(self, session: Session) -> None:
         """Hold packets for a session until its connect is acknowledged."""
         self._held[session] = Outbox(session.engine.hold_queued)
-        session.audiences = (*session.audiences, self)  # so that its end is noticed
+        session.audiences = (*session.audiences, self)  # to be notified when it closes
 
     def end_connect(self, session: Session, accepted: bool) -> None:
-        """Send what was held, or drop it if the connect was rejected."""
+        """Send the held packets, or drop them if the connect was rejected."""
         held = self._held.pop(session, None)
         if held is None:
-            return  # the session has ended
+            return  # the session is closed
         waiting = held.take(len(held))
         if accepted:
             session.engine.heartbeat.connected(session)
@@ -42,7 +42,7 @@ class Audience:
             session.write_state_changed()
 
     def place(self, session: Session) -> None:
-        """Move a session to the fast or the slow path, as its transport requires."""
+        """Move a session to the fast or slow path, depending on its transport."""
         websocket = session.websocket
         if session in self._held:
             return
@@ -54,7 +54,7 @@ class Audience:
             self._slow[session] = None
 
     def discard(self, session: Session) -> None:
-        """Forget a session."""
+        """Remove a session."""
         self._fast.pop(session, None)
         self._slow.pop(session, None)
         if (held := self._held.pop(session, None)) is not None:
@@ -74,13 +74,13 @@ class Audience:
             session.close("transport error")
 
     def broadcast(self, packet: Packet) -> None:
-        """Send a packet to all."""
+        """Send a packet to all clients of the namespace."""
         packet.shared = True
         frame = packet.frame
         length = len(frame)
         incomplete: list[tuple[Session, int]] = []
         clients = iter(self._fast.items())
-        while True:  # the try stands outside of the loop, so that it costs nothing per client
+        while True:  # the try is outside the loop, so it costs nothing per client
             try:
                 for session, send in clients:
                     sent = send(frame)
@@ -98,7 +98,7 @@ class Audience:
 
 
 def _send_incomplete(session: Session, packet: Packet, sent: int) -> None:
-    """Go on with a frame of which the kernel took `sent` bytes; -1: the connection is lost."""
+    """Finish sending a frame after `sent` bytes, or close the session if that is -1."""
     if session.websocket is None or session.closed:
         return
     if sent < 0:

@@ -1,4 +1,4 @@
-"""Engine.IO 4, server side: the requests to `/socket.io/`."""
+"""Engine.IO 4 server, which handles the requests to `/socket.io/`."""
 
 import base64
 import json
@@ -24,21 +24,21 @@ from .websocket import WebSocket
 log = logging.getLogger(__name__)
 NO_STORE = (("Cache-Control", "no-store"),)
 
-#: Seconds that an upgrade may take: behind a proxy that drops frames it never ends.
+#: Seconds within which an upgrade must complete. Behind a proxy that drops frames, it never does.
 UPGRADE_TIMEOUT = 10.0
-#: Seconds after which a poll gets a NOOP while an upgrade is under way, repeatedly. Immediate responses
-#: would cause 48,000 polls a minute. At most half of the ping interval.
+#: Seconds after which each poll during an upgrade is completed with a NOOP, limited to half of the ping
+#: interval. Immediate responses would cause 48,000 polls a minute.
 MAX_UPGRADE_POLL_INTERVAL = 0.3
-#: Seconds from the client's probe until its poll is released, and from a poll after the upgrade until it is
-#: rejected: what was sent through the WebSocket must arrive first.
+#: Seconds from a client's probe until its poll is released, and from a poll after the upgrade until it is
+#: rejected, since data sent through the WebSocket must arrive first.
 RELEASE_DELAY = 0.025
 
-#: Lines about rejected input, which anybody can cause.
+#: Logs rejected input, which any client can cause, so it is rate-limited.
 reject_log = logging.getLogger(f"{__name__}.rejected")
 reject_log.addFilter(RateLimit(10))
 
-#: Maximum bytes of incomplete messages received from all clients; of packets queued for individual
-#: clients, in total; and the minimum of the limit on one client's queue.
+#: Maximum bytes of incomplete messages from all clients, maximum bytes of packets queued for individual
+#: clients in total, and the lowest limit on the size of one client's queue.
 MAX_RECEIVED, MAX_QUEUED, MIN_QUEUE_SIZE = 16 * 2**20, 32 * 2**20, 65536
 
 Response = tuple[str, list[tuple[str, str]], bytes]
@@ -57,10 +57,10 @@ class EngineServer(engineio.Server):
     """An Engine.IO server without a greenlet or a queue for idle clients.
 
     Args:
-        max_clients: Further handshakes get 503.
-        connect_timeout: Seconds within which a session must connect to a Socket.IO namespace; None: any time.
+        max_clients: Maximum number of sessions. Further handshakes get 503.
+        connect_timeout: Seconds within which a session must connect to a namespace; None disables it.
         on_reject: Called with the kind of each rejected input.
-        options: python-engineio's.
+        options: Passed to `engineio.Server`.
     """
 
     def __init__(
@@ -76,19 +76,19 @@ class EngineServer(engineio.Server):
         self.heartbeat = Heartbeat(
             self.ping_interval, self.ping_timeout, connect_timeout, self.sockets, self.run_queue
         )
-        #: WebSockets with an open descriptor, those that are upgrading or closing included.
+        #: Number of WebSockets with an open descriptor, including those that are upgrading or closing.
         self.open_websockets = 0
-        #: Maximum bytes queued for one client, broadcasts not counted.
+        #: Maximum bytes queued for one client, not counting broadcasts.
         self.max_queue_size = max(MIN_QUEUE_SIZE, 4 * self.max_http_buffer_size)
-        #: Take bytes of the budget for partial messages, and of that for packets to single clients.
+        #: Reserve bytes from the budgets for partial messages and for packets to individual clients.
         self.hold_received, self.hold_queued = Budget(MAX_RECEIVED).hold, Budget(MAX_QUEUED).hold
         self._upgrade_poll_interval = min(MAX_UPGRADE_POLL_INTERVAL, self.ping_interval / 2)
         self._on_reject = on_reject
 
-    # --- what python-socketio calls ---
+    # --- called by python-socketio ---
 
     def send_packet(self, sid: str, pkt: Any) -> None:
-        """Send a packet of python-engineio's."""
+        """Send a python-engineio packet."""
         session = self.sockets.get(sid)
         if session is not None:
             session.send(Packet(pkt.encode()))
@@ -98,13 +98,13 @@ class EngineServer(engineio.Server):
         self.send_packet(sid, engineio.packet.Packet(engineio.packet.MESSAGE, data))
 
     def disconnect(self, sid: str | None = None) -> None:
-        """Close a session; None: all of them."""
+        """Close a session, or all sessions if `sid` is None."""
         sids = list(self.sockets) if sid is None else [sid]
         for session in filter(None, map(self.sockets.get, sids)):
             session.close(self.reason.SERVER_DISCONNECT)
 
     def transport(self, sid: str) -> str:
-        """Return `websocket` or `polling`. Raises `KeyError`."""
+        """Return `websocket` or `polling`. Raises `KeyError` for an unknown session."""
         return "websocket" if self.sockets[sid].upgraded else "polling"
 
     # --- requests ---
@@ -203,9 +203,9 @@ class EngineServer(engineio.Server):
         return handshake_response(environ)
 
     def _begin_upgrade(self, session: Session, environ: dict[str, Any]) -> None:
-        """Accept a WebSocket to probe. The client continues polling until the probe succeeds.
+        """Accept a WebSocket for probing. The client continues polling until that succeeds.
 
-        A second one is accepted and closed, as the reference server does.
+        A second WebSocket is accepted and immediately closed, as by the reference server.
         """
         response = self._accept(environ)
         self.open_websockets += 1
@@ -223,7 +223,7 @@ class EngineServer(engineio.Server):
         websocket.start(response, received)
 
     def probe_received(self, session: Session) -> None:
-        """Release the poll of a client that has probed: it waits for that."""
+        """Release the poll of a probing client soon, since the client waits for that."""
         if session.poll is not None:
             self._release_later(RELEASE_DELAY, session, session.poll)
 
@@ -260,7 +260,7 @@ class EngineServer(engineio.Server):
         for text in split_payload(body):
             while session.inbox and len(session.inbox) >= MAX_INBOX:
                 gevent.sleep(0.01)  # backpressure: respond when the inbox has drained
-            if text[:1] not in ("1", "3", "4", "b"):  # a close, a pong, a message
+            if text[:1] not in ("1", "3", "4", "b"):  # close, pong, message, binary message
                 session.close(self.reason.TRANSPORT_ERROR, notify=False)
                 raise Rejected(3, "Bad request")
             session.message_received(text)
@@ -269,8 +269,8 @@ class EngineServer(engineio.Server):
     # --- sessions ---
 
     def handle_message(self, session: Session, message: str | bytes) -> None:
-        """Pass a client's message to Socket.IO. A malformed one closes the session."""
-        log.debug("%s < %r, %d", session.sid, message[:2], len(message))  # without secrets, such as a token
+        """Pass a client's message to Socket.IO, or close the session if it is malformed."""
+        log.debug("%s < %r, %d", session.sid, message[:2], len(message))  # no content, which may be secret
         try:
             if isinstance(message, bytes):
                 self.handlers["message"](session.sid, message)
@@ -290,7 +290,7 @@ class EngineServer(engineio.Server):
             session.close(self.reason.TRANSPORT_ERROR)
 
     def session_closed(self, session: Session, reason: str) -> None:
-        """Forget a session and notify the application."""
+        """Remove a session and notify the application."""
         log.debug("%s closed: %s", session.sid, reason)
         self.sockets.pop(session.sid, None)
         gevent.spawn(self.handlers["disconnect"], session.sid, reason)

@@ -1,9 +1,9 @@
-"""The WSGI environ of each session's first request, of which only a bounded part is stored."""
+"""Compact storage for the WSGI environ of each session's first request."""
 
 from collections.abc import Mapping
 from typing import Any
 
-#: What is stored of a request, and how many characters of each value at most. A longer value is left out.
+#: Stored environ keys, with the maximum number of characters of each value. Longer values are dropped.
 LIMITS = {
     "REMOTE_ADDR": 64,
     "QUERY_STRING": 512,
@@ -13,12 +13,12 @@ LIMITS = {
     "HTTP_COOKIE": 4096,
     "wsgi.url_scheme": 5,
 }
-#: Maximum characters stored for all sessions. Beyond it, values longer than `SHORT_COOKIE` are dropped.
+#: Maximum characters stored for all sessions. Beyond that, values longer than `SHORT_COOKIE` are dropped.
 MAX_STORED = 16 * 2**20
 SHORT_COOKIE = 256
 
-_SEPARATOR = "\n"  # in no header's value
-#: What libraries put into an environ while they handle a request.
+_SEPARATOR = "\n"  # never occurs in a header value
+#: Prefixes of the keys that libraries add while handling a request. These are not stored.
 _TRANSIENT = ("werkzeug.", "wsgi.", "flask.")
 _COMMON = (
     "SERVER_NAME",
@@ -32,16 +32,16 @@ _COMMON = (
 
 
 class EnvironStore(dict[str, Any]):
-    """Engine.IO sid → WSGI environ, in place of python-socketio's `environ` dict.
+    """Mapping of Engine.IO sids to WSGI environs, which replaces python-socketio's dict.
 
-    `shrink(sid)` replaces an environ by the values that `LIMITS` names, about 300 bytes of a browser's. A
-    lookup then makes a new dict of these. What an application stores in one, as Flask-SocketIO does with its
-    session, is in the next one, too.
+    `shrink(sid)` reduces an environ to the values named in `LIMITS`, about 300 bytes for a browser. From then
+    on, each lookup builds a new dict from these. Values that an application adds to such a dict, as
+    Flask-SocketIO does with its session, also appear in later lookups.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._common: dict[str, Any] | None = None  # what all environs of this server have in common
+        self._common: dict[str, Any] | None = None  # values common to all environs of this server
         self._stored = 0
 
     def shrink(self, sid: str) -> None:
@@ -73,7 +73,7 @@ class EnvironStore(dict[str, Any]):
 
     def get(self, sid: str, default: Any = None) -> Any:
         """Return the environ of `sid`."""
-        return self[sid] if sid in self else default  # noqa: SIM401 - that would be this very method
+        return self[sid] if sid in self else default  # noqa: SIM401 - it would recurse
 
     def __delitem__(self, sid: str) -> None:
         self._stored -= len(self._packed(sid))
@@ -95,7 +95,7 @@ class EnvironStore(dict[str, Any]):
 
 
 class _Environ(dict[str, Any]):
-    """An environ that was looked up: what is added to it is stored."""
+    """A looked-up environ, which stores the values that are added to it."""
 
     def __init__(self, store: EnvironStore, sid: str, *parts: dict[str, Any]) -> None:
         super().__init__()

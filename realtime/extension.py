@@ -1,4 +1,4 @@
-"""The Flask extension on this package's server, and its `run()`."""
+"""Flask extension on top of this package's server, with `run()` and `stop()`."""
 
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from .socketio import SocketIOServer
 
 
 class _AppJSON:
-    """Flask's JSON, which needs an application context."""
+    """Flask's JSON functions, called in an application context."""
 
     def __init__(self, app: flask.Flask) -> None:
         self._app = app
@@ -53,18 +53,18 @@ class SocketIO(flask_socketio.SocketIO):
         app.wsgi_app = self.sockio_mw  # type: ignore[method-assign]
 
     def run(self, app: flask.Flask, host: str | None = None, port: int | None = None, **options: Any) -> None:
-        """Serve `app` until `stop()` is called, as Flask-SocketIO does. Blocks.
+        """Serve `app` until `stop()` is called, like Flask-SocketIO. Blocks.
 
         Args:
             app: The application.
             host: Address to listen on; None means 127.0.0.1.
-            port: Port; None means that of `SERVER_NAME`, or 5000.
+            port: Port; None means the one in `SERVER_NAME`, or 5000.
             options: `debug`, `use_reloader` (default: `debug`), `reloader_options` and `extra_files`;
                 `log_output` and `allow_unsafe_werkzeug` have no effect.
 
         Raises:
-            OSError: Binding the address failed.
-            TypeError: An option is not supported, such as those for TLS.
+            OSError: The address cannot be bound.
+            TypeError: An option is not supported, such as the TLS options.
         """
         app.debug = options.pop("debug", app.debug)
         use_reloader = options.pop("use_reloader", app.debug)

@@ -1,7 +1,7 @@
-"""Fair scheduling of clients' work on the event loop, with a budget for each pass.
+"""Fair scheduling of clients' work on the event loop, with a time budget per pass.
 
-gevent switches greenlets only where one blocks. As long as the kernel has bytes to read and room to write,
-nothing blocks: a client that sends fast enough would keep the loop from timers and signals.
+gevent switches greenlets only when one blocks. While the kernel has bytes to read and room to write, nothing
+blocks, so a client that sends fast enough would starve timers and signals.
 """
 
 import time
@@ -12,46 +12,46 @@ from typing import Protocol
 import gevent
 from greenlet import getcurrent, greenlet
 
-#: Seconds of clients' work in one pass of the loop. A press crosses the loop about five times on its way from
-#: the pin to the screens, so this bounds what clients can add to it.
+#: Seconds of clients' work in one pass of the loop. A press takes about five passes from the pin to the
+#: screens, so this limits the latency that clients can add.
 PASS_BUDGET = 0.005
-#: Idle greenlets kept for reuse. Starting a new one costs two system calls for its frame stack.
+#: Maximum number of idle greenlets kept for reuse. A new one costs two system calls for its frame stack.
 MAX_IDLE_GREENLETS = 16
 
 Work = Callable[[], object]
 
 
 class Budget:
-    """Bytes of memory that all clients share."""
+    """A memory budget shared by all clients, in bytes."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held = 0
 
     def hold(self, size: int) -> bool:
-        """Take `size` bytes (negative: return them); false: the budget is exceeded."""
+        """Reserve `size` bytes, or release them if negative. Return whether they fit."""
         self._held += size
         return self._held <= self._limit
 
 
 class Receiver(Protocol):
-    """A connection that has something to receive."""
+    """A connection with data to receive."""
 
-    #: Whether it is an HTTP connection: these and WebSockets take turns, whichever are more.
+    #: Whether it is an HTTP connection. HTTP and WebSocket connections alternate, however many there are.
     is_http: bool
 
     def receive(self) -> None:
-        """Receive a bounded part of it. Must not block; what is left is reported again."""
+        """Receive a limited amount of data without blocking. The rest is reported again."""
 
 
 class RunQueue:
-    """Runs the work of clients in turn, at most `PASS_BUDGET` seconds of it in one pass of the loop.
+    """Runs clients' work in turn, limited to `PASS_BUDGET` seconds per pass.
 
         queue = RunQueue()
-        queue.submit(handle_request)    # in a greenlet, now or in its turn
-        queue.wait()                    # in a greenlet: return when it is its turn again
+        queue.submit(handle_request)    # run in a greenlet, now or in turn
+        queue.wait()                    # yield from a greenlet until its next turn
 
-    Work that is urgent goes before the rest.
+    Urgent work runs first.
     """
 
     def __init__(self) -> None:
@@ -59,23 +59,23 @@ class RunQueue:
         self._loop = self._hub.loop
         self._urgent: deque[Work] = deque()
         self._waiting: deque[Work] = deque()
-        # A timer fires in the next pass of the loop, after I/O was polled; a callback of gevent's might run
-        # another fifty times in this one.
+        # A timer fires in the next pass of the loop, after I/O was polled. A gevent callback could run up to
+        # fifty more times in the current pass.
         self._timer = self._loop.timer(0.0)
-        self._pass = 0.0  # the loop's time in the present pass
+        self._pass = 0.0  # loop time of the current pass
         self._pass_started = 0.0  # monotonic
         self._idle: list[greenlet] = []
-        self._reported: list[Receiver] = []  # in this pass, the last one first
+        self._reported: list[Receiver] = []  # in this pass, in reverse order
         self._ready: tuple[deque[Receiver], deque[Receiver]] = deque(), deque()  # WebSockets, HTTP
         self._is_ready: set[Receiver] = set()
-        #: `readable`, as one object for all watchers.
+        #: The bound method `readable`, shared by all watchers.
         self.report: Callable[[Receiver], None] = self.readable
 
     def readable(self, receiver: Receiver) -> None:
-        """Have `receiver` receive in its turn. For callbacks of I/O watchers.
+        """Schedule `receiver` to receive in its turn. Called by I/O watchers.
 
-        libev calls these in the reverse order of their events. Here they get their order back: a client may
-        poll on one connection and close its session on another.
+        libev runs their callbacks in the reverse order of the events. The original order is restored here,
+        since a client can poll on one connection and close its session on another.
         """
         if not self._reported:
             self._loop.run_callback(self._receive)
@@ -89,34 +89,34 @@ class RunQueue:
         self._reported = []
         deadline = time.monotonic() + PASS_BUDGET
         while any(self._ready) and time.monotonic() < deadline:
-            for ready in self._ready:  # the others are reported again, and are first then
+            for ready in self._ready:  # the rest is reported again and then runs first
                 if ready:
                     receiver = ready.popleft()
                     self._is_ready.discard(receiver)
                     receiver.receive()
 
     def submit(self, work: Work, urgent: bool = False) -> None:
-        """Run `work` in a greenlet, as soon as it is its turn. Does not block."""
+        """Run `work` in a greenlet as soon as its turn comes. Does not block."""
         self._schedule(lambda: self._run_in_greenlet(work), urgent)
 
     def wait(self, urgent: bool = False) -> None:
-        """Let others run, and return when it is this greenlet's turn."""
+        """Yield to other work until this greenlet's next turn."""
         self._enqueue(getcurrent().switch, urgent)
         self._hub.switch()
 
     def call_later(self, callback: Work) -> None:
-        """Call `callback`, which must not block, in its turn. Does not block."""
+        """Schedule `callback`, which must not block, to be called in its turn."""
         self._enqueue(callback, urgent=False)
 
     def _has_time(self) -> bool:
-        """Return whether this pass of the loop has time for more."""
+        """Return whether this pass of the loop has time left."""
         now = time.monotonic()
         if self._loop.now() != self._pass:
             self._pass, self._pass_started = self._loop.now(), now
         return now - self._pass_started <= PASS_BUDGET
 
     def _schedule(self, work: Work, urgent: bool) -> None:
-        """Run `work` now if we are in the hub and this pass has time for it, else in its turn."""
+        """Run `work` now if in the hub and time is left, otherwise in its turn."""
         waiting = self._urgent if urgent else self._waiting
         if waiting or getcurrent() is not self._hub:
             self._enqueue(work, urgent)
@@ -132,10 +132,10 @@ class RunQueue:
             self._timer.start(self._run)
 
     def _run(self) -> None:
-        """Run what waits. In the hub, once in a pass."""
+        """Run queued work. Called in the hub, once per pass."""
         self._timer.stop()
         self._pass, self._pass_started = self._loop.now(), time.monotonic()
-        number = len(self._urgent) + len(self._waiting)  # not what these add
+        number = len(self._urgent) + len(self._waiting)  # excluding work added in this pass
         while number and time.monotonic() - self._pass_started <= PASS_BUDGET:
             (self._urgent or self._waiting).popleft()()
             number -= 1
@@ -149,10 +149,10 @@ class RunQueue:
             greenlet(self._work, self._hub).switch(work)
 
     def _work(self, work: Work | None) -> None:
-        """Run one piece of work after the other. It must not raise."""
+        """Run one piece of work after another. Work must not raise."""
         while work is not None:
             work()
-            work = None  # nothing of it may outlive it
+            work = None  # drop all references to finished work
             if len(self._idle) < MAX_IDLE_GREENLETS:
                 self._idle.append(getcurrent())
                 work = self._hub.switch()

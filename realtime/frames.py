@@ -1,4 +1,4 @@
-"""WebSocket frames, without I/O: bytes in, frames out (RFC 6455, section 5)."""
+"""WebSocket frame encoding and decoding, without I/O (RFC 6455, section 5)."""
 
 import codecs
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 _OPCODES = {CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG}
 _FIN, _MASKED = 0x80, 0x80
-#: Payload of a control frame at most, in bytes (section 5.5).
+#: Maximum payload of a control frame, in bytes (section 5.5).
 MAX_CONTROL_SIZE = 125
 
 PROTOCOL_ERROR, INVALID_UTF8, MESSAGE_TOO_BIG = 1002, 1007, 1009
@@ -14,7 +14,7 @@ NO_STATUS = 1005
 
 
 class FrameError(Exception):
-    """The peer broke the protocol; `code` is the status code to close with."""
+    """A protocol violation by the peer. `code` is the status code to close with."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -22,7 +22,7 @@ class FrameError(Exception):
 
 
 class Frame(NamedTuple):
-    """A frame from a client, unmasked, and where in the buffer it ends."""
+    """An unmasked client frame. `end` is the index after its last byte in the buffer."""
 
     fin: bool
     opcode: int
@@ -31,7 +31,7 @@ class Frame(NamedTuple):
 
 
 def encode(payload: bytes, opcode: int) -> bytes:
-    """Return an unfragmented frame as a server sends it."""
+    """Return an unfragmented, unmasked frame."""
     length = len(payload)
     if length < 126:
         return bytes((_FIN | opcode, length)) + payload
@@ -46,12 +46,12 @@ def encode_close(code: int) -> bytes:
 
 
 def decode(data: bytes, start: int, max_size: int) -> Frame | None:
-    """Return the client's frame that begins at `start`, or None if `data` ends within it.
+    """Return the client frame that begins at `start`, or None if it is incomplete.
 
     Args:
         data: Bytes as received.
         start: Index of the frame's first byte.
-        max_size: Payload of a data frame at most, in bytes. A longer one is rejected by its header.
+        max_size: Maximum payload of a data frame, in bytes. Larger frames are rejected on their header.
 
     Raises:
         FrameError: The frame is invalid or too large.
@@ -105,7 +105,7 @@ def decode_text(payload: bytes | bytearray) -> str:
 
 
 def close_code(payload: bytes) -> int:
-    """Return the status code in a close frame, `NO_STATUS` if there is none. Raises `FrameError`."""
+    """Return a close frame's status code, or `NO_STATUS`. Raises `FrameError`."""
     if not payload:
         return NO_STATUS
     code = int.from_bytes(payload[:2], "big")
@@ -117,19 +117,22 @@ def close_code(payload: bytes) -> int:
 
 
 class Fragments:
-    """A message that arrives in several frames (section 5.4)."""
+    """A fragmented message (section 5.4)."""
 
     def __init__(self, opcode: int, max_size: int) -> None:
         self._max_size = max_size
         self._data = bytearray()
-        # Incremental, so that invalid UTF-8 is found with the frame that holds it.
+        # Incremental, so that invalid UTF-8 is detected in the frame that contains it.
         self._decoder = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT else None
 
     def __len__(self) -> int:
         return len(self._data)
 
     def add(self, payload: bytes, fin: bool) -> str | bytes | None:
-        """Add a frame's payload. Return the message once it is complete, else None. Raises `FrameError`."""
+        """Add a frame's payload. Return the message if it is complete, else None.
+
+        Raises `FrameError`.
+        """
         self._data += payload
         if len(self._data) > self._max_size:
             raise FrameError(MESSAGE_TOO_BIG, "message too big")

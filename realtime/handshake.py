@@ -1,4 +1,4 @@
-"""The opening handshake of a WebSocket, without I/O (RFC 6455, section 4.2)."""
+"""WebSocket opening handshake, without I/O (RFC 6455, section 4.2)."""
 
 import base64
 import binascii
@@ -10,16 +10,16 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # section 1.3
 
 
 class HandshakeError(Exception):
-    """An invalid WebSocket handshake. The message is the body of the 400."""
+    """An invalid WebSocket handshake. The message is the body of the 400 response."""
 
 
 def header_tokens(value: str) -> list[str]:
-    """Return the members of a header's list in lower case."""
+    """Return the elements of a comma-separated header value, in lower case."""
     return re.split(r"[ \t,]+", value.lower())
 
 
 def handshake_response(environ: dict[str, Any]) -> bytes:
-    """Return the 101 for a handshake; no extension is accepted. Raises `HandshakeError`."""
+    """Return the 101 response, which accepts no extensions. Raises `HandshakeError`."""
     key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
     try:
         valid = len(key) == 24 and len(base64.b64decode(key, validate=True)) == 16

@@ -1,4 +1,4 @@
-"""Pings and deadlines of all sessions, from one greenlet, on the monotonic clock."""
+"""Pings and timeouts for all sessions, from one greenlet, on the monotonic clock."""
 
 import itertools
 import time
@@ -11,26 +11,26 @@ from . import packets
 from .fairness import RunQueue
 from .session import Session
 
-#: Seconds between two rounds of pings; with a short interval, a twentieth of that. A ping is late by that and
-#: a quarter at most.
+#: Maximum seconds between two rounds of pings; with a short ping interval, a twentieth of it. A ping is late
+#: by at most 1.25 rounds.
 MAX_GRAIN = 0.1
-#: Seconds between two responses to long polls with batched packets, so five polls a second.
+#: Seconds between responses to long polls with batched packets, for at most five polls a second.
 BATCH_INTERVAL = 0.2
-#: Seconds that a long poll waits: some proxies cut what takes longer than 5 s.
+#: Seconds after which an idle long poll completes. Some proxies abort requests after 5 s.
 POLL_TIMEOUT = 4.0
-#: Pings sent before others may run.
+#: Pings sent before other work can run.
 BATCH_SIZE = 100
-#: Seconds that the peer has to close a WebSocket after our close frame.
+#: Seconds within which the peer must close a WebSocket after our close frame.
 CLOSE_TIMEOUT = 1.0
 
 
 class Schedule:
-    """Sessions in the order in which they are due, in groups of about the same time.
+    """Sessions in order of their due times, grouped by approximate time.
 
-    A group costs a session one pointer; a time for each would take 80 bytes.
+    Grouping costs one pointer per session; a separate time for each would take 80 bytes.
 
     Args:
-        width: Seconds between the first and the last session of a group at most.
+        width: Maximum seconds between the first and the last due time in a group.
     """
 
     def __init__(self, width: float) -> None:
@@ -38,13 +38,16 @@ class Schedule:
         self._groups: deque[tuple[float, list[Session]]] = deque()
 
     def add(self, session: Session, due: float) -> None:
-        """Add a session that is due no earlier than those before it, in monotonic seconds."""
+        """Add a session. `due`, in monotonic seconds, must never decrease between calls."""
         if not self._groups or self._groups[-1][0] + self._width < due:
             self._groups.append((due, []))
         self._groups[-1][1].append(session)
 
     def take(self, now: float) -> Iterator[tuple[float, Session]]:
-        """Take and yield the open sessions that are due, with a time at most `width` seconds before that."""
+        """Remove the sessions that are due, and yield the open ones with their due time.
+
+        That time is up to `width` seconds too early.
+        """
         while self._groups and self._groups[0][0] + self._width <= now:
             due, sessions = self._groups.popleft()
             for session in sessions:
@@ -53,17 +56,16 @@ class Schedule:
 
 
 class Heartbeat:
-    """Pings each session `interval` seconds after its last pong and closes those silent for `timeout`.
+    """Pings all sessions, and closes those that do not respond in time.
 
-    Sessions wait in schedules that time alone orders, so that nothing is searched and a heartbeat costs two
-    appends.
+    Sessions are kept in order of their deadlines, so no search is needed and a heartbeat costs two appends.
 
     Args:
-        interval: Seconds.
-        timeout: Seconds.
-        connect_timeout: Seconds within which a session must connect to a namespace; None: any time.
-        sessions: Sessions by sid.
-        run_queue: Long work waits here for its turn.
+        interval: Seconds from a pong to the next ping.
+        timeout: Seconds within which a client must respond to a ping.
+        connect_timeout: Seconds within which a session must connect to a namespace; None disables it.
+        sessions: All sessions, by sid.
+        run_queue: Schedules long-running work.
     """
 
     def __init__(
@@ -82,24 +84,24 @@ class Heartbeat:
         self._grain = min(MAX_GRAIN, interval / 20)
         self._due = Schedule(self._grain / 4)
         self._pinged = Schedule(self._grain / 4)
-        self._connecting: dict[Session, float] = {}  # until when; the first one first
+        self._connecting: dict[Session, float] = {}  # deadlines, earliest first
         self._closing: deque[tuple[float, Session]] = deque()
         self._batched: set[Session] = set()
         self._next_batch = self._next_poll_check = 0.0
 
     def add(self, session: Session) -> None:
-        """Ping a new session from now on, and close it unless it connects in time."""
+        """Start pinging a new session, and close it unless it connects in time."""
         now = time.monotonic()
         self._due.add(session, now + self._interval)
         if self._connect_timeout is not None:
             self._connecting[session] = now + self._connect_timeout
 
     def connected(self, session: Session) -> None:
-        """Note that a session has connected to a namespace, or has ended: no timeout is left."""
+        """Cancel the connect timeout of a session that is connected or closed."""
         self._connecting.pop(session, None)
 
     def pong_received(self, session: Session) -> None:
-        """Note a pong; one that was not asked for changes nothing."""
+        """Record a pong. Unsolicited ones are ignored."""
         if session.pong_deadline:
             session.pong_deadline = 0.0
             self._due.add(session, time.monotonic() + self._interval)
@@ -113,7 +115,7 @@ class Heartbeat:
         self._batched.add(session)
 
     def run(self) -> None:
-        """Send pings. Does not return; start it in a greenlet."""
+        """Send pings and enforce timeouts. Does not return, so start it in a greenlet."""
         while True:
             gevent.sleep(self._grain)
             now = time.monotonic()

@@ -1,13 +1,13 @@
-"""Bodies of HTTP requests, without I/O (RFC 9112, sections 6 and 7.1)."""
+"""HTTP request bodies, without I/O (RFC 9112, sections 6 and 7.1)."""
 
 import re
 
 from .http_headers import RequestError, RequestHead
 
-#: Bytes of a chunk's size line, its extensions included, and of a line of the trailer.
+#: Maximum bytes of a chunk-size line, including extensions, and of a trailer line.
 MAX_LINE_SIZE = 1024
-#: Bytes of framing (size lines, trailer) beyond an eighth of the payload. A body of tiny chunks costs a
-#: hundred times as much to decode as its payload is worth.
+#: Maximum bytes of framing (size lines, trailer) beyond an eighth of the payload. A body of tiny chunks is a
+#: hundred times as expensive to decode as its payload in one chunk.
 MAX_FRAMING = 16384
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\x00\r\n]*)?")
@@ -20,20 +20,20 @@ class ChunkedDecoder:
         payload = decoder.feed(b"5\r\nhello\r\n0\r\n\r\n")
         assert decoder.complete
 
-    `unused` holds what came behind the end of the body.
+    `unused` holds the data after the end of the body.
     """
 
     def __init__(self) -> None:
         self.complete = False
         self.unused = b""
         self._buffer = b""
-        self._left = 0  # bytes of the current chunk still to come, its CRLF not among them
-        self._in_chunk = False  # between a size line and the CRLF behind the data
+        self._left = 0  # bytes of the current chunk still to be received, excluding its CRLF
+        self._in_chunk = False  # between a size line and the CRLF after the data
         self._in_trailer = False
         self._framing = self._payload = 0
 
     def feed(self, data: bytes) -> bytes:
-        """Return the payload in `data`. Raises `RequestError` if it is malformed or mostly framing."""
+        """Return the payload in `data`. Raises `RequestError` if malformed or mostly framing."""
         data = self._buffer + data
         pieces, at = [], 0
         while not self.complete:
@@ -67,7 +67,7 @@ class ChunkedDecoder:
                 raise RequestError("chunked body: malformed end of a chunk")
             self._in_chunk = False
         elif self._in_trailer:
-            self.complete = not line  # fields of the trailer are ignored
+            self.complete = not line  # trailer fields are ignored
         else:
             found = _SIZE_LINE.fullmatch(line)
             if found is None:
@@ -101,7 +101,7 @@ class LengthDecoder:
 
 
 def body_decoder(head: RequestHead) -> ChunkedDecoder | LengthDecoder | None:
-    """Return a decoder for the body of a request, None if it has none."""
+    """Return a decoder for a request's body, or None if it has no body."""
     if head.chunked:
         return ChunkedDecoder()
     return LengthDecoder(head.content_length) if head.content_length else None

@@ -1,4 +1,4 @@
-"""An HTTP connection on the event loop, which has a greenlet only while its request is served."""
+"""HTTP connection on the event loop, with a greenlet only while serving a request."""
 
 import errno
 import time
@@ -10,13 +10,13 @@ from .http_parser import RequestParser
 from .http_transport import Transport
 from .polling import FastPath, Poll
 
-#: Seconds within which a request must have arrived, and its response must have been taken.
+#: Seconds within which a request must arrive, and within which its response must be received.
 REQUEST_TIMEOUT, RESPONSE_TIMEOUT = 10.0, 60.0
-#: Seconds that a connection may be idle between two requests.
+#: Seconds for which a connection can be idle between requests.
 KEEP_ALIVE_TIMEOUT = 75.0
-#: Seconds that the peer has to close a connection after its last response.
+#: Seconds within which the peer must close a connection after its last response.
 LINGER_TIMEOUT = 2.0
-#: Bytes of memory for each connection.
+#: Bytes of memory per connection.
 CONNECTION_SIZE = 1500
 
 RECEIVING, QUEUED, RUNNING, PARKED, CLOSING, CLOSED = range(6)
@@ -25,32 +25,32 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Server(Protocol):
-    """What a connection needs of its server."""
+    """Server interface used by a connection."""
 
     run_queue: RunQueue
     fast_path: FastPath
 
     def waits(self, connection: "Connection", waits: bool) -> None:
-        """Note whether a connection waits for its peer, since now."""
+        """Record that a connection has started or stopped waiting for its peer."""
 
     def hold(self, size: int) -> bool:
-        """Take `size` bytes of the memory budget (negative: return them); false: it is exceeded."""
+        """Reserve `size` bytes, or release them if negative. Return whether they fit."""
 
     def admit(self, connection: "Connection", request: RequestHead) -> None:
-        """Serve a request when it is its turn."""
+        """Serve a request in its turn."""
 
     def error_response(self, error: RequestError, target: str) -> bytes:
-        """Log and count a rejected request; return the response."""
+        """Log and count a rejected request, and return the response."""
 
     def closed(self, connection: "Connection") -> None:
-        """Forget a connection."""
+        """Remove a connection."""
 
 
 class Connection:
-    """A connection in one of six states.
+    """An HTTP connection, in one of six states.
 
-    RECEIVING a request, or idle; QUEUED until it is the request's turn; RUNNING, with its request in a
-    greenlet; PARKED until its long poll completes; CLOSING until the peer closes, too; CLOSED.
+    RECEIVING (a request, or idle), QUEUED (until the request's turn), RUNNING (with the request in a
+    greenlet), PARKED (until a long poll completes), CLOSING (until the peer also closes), CLOSED.
     """
 
     __slots__ = ("_held", "_parked", "_server", "_transport", "address", "deadline", "parser",
@@ -61,7 +61,7 @@ class Connection:
         self.address = address
         self.state = RECEIVING
         self.parser = RequestParser()
-        #: Monotonic time at which the connection is closed unless the deadline is moved; None: no deadline.
+        #: Monotonic time at which the connection is closed, None if there is no deadline.
         self.deadline: float | None = None
         self._parked: Poll | None = None
         self._held = 0
@@ -72,7 +72,7 @@ class Connection:
     # --- requests ---
 
     def data_received(self, data: bytes) -> None:
-        """Take what was received."""
+        """Process received data."""
         if self.state == CLOSING:
             return
         if self._parked is not None:
@@ -85,7 +85,7 @@ class Connection:
         self._account()
 
     def eof_received(self) -> None:
-        """Serve what was received before, then close."""
+        """Serve the requests already received, then close."""
         if self._parked is not None:
             parked, self._parked = self._parked, None
             self.close()
@@ -98,7 +98,7 @@ class Connection:
             self.close()
 
     def _advance(self) -> None:
-        """Use what was received, until a request is complete."""
+        """Parse received data until a request is complete."""
         parser = self.parser
         try:
             while parser.buffer and self.state == RECEIVING and self._transport.drained:
@@ -113,11 +113,11 @@ class Connection:
             self.respond(self._server.error_response(error, self.parser.target), close=True)
 
     def _go_on(self) -> None:
-        """Use what was received while a request was served or its response was sent."""
+        """Parse data that arrived while a request was served or its response was sent."""
         if self.state == RECEIVING:
             self._advance()
             if self._transport.eof and self.state == RECEIVING and self._transport.drained:
-                if self.parser.head is not None or self.parser.buffer:  # a part of a request is left
+                if self.parser.head is not None or self.parser.buffer:  # an incomplete request
                     error = RequestError("connection closed within a request")
                     self.respond(self._server.error_response(error, self.parser.target), close=True)
                 else:
@@ -125,7 +125,7 @@ class Connection:
             self._account()
 
     def _read_head(self) -> bool:
-        """Take a head from the buffer; false: it is incomplete, or the request went the fast path."""
+        """Parse a head from the buffer. Return False if incomplete or served by the fast path."""
         parser = self.parser
         if used := self._server.fast_path.serve(self, parser.buffer):
             parser.buffer = parser.buffer[used:]
@@ -143,34 +143,34 @@ class Connection:
         return True
 
     def begin(self) -> RequestHead | None:
-        """Begin to serve the request; return its head, None if the connection was closed meanwhile."""
+        """Start serving the request. Return its head, or None if the connection is closed."""
         if self.state != QUEUED:
             return None
         self.state = RUNNING
         return self.parser.head
 
-    # --- for the greenlet of a request ---
+    # --- called in the request's greenlet ---
 
     def wait_for_input(self) -> None:
-        """Return when more of the body has come. Blocks. Raises `OSError` if no more will come."""
+        """Wait for more of the body. Raises `OSError` if the connection is closed."""
         if self._transport.eof or self.state == CLOSED:
             raise ConnectionResetError("the body is incomplete")
         self._watch_input()
         self._transport.wait()
 
     def write(self, *parts: bytes) -> None:
-        """Send a part of the response. Blocks while the part before is not sent. Raises `OSError`."""
+        """Send part of the response. Blocks until earlier parts are sent. Raises `OSError`."""
         while not self._transport.drained and self.state != CLOSED:
             self._transport.wait()
         if self.state == CLOSED or not self._write(*parts):
             raise BrokenPipeError(errno.EPIPE, "connection lost")
 
     def set_timeout(self, seconds: float | None) -> None:
-        """Close the connection after some seconds unless the request is done; None: never."""
+        """Set the deadline to `seconds` from now, or remove it if None."""
         self.deadline = None if seconds is None else time.monotonic() + seconds
 
     def finish(self, keep_alive: bool) -> None:
-        """End a request whose response was sent, or whose poll is parked."""
+        """Finish a request whose response was sent or whose poll is parked."""
         if self.state == RUNNING:
             if keep_alive and self.parser.body_is_complete:
                 self._receive_next()
@@ -186,7 +186,7 @@ class Connection:
             self._account()
 
     def detach(self) -> tuple[Any, bytes]:
-        """Hand over the connection: return its socket and the bytes already received."""
+        """Hand over the connection. Return its socket and the bytes already received."""
         received = self.parser.buffer
         sock = self._transport.detach()
         self._forget()
@@ -197,12 +197,12 @@ class Connection:
     def park(self, parked: Poll) -> None:
         """Keep the connection open until `parked` responds."""
         self.state, self._parked = PARKED, parked
-        self.deadline = None  # the heartbeat watches polls
+        self.deadline = None  # the heartbeat times out polls
         self._server.waits(self, False)
         self._account()
 
     def respond(self, data: bytes, close: bool = False) -> bool:
-        """Send a complete response; false: the connection is lost. Does not block."""
+        """Send a complete response without blocking. Return False if the connection is lost."""
         self._parked = None
         if not self._write(data):
             return False
@@ -220,7 +220,7 @@ class Connection:
             self._server.run_queue.call_later(self._go_on)
 
     def _watch_input(self) -> None:
-        """Receive while there is room: what is not received waits in the peer."""
+        """Receive while the buffer has room. Otherwise flow control stops the peer."""
         self._transport.set_reading(len(self.parser.buffer) <= MAX_HEAD_SIZE)
 
     def _write(self, *parts: bytes) -> bool:
@@ -235,13 +235,13 @@ class Connection:
         return self.state != CLOSED
 
     def data_sent(self) -> None:
-        """Go on once the kernel has taken all that was written."""
+        """Continue once all written data was sent."""
         if not self._transport.drained:
             pass
         elif self.state == CLOSING:
             self._shut_down()
         elif self.state == RECEIVING:
-            if self.parser.head is None:  # else it was a 100 Continue
+            if self.parser.head is None:  # otherwise it was a 100 Continue
                 self._receive_next()
             self._server.run_queue.call_later(self._go_on)
         else:
@@ -249,10 +249,10 @@ class Connection:
             self._transport.wake()
         self._account()
 
-    # --- the end ---
+    # --- closing ---
 
     def _close_gracefully(self) -> None:
-        """Close once the peer has taken the response: a reset would discard what it has not read yet."""
+        """Close after the peer received the response. A reset would discard unread data."""
         self.state = CLOSING
         self.parser.clear()
         if self._transport.drained:
@@ -266,7 +266,7 @@ class Connection:
         self._wait_for_peer(LINGER_TIMEOUT)
 
     def close(self) -> None:
-        """Close at once. Idempotent."""
+        """Close immediately. Idempotent."""
         if self.state != CLOSED:
             self._transport.close()
             self._forget()
@@ -282,13 +282,13 @@ class Connection:
         self._transport.wake()
 
     def _wait_for_peer(self, seconds: float | None) -> None:
-        """Close the connection unless the peer does something in time, or earlier if memory is short."""
+        """Wait for the peer, with a timeout. The connection can be evicted before that."""
         self.set_timeout(seconds)
         self._server.waits(self, True)
         self._watch_input()
 
     def _account(self) -> None:
-        """Report how much memory the connection holds; close it if that is too much."""
+        """Report the connection's memory usage, and close it if that is too much."""
         size = 0
         if self.state != CLOSED:
             self._watch_input()

@@ -1,4 +1,4 @@
-"""One HTTP request: gevent's pywsgi between a complete request and its response."""
+"""Handler of one HTTP request, based on gevent's pywsgi."""
 
 import io
 import logging
@@ -14,19 +14,21 @@ from .http_parser import MAX_BUFFERED_BODY
 
 log = logging.getLogger(__name__)
 
-#: Bytes of a body for which an application without MAX_CONTENT_LENGTH gets time, at 100 kB a second.
+#: Maximum bytes of a request body for which the timeout is extended, at 100 kB a second, if the application
+#: has no MAX_CONTENT_LENGTH.
 MAX_TIMED_BODY = 10**8
-#: Bytes of a body that is copied behind its head; larger ones may be the same object for many peers.
+#: Response bodies below this size, in bytes, are copied to be sent together with the head. Larger ones are
+#: not, since they can be one object shared by many responses.
 MAX_COPIED = 16384
-#: Bytes transferred after which a greenlet lets others run.
+#: Bytes transferred before a greenlet yields to others.
 FAIR_SHARE = 65536
 
 
 class RequestHandler(pywsgi.WSGIHandler):
-    """One request: calls the application and sends its response.
+    """Calls the application for one request and sends its response.
 
-    Head and body of a response leave in one send: pywsgi's two make the second wait for the delayed
-    acknowledgement of the first, 45 ms on every kept-alive connection.
+    The head and the body are sent with a single call. With pywsgi's two calls, the second waits for the
+    delayed acknowledgement of the first, which takes 45 ms on every keep-alive connection.
     """
 
     server: Any
@@ -51,7 +53,7 @@ class RequestHandler(pywsgi.WSGIHandler):
             limit = self.application.config.get("MAX_CONTENT_LENGTH") or MAX_TIMED_BODY
             self.connection.set_timeout(REQUEST_TIMEOUT + min(self.head.content_length or limit, limit) / 1e5)
         self.handle_one_response()
-        self.environ = {}  # it refers to this object
+        self.environ = {}  # break the reference cycle
         self.connection.finish(keep_alive=not self.close_connection)
 
     def get_environ(self) -> dict[str, Any]:
@@ -75,7 +77,7 @@ class RequestHandler(pywsgi.WSGIHandler):
             "realtime.request": self,
         }
         for name, value in self.head.headers:
-            if "_" in name:  # would pass for the header with a hyphen
+            if "_" in name:  # would be mistaken for the header with a hyphen
                 continue
             key = name.upper().replace("-", "_")
             if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
@@ -86,15 +88,15 @@ class RequestHandler(pywsgi.WSGIHandler):
         return environ
 
     def _discard(self) -> None:
-        """Do nothing: `finish` closes a connection whose body was not read."""
+        """Do nothing. `finish` closes a connection with an unread body."""
 
     @property
     def wsgi_input(self) -> "RequestHandler":
-        """What pywsgi discards the rest of a body from."""
+        """The object whose `_discard` pywsgi calls for the rest of a body."""
         return self
 
     def start_response(self, *arguments: Any, **options: Any) -> Any:
-        """Begin the response. One that leaves a part of the body unread closes the connection."""
+        """Start the response. If part of the body is unread, close the connection after it."""
         if self._streams_body:
             unread = not self.connection.parser.body_is_complete
             self.close_connection = self.close_connection or unread
@@ -102,7 +104,7 @@ class RequestHandler(pywsgi.WSGIHandler):
         return super().start_response(*arguments, **options)
 
     def process_result(self) -> None:
-        """Send what the application returned, unless it keeps or has taken the connection."""
+        """Send the application's result, unless the connection is parked or detached."""
         if not self._released:
             super().process_result()
 
@@ -142,7 +144,10 @@ class RequestHandler(pywsgi.WSGIHandler):
         self._be_fair(size)
 
     def read_body(self) -> bytes:
-        """Return a piece of the body, `b""` at its end. Blocks. Raises `OSError` and `RequestError`."""
+        """Return the next piece of the body, `b""` at its end. Blocks.
+
+        Raises `OSError` if the connection is closed, and `RequestError` if the body is malformed.
+        """
         parser = self.connection.parser
         while not (body := parser.take_body()) and not parser.body_is_complete:
             if parser.buffer:
@@ -158,34 +163,34 @@ class RequestHandler(pywsgi.WSGIHandler):
             self.server.run_queue.wait()
 
     def log_request(self) -> None:
-        """Do nothing. pywsgi would format a line for each request even without a log."""
+        """Do nothing. pywsgi would format a line for every request even without a log."""
 
     def handle_error(self, kind: Any, error: Any, traceback: Any) -> None:
-        """Log an error of the application and respond with 500, unless the peer is gone."""
+        """Log an application error and respond with 500, unless the connection is closed."""
         if self.connection.state == CLOSED:
             self.close_connection = True
             return
         log.error("%s failed", self.requestline, exc_info=(kind, error, traceback))
         self._send_error_response_if_possible(500)
 
-    # --- for the engine ---
+    # --- called by the engine ---
 
     def detach(self) -> tuple[Any, bytes]:
-        """Hand over the connection: return its non-blocking socket and the bytes already buffered."""
+        """Hand over the connection. Return its non-blocking socket and the received bytes."""
         self._released = True
         return self.connection.detach()
 
     def release(self) -> tuple[bytes, bool]:
-        """Leave the response to a parked poll.
+        """Let a parked poll send the response.
 
-        Returns its head up to the Content-Length, and whether the connection closes with it.
+        Returns the response head up to the Content-Length, and whether the connection closes afterwards.
         """
         self._released = True
         return self._render_head(), self.close_connection
 
 
 class _BodyStream(io.RawIOBase):
-    """A request body that is received while the application reads it."""
+    """A request body that is received as the application reads it."""
 
     def __init__(self, received: bytes, receive: Callable[[], bytes]) -> None:
         self._received = received

@@ -1,16 +1,16 @@
-"""The requests in what a connection receives, without I/O."""
+"""Parser for the requests received on a connection, without I/O."""
 
 from .http_body import ChunkedDecoder, LengthDecoder, body_decoder
 from .http_headers import MAX_HEAD_SIZE, RequestError, RequestHead, find_head_end
 
 #: Bodies up to this many bytes are received before the application is called.
 MAX_BUFFERED_BODY = 65536
-#: Bytes of memory for each byte of a parsed head.
+#: Bytes of memory per byte of a parsed head.
 PARSED_SIZE = 3
 
 
 class RequestParser:
-    r"""Parses one request after the other.
+    r"""Parses one request after another.
 
         parser = RequestParser()
         parser.buffer += b"GET / HTTP/1.1\r\nHost: example\r\n\r\n"
@@ -18,7 +18,8 @@ class RequestParser:
             serve(parser.head, parser.take_body())
             parser.next()
 
-    `buffer` holds what was received and not used yet. `head` is of the current request, None before its end.
+    `buffer` holds received data that is not parsed yet. `head` is the head of the current request, or None
+    while it is incomplete.
     """
 
     __slots__ = ("_body", "_decoder", "_searched", "buffer", "head")
@@ -26,17 +27,17 @@ class RequestParser:
     def __init__(self) -> None:
         self.buffer = b""
         self.head: RequestHead | None = None
-        self._searched = 0  # bytes of the buffer without the end of a head
-        self._decoder: ChunkedDecoder | LengthDecoder | None = None  # of a body that is incomplete
+        self._searched = 0  # bytes of the buffer already searched for the end of a head
+        self._decoder: ChunkedDecoder | LengthDecoder | None = None  # for an incomplete body
         self._body = b""
 
     @property
     def is_new(self) -> bool:
-        """Whether the buffer was not searched for the end of a head yet."""
+        """Whether the buffer has not been searched for the end of a head yet."""
         return not self._searched
 
     def read_head(self) -> bool:
-        """Take a head from the buffer; false: it is incomplete. Raises `RequestError`."""
+        """Parse a head from the buffer. Return whether it is complete. Raises `RequestError`."""
         if self.buffer[:1] in b"\r\n":
             self.buffer = self.buffer.lstrip(b"\r\n")  # RFC 9112, section 2.2
         end = find_head_end(self.buffer, self._searched)
@@ -52,7 +53,7 @@ class RequestParser:
 
     @property
     def target(self) -> str:
-        """The target of the current request, also of a malformed one; empty if it has none."""
+        """The target of the current request, even of a malformed one, or an empty string."""
         if self.head is not None:
             return self.head.target
         words = self.buffer[:MAX_HEAD_SIZE].partition(b"\n")[0].split(b" ")
@@ -66,7 +67,10 @@ class RequestParser:
         return self.head.get("expect").lower() == "100-continue"
 
     def read_body(self) -> bool:
-        """Take a body from the buffer; false: it is incomplete. A large one is left to `decode`."""
+        """Read a body from the buffer. Return whether the request can be served.
+
+        That is the case when the body is complete, or when it is large and left to `decode`.
+        """
         if self._decoder is None or self.head is None:
             return True
         if (self.head.content_length or 0) > MAX_BUFFERED_BODY:
@@ -75,7 +79,7 @@ class RequestParser:
         return self._decoder is None or len(self._body) > MAX_BUFFERED_BODY
 
     def decode(self) -> int:
-        """Decode what the buffer holds of the body; return its size. Raises `RequestError`."""
+        """Decode the buffered part of the body and return its size. Raises `RequestError`."""
         assert self._decoder is not None
         payload = self._decoder.feed(self.buffer)
         self._body += payload
@@ -86,25 +90,25 @@ class RequestParser:
 
     @property
     def body_is_complete(self) -> bool:
-        """Whether nothing of the body is left to receive."""
+        """Whether the whole body was received."""
         return self._decoder is None
 
     def take_body(self) -> bytes:
-        """Return what was decoded of the body since the last call."""
+        """Return the part of the body that was decoded since the last call."""
         body, self._body = self._body, b""
         return body
 
     def next(self) -> None:
-        """Forget the request; what follows it stays in the buffer."""
+        """Discard the request. Pipelined data stays in the buffer."""
         self.head, self._decoder, self._body, self._searched = None, None, b"", 0
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Discard the request and the buffer."""
         self.next()
         self.buffer = b""
 
     @property
     def size(self) -> int:
-        """Bytes of memory that it holds."""
+        """Memory usage in bytes."""
         head = PARSED_SIZE * self.head.size if self.head is not None else 0
         return len(self.buffer) + len(self._body) + head

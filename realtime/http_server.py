@@ -1,4 +1,4 @@
-"""HTTP server that runs complete requests in pywsgi and waits on the event loop."""
+"""HTTP server that waits on the event loop and runs complete requests in pywsgi."""
 
 import contextlib
 import logging
@@ -24,21 +24,21 @@ from .polling import FastPath
 
 log = logging.getLogger(__name__)
 
-#: Requests in greenlets at once, urgent ones not counted; the next wait, still as bytes. A greenlet that
-#: waits within an application takes about 40 kB.
+#: Maximum number of concurrent requests in greenlets, not counting urgent ones. Further requests are queued
+#: as bytes. A greenlet that waits inside an application takes about 40 kB.
 MAX_RUNNING = 256
-#: Bytes of memory that HTTP connections may hold together, long polls that wait not counted.
+#: Maximum bytes of memory for all HTTP connections, not counting parked long polls.
 MEMORY_BUDGET = 32 * 2**20
-#: Seconds for which a connection must have waited for its peer to be closed in favour of another.
+#: Seconds that a connection must have waited for its peer before it can be evicted.
 MIN_EVICTION_AGE = 1.0
-#: Descriptors that connections never get: the database, the log and the pins need some.
+#: File descriptors reserved for the database, the log and the pins.
 RESERVED_DESCRIPTORS = 128
-#: Sessions closed a second at shutdown, unless that takes longer than the timeout in seconds.
+#: Sessions closed per second at shutdown (more if the timeout requires it), and the timeout in seconds.
 SHUTDOWN_RATE, SHUTDOWN_TIMEOUT = 1000, 3.0
 
 
-#: Returns the content type and the body of an error response, for the request's target (empty if it is
-#: unknown), the status and the reason. Both are ASCII.
+#: Takes a request's target (empty if unknown), the status and the reason. Returns the content type and the
+#: body of the error response, both ASCII.
 ErrorBody = Callable[[str, str, str], tuple[str, str]]
 
 
@@ -71,19 +71,19 @@ class _WSGIServer(pywsgi.WSGIServer):
         self._is_urgent = is_urgent
         self._error_body = error_body
         self._max_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
-        self._waiting: dict[Connection, float] = {}  # for their peers, since when, the longest first
+        self._waiting: dict[Connection, float] = {}  # since when they wait for their peer, oldest first
         self._held = 0
         self._running = 0
-        self._backlog: deque[Connection] = deque()  # requests that wait for one of MAX_RUNNING to end
+        self._backlog: deque[Connection] = deque()  # requests beyond MAX_RUNNING
 
     # --- connections ---
 
     def do_read(self) -> Any:
-        """Accept a connection, without gevent's socket around it."""
+        """Accept a connection as a plain socket."""
         return accept(self.socket)
 
     def do_handle(self, sock: Any, address: Any) -> None:
-        """Take a connection, or reject it with 503 at the descriptor limit."""
+        """Serve a connection, or reject it with 503 at the descriptor limit."""
         if (
             len(self.connections) + self._engine.open_websockets >= self._max_descriptors
             and not self._evict()
@@ -93,17 +93,17 @@ class _WSGIServer(pywsgi.WSGIServer):
             sock.close()
             return
         connection = Connection(self, sock, address)
-        if connection.state != CLOSED:  # closed at once if the memory budget is exceeded
+        if connection.state != CLOSED:  # closed immediately if the memory budget is exceeded
             self.connections.add(connection)
 
     def waits(self, connection: Connection, waits: bool) -> None:
-        """Note whether a connection waits for its peer, since now."""
+        """Record that a connection has started or stopped waiting for its peer."""
         self._waiting.pop(connection, None)
         if waits:
             self._waiting[connection] = time.monotonic()
 
     def hold(self, size: int) -> bool:
-        """Take `size` bytes of the memory budget (negative: return them); false: it is exceeded."""
+        """Reserve `size` bytes, or release them if negative. Return whether they fit."""
         self._held += size
         while self._held > MEMORY_BUDGET:
             if not self._evict():
@@ -111,11 +111,11 @@ class _WSGIServer(pywsgi.WSGIServer):
         return True
 
     def closed(self, connection: Connection) -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         self.connections.discard(connection)
 
     def _evict(self) -> bool:
-        """Close the connection that has waited longest for its peer; false: there is none to close."""
+        """Close the connection that has waited longest. Return whether one was found."""
         connection, since = next(iter(self._waiting.items()), (None, 0.0))
         if connection is None or time.monotonic() - since < MIN_EVICTION_AGE:
             return False
@@ -123,7 +123,7 @@ class _WSGIServer(pywsgi.WSGIServer):
         return True
 
     def close_overdue(self) -> None:
-        """Close connections whose deadline has passed. Does not return; start it in a greenlet."""
+        """Close overdue connections. Does not return, so start it in a greenlet."""
         while True:
             gevent.sleep(1)
             now = time.monotonic()
@@ -134,7 +134,7 @@ class _WSGIServer(pywsgi.WSGIServer):
     # --- requests ---
 
     def admit(self, connection: Connection, head: RequestHead) -> None:
-        """Run a request in its turn."""
+        """Serve a request in its turn."""
         if self._is_urgent(head):
             self.run_queue.submit(partial(self._run, connection), urgent=True)
         elif self._running < MAX_RUNNING:
@@ -160,7 +160,7 @@ class _WSGIServer(pywsgi.WSGIServer):
             self._running -= 1
 
     def error_response(self, error: RequestError, target: str) -> bytes:
-        """Log and count a rejected request; return the response."""
+        """Log and count a rejected request, and return the response."""
         self._engine.reject("request", str(error))
         return self._error(error.status, target, str(error))
 
@@ -178,22 +178,24 @@ class _WSGIServer(pywsgi.WSGIServer):
 
 
 class Connections(TypedDict):
-    """The number of open connections, plain HTTP and WebSocket."""
+    """Numbers of open HTTP and WebSocket connections."""
 
     http: int
     websocket: int
 
 
 class HTTPServer:
-    """An HTTP server for a Flask app with a Socket.IO server of this package. It serves when constructed.
+    """An HTTP server for a Flask app with a Socket.IO server of this package.
+
+    It starts serving on construction.
 
     Args:
         app: The application.
-        listeners: Listening sockets (see `bind`). The first one names the server.
-        headers: Added to responses that the server creates itself (400, 431, 503).
-        is_urgent: Called with the head of each request; those that it returns true for go first. It must
-            be fast, and must not trust unauthenticated input.
-        error_body: Makes the body of those responses; by default the status as plain text.
+        listeners: Listening sockets (see `bind`). The first one determines `url` and `port`.
+        headers: Added to responses that the server itself creates (400, 431, 503).
+        is_urgent: Called with each request head. Requests for which it returns True are served first. It
+            must be fast, and must not trust unauthenticated input.
+        error_body: Returns the body of those responses. The default is the status as plain text.
     """
 
     def __init__(
@@ -208,11 +210,11 @@ class HTTPServer:
         self._engine: EngineServer = socketio.server.eio
         silence = int(1000 * (self._engine.ping_interval + self._engine.ping_timeout))
         for listener in listeners:
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence)  # ms; ends dead peers
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence)  # ms; drops dead peers
         first, *further = listeners
         host, self.port = first.getsockname()[:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
-        environ = {"SERVER_NAME": host}  # else pywsgi looks the host name up
+        environ = {"SERVER_NAME": host}  # otherwise pywsgi resolves the host name
         path = socketio.sockio_mw.engineio_path
         self._server = _WSGIServer(
             first, app, self._engine, path, headers, is_urgent, error_body, environ=environ
@@ -225,7 +227,7 @@ class HTTPServer:
             acceptor.start()
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
-        """Return what must run, each in a greenlet, for as long as the server serves."""
+        """Return the server's background tasks. Run each in a greenlet."""
         return self._engine.heartbeat.run, self._server.close_overdue
 
     def connections(self) -> Connections:
@@ -233,22 +235,23 @@ class HTTPServer:
         return {"http": len(self._server.connections), "websocket": self._engine.open_websockets}
 
     def stop_accepting(self) -> None:
-        """Stop accepting; open connections continue. Idempotent."""
+        """Stop accepting. Open connections continue. Idempotent."""
         for acceptor in self._acceptors:
             acceptor.close()
 
     def close(self, timeout: float = SHUTDOWN_TIMEOUT) -> None:
-        """Stop accepting and end all sessions, after which every client reconnects.
+        """Stop accepting and close all sessions, after which every client reconnects.
 
-        They are ended at `SHUTDOWN_RATE`, or faster to meet `timeout` in seconds, so that other servers are
-        not hit at once. Only the transports end: a close packet would keep Python clients from coming back.
+        Sessions are closed at `SHUTDOWN_RATE`, or faster to meet `timeout` (in seconds), to spread the load
+        on other servers. Only the transports are closed: after a close packet, Python clients would not
+        reconnect.
         """
         self.stop_accepting()
         self._end_sessions(timeout)
-        gevent.sleep(0.1)  # let what was sent leave
+        gevent.sleep(0.1)  # let pending data be sent
 
     def restart_sessions(self) -> None:
-        """End all sessions, one after the other: each client reconnects and gets the actual state.
+        """Close all sessions, so that each client reconnects and gets the current state.
 
         Does not block.
         """
@@ -270,14 +273,14 @@ def serve(app: flask.Flask, host: str, port: int, **options: Any) -> HTTPServer:
     Args:
         app: A Flask app with a server from `create_socketio`.
         host: Address to listen on.
-        port: Port; 0 takes a free one.
-        options: Passed on to `HTTPServer`.
+        port: Port; 0 picks a free one.
+        options: Passed to `HTTPServer`.
 
     Returns:
-        The running server: `url`, `port`, `close()`.
+        The running server, with `url`, `port` and `close()`.
 
     Raises:
-        OSError: Binding the address failed.
+        OSError: The address cannot be bound.
     """
     server = HTTPServer(app, bind(host, port), **options)
     for task in server.tasks():

@@ -17,28 +17,28 @@ _READ, _WRITE = 1, 2
 
 
 class Listener(Protocol):
-    """What a transport reports its events to. No method may block."""
+    """Receiver of a transport's events. Its methods must not block."""
 
     def data_received(self, data: bytes) -> None:
-        """Take what was received."""
+        """Process received data."""
 
     def eof_received(self) -> None:
-        """The peer sends no more, or the connection broke."""
+        """Handle the end of input, or a broken connection."""
 
     def data_sent(self) -> None:
-        """The kernel has taken more of what was written; see `Transport.unsent`."""
+        """Handle progress in sending (see `Transport.unsent`)."""
 
     def connection_lost(self) -> None:
-        """Sending failed: close the connection."""
+        """Close the connection because sending failed."""
 
 
 class Transport:
-    """Receives and sends without blocking. What the kernel does not take at once is sent later.
+    """Receives and sends without blocking. Unsent data is buffered and sent later.
 
     Args:
         sock: A non-blocking socket.
         listener: Receives the events.
-        run_queue: Where it waits for its turn to receive.
+        run_queue: Schedules receiving.
     """
 
     __slots__ = ("_listener", "_reader", "_run_queue", "_sock", "_unsent", "_waiter", "_writer",
@@ -51,14 +51,14 @@ class Transport:
         self._listener = listener
         self._run_queue = run_queue
         self._unsent: deque[memoryview] | None = None
-        self._waiter: Callable[[], object] | None = None  # switches to the greenlet that waits
+        self._waiter: Callable[[], object] | None = None  # switches to the waiting greenlet
         self._writer: Any = None
-        self.eof = False  # nothing more will be received
+        self.eof = False  # the peer sends no more data
         self._reader = gevent.get_hub().loop.io(sock.fileno(), _READ)
         self._reader.start(run_queue.report, self)
 
     def receive(self) -> None:
-        """Receive what has come."""
+        """Read the available data."""
         if self._reader is None:
             return
         try:
@@ -75,7 +75,7 @@ class Transport:
             self._listener.eof_received()
 
     def set_reading(self, reading: bool) -> None:
-        """Receive, or leave what comes to the kernel: then the peer waits."""
+        """Start or stop receiving. While stopped, flow control stops the peer."""
         if self.eof or not reading:
             self._reader.stop()
         elif not self._reader.active:
@@ -83,16 +83,16 @@ class Transport:
 
     @property
     def unsent(self) -> int:
-        """Bytes that the kernel has not taken yet."""
+        """Number of bytes not yet passed to the kernel."""
         return sum(map(len, self._unsent)) if self._unsent is not None else 0
 
     @property
     def drained(self) -> bool:
-        """Whether the kernel has taken all that was written."""
+        """Whether all written data was passed to the kernel."""
         return self._unsent is None
 
     def write(self, *parts: bytes) -> None:
-        """Send `parts`, without a copy. Raises `OSError`."""
+        """Send `parts` without copying them. Raises `OSError`."""
         sent = 0
         if self._unsent is None:
             with contextlib.suppress(BlockingIOError):
@@ -132,31 +132,31 @@ class Transport:
             self._writer = None
 
     def wait(self) -> None:
-        """Return after the next `wake`. Blocks."""
+        """Block until the next `wake`."""
         self._waiter = gevent.getcurrent().switch
         gevent.get_hub().switch()
 
     def wake(self) -> None:
-        """End `wait`, in its turn."""
+        """Resume the greenlet in `wait` in its turn."""
         if self._waiter is not None:
             waiter, self._waiter = self._waiter, None
             self._run_queue.call_later(waiter)
 
     def shut_down_writing(self) -> None:
-        """Send no more; the peer reads the end of the connection."""
+        """Stop sending, so that the peer receives the end of the stream."""
         with contextlib.suppress(OSError):
             self._sock.shutdown(SHUT_WR)
 
     def detach(self) -> Any:
-        """Stop, and return the socket."""
+        """Stop receiving and sending, and return the socket."""
         self._reader.stop()
         self._reader.close()
         self._reader = None
         self._stop_writer()
-        del self._listener  # so that no reference cycle is left
+        del self._listener  # break the reference cycle
         return self._sock
 
     def close(self) -> None:
-        """Close the socket at once."""
+        """Close the socket immediately."""
         with contextlib.suppress(OSError):
             self.detach().close()

@@ -1,4 +1,4 @@
-"""Listening sockets, and the connections they accept."""
+"""Listening sockets and accepted connections."""
 
 import _socket
 import errno
@@ -8,30 +8,30 @@ from typing import Any
 import gevent.socket
 from gevent.baseserver import BaseServer
 
-#: Bytes that the kernel may buffer for a connection in each direction (it doubles the number). By default it
-#: would take 4 MB to send to a peer that does not read, and 6 MB from one that is not read.
+#: Size of the kernel's buffer for each direction of a connection, in bytes (the kernel doubles it). The
+#: default limits are 4 MB of unsent data for a peer that does not read, and 6 MB of unread data.
 SOCKET_BUFFER = 65536
-#: Connections accepted in one pass of the loop. With more, the handshakes under way at once leave freed
-#: memory between what stays; with fewer, a press on a new connection waits in the backlog.
+#: Maximum number of connections accepted in one pass of the loop. With more, concurrent handshakes fragment
+#: the heap; with fewer, a press on a new connection waits in the backlog.
 MAX_ACCEPT = 64
-#: The address that means all addresses.
+#: The wildcard address.
 EVERY_IPV4 = "0.0.0.0"  # noqa: S104
 #: Errors of a kernel without IPv6, or with IPv6 disabled.
 NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
-#: Attempts to find a port that is free on IPv4 and IPv6.
+#: Maximum attempts to find a port that is free on both IPv4 and IPv6.
 MAX_PORTS = 20
 
 
 def bind(host: str, port: int) -> list[gevent.socket.socket]:
-    """Return listening sockets of one port.
+    """Return listening sockets for one port.
 
     Args:
-        host: An IPv4 or IPv6 address. 0.0.0.0 also listens on all IPv6 addresses, where there are any: many
-            clients resolve localhost to ::1 only.
-        port: The port; 0 takes one that is free on all of them.
+        host: An IPv4 or IPv6 address. 0.0.0.0 also listens on all IPv6 addresses if the kernel supports IPv6,
+            since many clients resolve localhost to ::1 only.
+        port: The port; 0 picks one that is free on all addresses.
 
     Raises:
-        OSError: An address cannot be bound. `filename` is the address.
+        OSError: An address cannot be bound. The address is in `filename`.
     """
     if host != EVERY_IPV4:
         return [_bind(host, port)]
@@ -56,7 +56,7 @@ def _bind(host: str, port: int, beside_ipv4: bool = False) -> gevent.socket.sock
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6 and beside_ipv4:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        # Accepted connections inherit what follows.
+        # Accepted connections inherit these options.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
@@ -71,7 +71,7 @@ def _bind(host: str, port: int, beside_ipv4: bool = False) -> gevent.socket.sock
 
 
 def accept(listener: Any) -> Any:
-    """Accept a connection, without gevent's socket around it; return it and its address, or None."""
+    """Accept a connection. Return its plain socket and its address, or None."""
     try:
         fd, address = listener._accept()
     except BlockingIOError:
@@ -82,7 +82,10 @@ def accept(listener: Any) -> Any:
 
 
 class Acceptor(BaseServer):
-    """Accepts connections at a further socket of a server; `handle` takes them and must not block."""
+    """Accepts connections on an additional listening socket of a server.
+
+    `handle` is called with each connection and must not block.
+    """
 
     max_accept = MAX_ACCEPT
 
@@ -91,5 +94,5 @@ class Acceptor(BaseServer):
         return accept(self.socket)
 
     def do_handle(self, *connection: Any) -> None:
-        """Pass a connection and its address on."""
+        """Pass a connection and its address to the handler."""
         self._handle(*connection)

@@ -1,4 +1,4 @@
-"""A limit on log lines: what clients can cause must not fill the disk."""
+"""Rate limit for log lines, so that clients cannot fill the disk."""
 
 import logging
 import time
@@ -8,13 +8,13 @@ import gevent
 
 
 class RateLimit(logging.Filter):
-    """Passes a number of records a second, then reports how many were left out.
+    """Passes a limited number of records per second, and logs how many were dropped.
 
         log.addFilter(RateLimit(10))
 
     Args:
-        per_second: Records that pass.
-        applies: Which records are counted; the others pass.
+        per_second: Maximum number of records per second.
+        applies: Selects the records to limit. All others pass.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The packets that wait for a client."""
+"""Queue of outgoing packets for one client."""
 
 import itertools
 from collections.abc import Callable, Hashable
@@ -12,8 +12,8 @@ class Outbox:
     """A queue of packets in which a packet replaces an earlier one with the same key.
 
     Args:
-        hold: Called with the number of bytes by which the packets for this client alone have grown. It
-            returns false if the memory budget is exceeded. Packets that clients share count nothing.
+        hold: Called with the change in size, in bytes, of the queued packets that are not shared with other
+            clients. It returns False if the memory budget is exceeded.
     """
 
     __slots__ = ("_hold", "_packets", "size", "urgent")
@@ -21,16 +21,16 @@ class Outbox:
     def __init__(self, hold: Callable[[int], bool]) -> None:
         self._hold = hold
         self._packets: dict[Hashable, Packet] = {}
-        #: Bytes that no other client shares.
+        #: Bytes of the packets that are not shared with other clients.
         self.size = 0
-        #: Whether a packet in it completes a long poll at once.
+        #: Whether a queued packet completes a long poll immediately.
         self.urgent = False
 
     def __len__(self) -> int:
         return len(self._packets)
 
     def append(self, packet: Packet) -> bool:
-        """Append a packet; return false if the memory budget is exceeded."""
+        """Append a packet. Return whether the memory budget allows it."""
         key = next(_unique) if packet.key is None else packet.key
         grown = -self._discard(key)
         self._packets[key] = packet
@@ -40,20 +40,20 @@ class Outbox:
         return not grown or self._grow(grown)
 
     def popleft(self) -> Packet:
-        """Take the packet that has waited longest."""
+        """Remove and return the oldest packet."""
         packet = self._packets.pop(next(iter(self._packets)))
         if not packet.shared:
             self._grow(-len(packet.payload))
         return packet
 
     def take(self, number: int) -> list[Packet]:
-        """Take up to `number` packets; those that are left are urgent."""
+        """Remove and return up to `number` packets. The remaining ones are urgent."""
         taken = [self.popleft() for _ in range(min(number, len(self)))]
         self.urgent = bool(self._packets)
         return taken
 
     def drop_batched(self) -> None:
-        """Drop the batched packets, so that the newest state goes out first."""
+        """Drop the batched packets, so that the newest state is sent first."""
         for key in [key for key, packet in self._packets.items() if packet.batched]:
             self._grow(-self._discard(key))
 
@@ -63,7 +63,7 @@ class Outbox:
         self._grow(-self.size)
 
     def _discard(self, key: Hashable) -> int:
-        """Drop the packet with that key; return the bytes that it held."""
+        """Drop the packet with this key. Return the number of unshared bytes freed."""
         packet = self._packets.pop(key, None)
         return 0 if packet is None or packet.shared else len(packet.payload)
 

@@ -1,24 +1,24 @@
-"""Outgoing Engine.IO packets, encoded once for each transport however many clients receive them."""
+"""Outgoing Engine.IO packets, encoded once per transport for all clients."""
 
 import base64
 from collections.abc import Hashable, Iterable
 
 from . import frames
 
-#: Separates the packets in the body of a long poll (Engine.IO protocol 4).
+#: Separates packets in the body of a long poll (Engine.IO protocol 4).
 SEPARATOR = "\x1e"
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=UTF-8\r\nCache-Control: no-store\r\n"
 
 
 class Packet:
-    """An encoded Engine.IO packet: text with its type in front, or the bytes of a binary message.
+    """An encoded Engine.IO packet.
 
     Args:
-        payload: The packet as a text frame's text, or the content of a binary message.
-        key: A slot in a client's queue. Of the queued packets with one key only the newest is kept.
-            None: never replaced.
-        batched: Whether long polls wait a little for more such packets.
+        payload: The text, beginning with the packet type, or the bytes of a binary message.
+        key: Slot in a client's queue. Only the newest queued packet with the same key is kept. A packet
+            without a key is never replaced.
+        batched: Whether long polls wait briefly for more packets of this kind.
     """
 
     __slots__ = ("_frame", "_response", "batched", "key", "payload", "shared")
@@ -27,7 +27,7 @@ class Packet:
         self.payload = payload
         self.key = key
         self.batched = batched
-        #: Whether other clients get the same object, so that another one in a queue costs no memory.
+        #: Whether this object is shared by several clients, so that queuing it costs no memory.
         self.shared = False
         self._frame: bytes | None = None
         self._response: bytes | None = None
@@ -58,12 +58,12 @@ class Packet:
 
 
 def encode_payload(packets: Iterable[Packet]) -> bytes:
-    """Return packets as the body of a long poll."""
+    """Return the body of a long poll with these packets."""
     return SEPARATOR.join(packet.text for packet in packets).encode()
 
 
 def http_response(body: bytes, head: bytes = _HEAD) -> bytes:
-    """Return a complete HTTP response to a long poll; `head` ends before the Content-Length."""
+    """Return a complete long poll response. `head` ends before the Content-Length."""
     return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
 
 

@@ -1,4 +1,4 @@
-"""Long polls, parked on their connection without a greenlet until a broadcast completes them."""
+"""Long polls, parked without a greenlet until a packet completes them."""
 
 import re
 import time
@@ -10,14 +10,14 @@ from .packets import Packet
 
 _SID = re.compile(rb"[?&]sid=([^&? ]+)")
 _POLLING = re.compile(rb"[?&]transport=polling[& ]")
-# The header lines of a request in lower case, each with the line end before it: any header but those that
-# need the full parser, or that a check of the application might reject.
+# Header lines in lower case, each with the preceding line break. Excludes headers that need the full parser
+# and headers that the application might reject.
 _LINES = re.compile(
     rb"(?:\r\n(?!upgrade:|transfer-encoding:|expect:|connection:[^\r\n]*close|"
     rb"sec-fetch-site:(?![ \t]*same-origin[ \t]*(?:\r\n|\Z)))"
     rb"[!#$%&'*+.^_`|~0-9a-z-]+:[^\x00\r\n]*)+"
 )
-#: Headers that identify a site: the request's Host, and those that a proxy adds.
+#: Headers that identify a site: Host, and those that proxies add.
 SITE_HEADERS = ("host", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "forwarded")
 _SITE = re.compile(rb"\r\n(%b):[ \t]*([^\r\n]*)" % "|".join(SITE_HEADERS).encode())
 _ORIGIN = re.compile(rb"\r\norigin:[ \t]*https?://([^\r\n]*)")
@@ -27,40 +27,40 @@ _OK = packets.http_response(
 
 
 class Connection(Protocol):
-    """What a poll needs of its HTTP connection."""
+    """HTTP connection interface used by a poll."""
 
     def respond(self, data: bytes, close: bool = False) -> bool:
-        """Send a complete response, without blocking; false: the connection is lost."""
+        """Send a complete response without blocking. Return False if the connection is lost."""
 
     def park(self, parked: "Poll") -> None:
         """Keep the connection open until `parked` responds."""
 
     def close(self) -> None:
-        """Close the connection at once."""
+        """Close the connection immediately."""
 
 
 class PollingSession(Protocol):
-    """What a poll needs of its session."""
+    """Session interface used by a poll."""
 
     poll: "Poll | None"
     poll_started_at: float
 
     def connection_lost(self) -> None:
-        """End the session."""
+        """Close the session."""
 
     def release_poll(self) -> None:
         """Complete the pending poll with a NOOP."""
 
 
 def session_site_key(headers: Iterable[tuple[str, str]], environ: dict[str, Any]) -> tuple[int, int] | None:
-    """Return what must stay the same for a session's requests to take the fast path.
+    """Return the key that requests of a session must match to take the fast path.
 
     Args:
-        headers: The header lines of the request that opened it, as names and values.
-        environ: The same as the application sees it: its host is what a same-origin Origin header names.
+        headers: Names and values of the headers of the request that opened the session.
+        environ: The WSGI environ of that request. A same-origin Origin header contains its host.
 
     Returns:
-        A key of the site; None if responses need CORS headers, so that no request may take the fast path.
+        The key of the site, or None if responses need CORS headers, which the fast path cannot send.
     """
     host, origin = environ.get("HTTP_HOST", "").lower(), environ.get("HTTP_ORIGIN")
     if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
@@ -74,7 +74,10 @@ def _hash_site(items: Iterable[tuple[str, str]]) -> int:
 
 
 def read_payload(environ: dict[str, Any], limit: int) -> str | None:
-    """Return the body of a POST, None if it is larger than `limit` bytes; "" if it is no valid UTF-8."""
+    """Return the body of a POST, or None if it is larger than `limit` bytes.
+
+    Returns an empty string if the body is not valid UTF-8 or incomplete.
+    """
     # The length of a chunked body is unknown.
     chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
     try:
@@ -88,7 +91,7 @@ def read_payload(environ: dict[str, Any], limit: int) -> str | None:
 
 
 def split_payload(body: str) -> Iterator[str]:
-    """Yield the packets of a payload, without a list of them all."""
+    """Yield the packets of a payload without creating a list."""
     end = -1
     while end < len(body):
         start, end = end + 1, body.find(packets.SEPARATOR, end + 1)
@@ -97,10 +100,10 @@ def split_payload(body: str) -> Iterator[str]:
 
 
 class Poll:
-    """A long poll that waits for packets; its connection is parked.
+    """A pending long poll on a parked connection.
 
-    `head` is of its response, up to the Content-Length; None: the usual one. `close` ends the connection
-    with the response.
+    `head` is the response head up to the Content-Length, or None for the default. With `close`, the
+    connection closes after the response.
     """
 
     __slots__ = ("_close", "_connection", "_head", "_session")
@@ -117,7 +120,7 @@ class Poll:
         connection.park(self)
 
     def respond(self, queued: list[Packet]) -> bool:
-        """Complete the poll without blocking; false: the connection is lost."""
+        """Complete the poll without blocking. Return False if the connection is lost."""
         if self._head is not None:
             data = packets.http_response(packets.encode_payload(queued), self._head)
         elif len(queued) == 1:
@@ -131,23 +134,23 @@ class Poll:
         self._connection.close()
 
     def connection_lost(self) -> None:
-        """End the session, since the client has dropped its poll."""
+        """Close the session, since the client dropped its poll."""
         if self._session.poll is self:
             self._session.poll = None
             self._session.connection_lost()
 
     def request_received(self) -> None:
-        """Complete the poll first: the client has pipelined another request."""
+        """Complete the poll, since the client pipelined another request."""
         if self._session.poll is self:
             self._session.release_poll()
 
 
 class FastPath:
-    """Serves the two requests that make up long polling before they are parsed.
+    """Serves the two requests that make up idle long polling, without parsing them.
 
-    They are a GET that polls and a POST of a pong, each complete, for a session that was opened through the
-    same site (`site_key`): what the application's checks let pass then, they would let pass now. Every other
-    request takes the normal path.
+    These are a complete GET that polls and a complete POST of a pong, for a session that was opened through
+    the same site (`site_key`). The application's checks passed then, so they would pass now. All other
+    requests take the normal path.
 
     Args:
         sessions: Sessions by sid.
@@ -160,7 +163,10 @@ class FastPath:
         self._post = b"POST %s?" % path.encode()
 
     def serve(self, connection: Connection, data: bytes) -> int:
-        """Serve the request that `data` begins with, if it is one of them; return its length, else 0."""
+        """Serve the request at the start of `data`, if possible.
+
+        Returns the length of the request, or 0 if it must take the normal path.
+        """
         is_get = data.startswith(self._get)
         if not is_get and not data.startswith(self._post):
             return 0
@@ -211,7 +217,7 @@ class FastPath:
 
 
 def _is_same_site(key: tuple[int, int] | None, head: bytes) -> bool:
-    """Return whether a request with these header lines comes through the site of a session's `key`."""
+    """Return whether a request with these header lines matches a session's site key."""
     if key is None:
         return False
     site = [(name.decode(), value.rstrip().decode("latin-1")) for name, value in _SITE.findall(head)]

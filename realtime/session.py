@@ -1,4 +1,4 @@
-"""An Engine.IO session: its queue, its transport, its way from long polling to WebSocket."""
+"""Engine.IO session with its queue, its transport and the upgrade to WebSocket."""
 
 import time
 from collections import deque
@@ -12,32 +12,33 @@ from .packets import Packet
 from .polling import Poll
 from .websocket import WebSocket
 
-#: Packets queued for a session before it is closed. Newest-only events take only their configured number.
+#: Maximum number of packets queued for a session; with more, it is closed. Newest-only events take up only
+#: their configured number.
 MAX_QUEUE = 256
-#: Packets in one response to a long poll: python-engineio's client fails at more.
+#: Maximum number of packets in one long poll response. python-engineio's client fails with more.
 MAX_PAYLOAD_PACKETS = 16
-#: Messages of a client that wait to be handled; with more, its WebSocket is not read.
+#: Maximum number of a client's messages in the queue. When it is reached, reading from its WebSocket pauses.
 MAX_INBOX = 64
 
 
 class Audience(Protocol):
-    """The clients of a namespace, sorted by how a broadcast reaches them."""
+    """Audience interface used by a session."""
 
     def place(self, session: "Session") -> None:
-        """Note that a session's transport has changed, stalls, or no longer stalls."""
+        """Update the path to a session whose transport changed, stalled or recovered."""
 
     def discard(self, session: "Session") -> None:
-        """Forget a session."""
+        """Remove a session."""
 
 
 class Pulse(Protocol):
-    """What a session needs of the heartbeat."""
+    """Heartbeat interface used by a session."""
 
     def pong_received(self, session: "Session") -> None:
-        """Note a pong."""
+        """Record a pong."""
 
     def connected(self, session: "Session") -> None:
-        """Note that a session has connected to a namespace, or has ended."""
+        """Cancel the connect timeout of a session that is connected or closed."""
 
     def flush_soon(self, session: "Session") -> None:
         """Complete the session's long poll within a fifth of a second."""
@@ -47,7 +48,7 @@ class Pulse(Protocol):
 
 
 class Engine(Protocol):
-    """What a session needs of the engine."""
+    """Engine interface used by a session."""
 
     heartbeat: Pulse
     run_queue: RunQueue
@@ -55,28 +56,28 @@ class Engine(Protocol):
     max_queue_size: int
 
     def hold_received(self, size: int) -> bool:
-        """Note that partial messages of WebSockets take `size` bytes more; false: that is too much."""
+        """Reserve `size` more bytes for partial messages. Return whether they fit."""
 
     def hold_queued(self, size: int) -> bool:
-        """Note that packets for single clients take `size` bytes more; false: that is too much."""
+        """Reserve `size` more bytes for unshared packets. Return whether they fit."""
 
     def handle_message(self, session: "Session", message: str | bytes) -> None:
         """Handle a client's message. May block."""
 
     def probe_received(self, session: "Session") -> None:
-        """The client has probed its WebSocket."""
+        """Handle a probe on the session's WebSocket."""
 
     def reject(self, kind: str, reason: str) -> None:
         """Log and count malformed input."""
 
     def session_closed(self, session: "Session", reason: str) -> None:
-        """Forget a session and notify the application."""
+        """Remove a session and notify the application."""
 
 
 class Session:
-    """A client, in place of python-engineio's socket; the listener of its WebSocket.
+    """A client's session, used in place of python-engineio's `Socket`.
 
-    What cannot be sent at once waits in `outbox`, in the order in which it was sent.
+    It is also the listener of its WebSocket. Packets that cannot be sent immediately are queued in `outbox`.
     """
 
     __slots__ = ("_app_session", "audiences", "checked_head", "closed", "engine", "fast_path", "inbox",
@@ -86,18 +87,18 @@ class Session:
     def __init__(self, engine: Engine, sid: str, site_key: tuple[int, int] | None = None) -> None:
         self.engine = engine
         self.sid = sid
-        #: Which requests may take the fast path of polling; None: none may.
+        #: Identifies requests that can use the polling fast path; None disables it.
         self.site_key = site_key
-        self.checked_head = 0  # hash of the head of a poll that was found to be such a request
+        self.checked_head = 0  # hash of the head of an eligible poll
         self.closed = False
-        self.pong_deadline = 0.0  # monotonic; 0: no ping is unanswered
+        self.pong_deadline = 0.0  # monotonic; 0 if no pong is expected
         self.websocket: WebSocket | None = None
-        self.probe: WebSocket | None = None  # while upgrading
+        self.probe: WebSocket | None = None  # during an upgrade
         self.poll: Poll | None = None
         self.poll_started_at = 0.0  # monotonic
-        self.outbox: Outbox | None = None  # made with the first packet that waits
+        self.outbox: Outbox | None = None  # created when the first packet is queued
         self.inbox: deque[str | bytes] | None = None
-        self.audiences: tuple[Audience, ...] = ()  # of the namespaces that it is connected to
+        self.audiences: tuple[Audience, ...] = ()  # of the namespaces it is connected to
         self.fast_path = False  # broadcasts write to the WebSocket directly
         self._app_session: dict[str, Any] | None = None
 
@@ -108,12 +109,12 @@ class Session:
 
     @property
     def urgent(self) -> bool:
-        """Whether a packet that waits completes a long poll at once."""
+        """Whether a queued packet completes a long poll immediately."""
         return self.outbox is not None and self.outbox.urgent
 
     @property
     def session(self) -> dict[str, Any]:
-        """The application's data of this client; python-socketio reads and sets it."""
+        """The application's data for this client, which python-socketio gets and sets."""
         if self._app_session is None:
             self._app_session = {}
         return self._app_session
@@ -125,7 +126,7 @@ class Session:
     # --- to the client ---
 
     def send(self, packet: Packet) -> None:
-        """Send a packet now, or as soon as the client can take it. Does not block."""
+        """Send a packet now or as soon as the client can receive it. Does not block."""
         if self.closed:
             return
         if self.websocket is not None:
@@ -143,7 +144,7 @@ class Session:
             self._respond([packet])
 
     def enqueue(self, packet: Packet) -> None:
-        """Queue a packet until the client can take it."""
+        """Queue a packet until the client can receive it."""
         if self.outbox is None:
             self.outbox = Outbox(self.engine.hold_queued)
         if packet.batched:
@@ -155,14 +156,14 @@ class Session:
             self.close("transport error", notify=False)
 
     def complete_poll(self) -> None:
-        """Complete the pending long poll with the queue, which else goes out with the next poll."""
+        """Send the queued packets in the pending long poll, or in the next one."""
         if self.outbox:
             self.outbox.urgent = True
             if self.poll is not None:
                 self._respond(self.dequeue())
 
     def dequeue(self) -> list[Packet]:
-        """Take as many packets from the queue as one response may hold."""
+        """Remove and return the queued packets that fit into one response."""
         taken = self.outbox.take(MAX_PAYLOAD_PACKETS) if self.outbox is not None else []
         self.outbox = self.outbox or None
         return taken
@@ -180,11 +181,11 @@ class Session:
     # --- listener of the WebSocket ---
 
     def hold(self, size: int) -> bool:
-        """Note that partial messages take `size` bytes more; false: that is too much."""
+        """Reserve `size` more bytes for partial messages. Return whether they fit."""
         return self.engine.hold_received(size)
 
     def message_received(self, message: str | bytes) -> None:
-        """Take a message of the client. Messages are handled in order, in a greenlet."""
+        """Queue a message from the client. A greenlet handles messages in order."""
         if self.closed:
             return
         if message == "3":
@@ -209,14 +210,14 @@ class Session:
                 self.websocket.resume_reading()
 
     def next_frame(self) -> bytes | None:
-        """Return the next queued frame."""
+        """Return the next queued frame, or None."""
         if not self.outbox:
             self.outbox = None
             return None
         return self.outbox.popleft().frame
 
     def write_state_changed(self) -> None:
-        """Move the session between the fast and the slow path of broadcasts."""
+        """Move the session to the fast or slow path of broadcasts."""
         if self.closed:
             return
         websocket = self.websocket
@@ -231,21 +232,21 @@ class Session:
             self.close("transport error", code=error.code)
 
     def connection_lost(self) -> None:
-        """End the session."""
+        """Close the session."""
         self.close("transport close", notify=False)
 
     def descriptor_closed(self) -> None:
-        """Count one WebSocket less."""
+        """Decrement the number of open WebSockets."""
         self.engine.open_websockets -= 1
 
-    # --- upgrade and end ---
+    # --- upgrading and closing ---
 
     def is_expired(self) -> bool:
-        """Return whether the pong is overdue; the heartbeat may not have noticed yet."""
+        """Return whether the pong is overdue, even if the heartbeat has not checked yet."""
         return 0.0 < self.pong_deadline <= time.monotonic()
 
     def complete_upgrade(self, websocket: WebSocket) -> None:
-        """Switch to the WebSocket that was probed."""
+        """Switch to the probed WebSocket."""
         self.websocket, self.probe = websocket, None
         websocket.listener = self
         self.release_poll()
@@ -254,21 +255,21 @@ class Session:
             websocket.pause_writing()
 
     def cancel_upgrade(self, websocket: WebSocket) -> None:
-        """Cancel an upgrade that failed or timed out; the session stays on polling."""
+        """Cancel an upgrade that failed or timed out. The session stays on polling."""
         if self.probe is websocket:
             self.probe = None
             websocket.abort()
 
     def close(self, reason: str, notify: bool = True, code: int = 1000, final: bool = True) -> None:
-        """End the session, for the application at once. Does not block. Idempotent.
+        """Close the session and notify the application. Does not block. Idempotent.
 
         Args:
-            reason: For the application's disconnect handler.
-            notify: Whether to close the WebSocket with a handshake; else the socket is closed at once.
+            reason: Passed to the application's disconnect handler.
+            notify: Whether to close the WebSocket with a closing handshake, not just its socket.
             code: Status code of the WebSocket's close frame.
             final: Whether to send a close packet, after which python-engineio's client does not reconnect.
-                Without it the connection just ends, and every client reconnects. A close frame
-                alone would do so, too, but websocket-client then leaves its socket open.
+                Without it, the connection simply closes, and every client reconnects. A close frame alone
+                would have the same effect, but websocket-client would leave its socket open.
         """
         if self.closed:
             return
@@ -294,6 +295,6 @@ class Session:
                 self.websocket.abort()
 
     def abort(self) -> None:
-        """Close the WebSocket's socket, whatever the peer does."""
+        """Close the WebSocket's socket immediately."""
         if self.websocket is not None:
             self.websocket.abort()

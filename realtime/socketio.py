@@ -1,4 +1,4 @@
-"""Socket.IO 5 on the engine: who is connected to what, and what they are sent."""
+"""Socket.IO 5 server on top of the engine."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -13,19 +13,19 @@ from .environ import EnvironStore
 from .packets import Packet
 from .session import Session
 
-#: Binary attachments of a packet from a client.
+#: Maximum number of binary attachments of a client's packet.
 MAX_ATTACHMENTS = 10
-#: Characters of all packets that wait for their attachments: parsed, they take twenty times as much memory.
+#: Maximum characters of all packets waiting for attachments. Parsed, they take twenty times as much memory.
 MAX_INCOMPLETE = 2**18
-#: Characters of a namespace that a client names.
+#: Maximum characters of a namespace sent by a client.
 MAX_NAMESPACE_SIZE = 256
 
 
 class BroadcastManager(socketio.Manager):
-    """python-socketio's manager, whose emits go to audiences.
+    """A python-socketio manager that emits to audiences.
 
     Args:
-        newest_only: Events of which a slow client needs only the newest, with the number of packets to keep.
+        newest_only: Maps events to the number of newest packets that are kept for a slow client.
     """
 
     def __init__(self, newest_only: Mapping[str, int]) -> None:
@@ -33,7 +33,7 @@ class BroadcastManager(socketio.Manager):
         self._newest_only = newest_only
         self._emitted: Counter[str] = Counter()
         self._audiences: dict[str, Audience] = {}
-        # Flask-SocketIO's test clients, which the engine does not know: namespace, sid, Engine.IO sid.
+        # Flask-SocketIO's test clients, which have no session: Engine.IO sid by namespace and sid.
         self._test_clients: dict[str, dict[str, str]] = {}
 
     @property
@@ -52,7 +52,7 @@ class BroadcastManager(socketio.Manager):
         """Return the number of clients connected to a namespace."""
         return len(self._audiences[namespace]) if namespace in self._audiences else 0
 
-    # --- who is connected ---
+    # --- connections ---
 
     def pre_connect(self, eio_sid: str, namespace: str) -> Any:
         """Register a client whose connect is being handled."""
@@ -72,13 +72,13 @@ class BroadcastManager(socketio.Manager):
         if session is not None:
             self.audience(namespace).end_connect(session, accepted=True)
             self.server.environ.shrink(eio_sid)
-        elif eio_sid not in self.server.environ:  # it disconnected meanwhile
+        elif eio_sid not in self.server.environ:  # it has disconnected since
             self.server._trigger_event("disconnect", namespace, sid, self.server.reason.TRANSPORT_CLOSE)
             super().disconnect(sid, namespace)
         return sid
 
     def disconnect(self, sid: str, namespace: str, **options: Any) -> Any:
-        """Forget a client that has left a namespace, or was rejected."""
+        """Remove a client that left a namespace or was rejected."""
         session = self._sessions.get(self.eio_sid_from_sid(sid, namespace))
         if session is not None:
             self.audience(namespace).leave(session)
@@ -86,12 +86,12 @@ class BroadcastManager(socketio.Manager):
         return super().disconnect(sid, namespace, **options)
 
     def basic_enter_room(self, sid: str, namespace: str, room: Any, eio_sid: str | None = None) -> None:
-        """Enter a room. A client's own room is not stored: it costs 1 kB."""
+        """Enter a room. A client's own room is not stored, which saves 1 kB."""
         if room != sid:
             super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
 
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
-        """Yield the clients of a room, or of several, as pairs of sid and Engine.IO sid."""
+        """Yield the clients in one or more rooms as pairs of sid and Engine.IO sid."""
         everybody = self.rooms.get(namespace, {}).get(None, {})
         names = room if isinstance(room, (list, tuple)) else [room]
         own = {name: everybody[name] for name in names if isinstance(name, str) and name in everybody}
@@ -100,11 +100,11 @@ class BroadcastManager(socketio.Manager):
         yield from (found | own).items()
 
     def get_rooms(self, sid: str, namespace: str) -> list[Any]:
-        """Return the rooms that a client is in, its own included."""
+        """Return the rooms that a client is in, including its own."""
         own = [sid] if sid in self.rooms.get(namespace, {}).get(None, {}) else []
         return [*own, *super().get_rooms(sid, namespace)]
 
-    # --- what they are sent ---
+    # --- emitting ---
 
     def emit(
         self,
@@ -117,7 +117,7 @@ class BroadcastManager(socketio.Manager):
         to: Any = None,
         **options: Any,
     ) -> None:
-        """Emit an event, as python-socketio documents it."""
+        """Emit an event, as documented by python-socketio."""
         to = to or room
         arguments = [event, *(data if isinstance(data, tuple) else () if data is None else (data,))]
         if callback is None and to is None and not skip_sid and self._broadcast(event, arguments, namespace):
@@ -136,13 +136,13 @@ class BroadcastManager(socketio.Manager):
                 self.audience(namespace).send(session, packet)
 
     def _broadcast(self, event: str, arguments: list[Any], namespace: str) -> bool:
-        """Send an event to everybody in a namespace; false: it takes more than one packet."""
+        """Send an event to a whole namespace. Return False if it needs several packets."""
         packets = self._encode(arguments, namespace)
         if len(packets) > 1:
             return False
         keep = self._newest_only.get(event)
         if keep is not None:
-            # The packet replaces the one `keep` emits before it, if that is still queued.
+            # The packet replaces the one from `keep` emits earlier, if that is still queued.
             self._emitted[event] += 1
             packets[0].key = (namespace, event, self._emitted[event] % keep)
             packets[0].batched = keep > 1
@@ -157,23 +157,23 @@ class BroadcastManager(socketio.Manager):
 
     def _encode(self, data: list[Any], namespace: str, id: int | None = None) -> list[Packet]:
         encoded = self.server.packet_class(socketio_packet.EVENT, data, namespace, id).encode()
-        parts = encoded if isinstance(encoded, list) else [encoded]  # a list: with binary attachments
+        parts = encoded if isinstance(encoded, list) else [encoded]  # a list if there are binary attachments
         return [Packet(part if isinstance(part, bytes) else "4" + part) for part in parts]
 
 
 class SocketIOServer(socketio.Server):
-    """python-socketio's server on this package's engine. A client that breaks the protocol is closed."""
+    """A python-socketio server on this engine. Protocol violations close the client."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.environ = EnvironStore()
-        self._incomplete: dict[str, int] = {}  # characters of packets that wait for their attachments
+        self._incomplete: dict[str, int] = {}  # characters of packets waiting for attachments
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
 
     def get_environ(self, sid: str, namespace: str | None = None) -> Any:
-        """Return the WSGI environ of the request that a client connected with, None if it is unknown."""
+        """Return the WSGI environ of a client's first request, or None if unknown."""
         return self.environ.get(self.manager.eio_sid_from_sid(sid, namespace or "/"))
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
@@ -182,7 +182,7 @@ class SocketIOServer(socketio.Server):
             self.environ.shrink(eio_sid)
 
     def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
-        """Dispatch a message; one with attachments may be as large as one without."""
+        """Dispatch a message. Attachments count towards the maximum message size."""
         pending = self._binary_packet.get(eio_sid)
         if pending is not None:
             size = sum(map(len, pending.attachments)) + len(data)
@@ -197,7 +197,7 @@ class SocketIOServer(socketio.Server):
             raise ValueError(f"{pending.attachment_count} attachments")
         self._incomplete.setdefault(eio_sid, len(data))
         if sum(self._incomplete.values()) > max(MAX_INCOMPLETE, self.eio.max_http_buffer_size):
-            raise ValueError("too many packets without their attachments")
+            raise ValueError("too many packets waiting for attachments")
 
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         self._binary_packet.pop(eio_sid, None)
@@ -208,7 +208,7 @@ class SocketIOServer(socketio.Server):
         if data is not None and not isinstance(data, dict):
             raise ValueError("CONNECT payload is not an object")
         name = namespace or "/"
-        if len(name) > MAX_NAMESPACE_SIZE:  # it would be echoed
+        if len(name) > MAX_NAMESPACE_SIZE:  # it is echoed in the response
             raise ValueError("namespace too long")
         problem = None
         known = self.namespaces == "*" or name in self.namespaces
@@ -222,7 +222,7 @@ class SocketIOServer(socketio.Server):
         try:
             super()._handle_connect(eio_sid, namespace, data)
         except Exception:
-            self.logger.exception("Handler of connect failed")
+            self.logger.exception("The connect handler failed")
             self.manager.disconnect(self.manager.sid_from_eio_sid(eio_sid, name), name)
             self._reject_connect(eio_sid, name, "Connection rejected by server")
 
@@ -246,12 +246,12 @@ class SocketIOServer(socketio.Server):
         super()._handle_ack(eio_sid, namespace, id, data)
 
     def _trigger_event(self, event: str, namespace: str, *arguments: Any) -> Any:
-        """Call the application's handler. What it raises is logged and does not close the client."""
+        """Call the application's handler. Log its exceptions without closing the client."""
         eio_sid = self.manager.eio_sid_from_sid(arguments[0], namespace)
         if event == "connect" or (eio_sid not in self.eio.sockets and event != "disconnect"):
             return super()._trigger_event(event, namespace, *arguments)
         try:
             return super()._trigger_event(event, namespace, *arguments)
         except Exception:
-            self.logger.exception("Handler of %s failed", event)
+            self.logger.exception("The %s handler failed", event)
             return None

@@ -1,4 +1,4 @@
-"""Listeners of WebSockets that are not a session's transport."""
+"""Listeners for WebSockets that are not a session's transport."""
 
 from . import frames, packets
 from .frames import FrameError
@@ -7,22 +7,22 @@ from .websocket import WebSocket
 
 
 class Upgrade:
-    """The listener of a WebSocket while a session is upgraded to it."""
+    """Listener for a WebSocket during an upgrade."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._probed = False
 
     def hold(self, size: int) -> bool:
-        """Note that partial messages take `size` bytes more; false: that is too much."""
+        """Reserve `size` more bytes for partial messages. Return whether they fit."""
         return self._session.hold(size)
 
     def attach(self, websocket: WebSocket) -> None:
-        """Begin to probe `websocket`, whose listener this is."""
+        """Start probing `websocket`, whose listener is this object."""
         self._session.probe = websocket
 
     def message_received(self, message: str | bytes) -> None:
-        """Respond to the probe or complete the upgrade; anything else fails it."""
+        """Respond to the probe or complete the upgrade. Anything else is an error."""
         websocket = self._session.probe
         if websocket is None:
             return
@@ -48,32 +48,32 @@ class Upgrade:
             self._session.cancel_upgrade(self._session.probe)
 
     def next_frame(self) -> bytes | None:
-        """Return None: queued packets wait for the upgrade."""
+        """Return None, since queued packets are sent after the upgrade."""
         return None
 
     def write_state_changed(self) -> None:
-        """Do nothing: no broadcast is written here."""
+        """Do nothing, since broadcasts do not use this WebSocket."""
 
     def descriptor_closed(self) -> None:
-        """Count one WebSocket less."""
+        """Decrement the number of open WebSockets."""
         self._session.engine.open_websockets -= 1
 
 
 class RejectedUpgrade:
-    """The listener of a WebSocket that is accepted only to be closed."""
+    """Listener for a WebSocket that is accepted only to be closed."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def message_received(self, message: str | bytes) -> None:
-        """Ignore it."""
+        """Ignore the message."""
 
     def hold(self, size: int) -> bool:
-        """Return true: nothing is kept."""
+        """Return True, since nothing is stored."""
         return True
 
     def protocol_failed(self, error: FrameError) -> None:
-        """Ignore it."""
+        """Ignore the error."""
 
     def connection_lost(self) -> None:
         """Do nothing."""
@@ -86,5 +86,5 @@ class RejectedUpgrade:
         """Do nothing."""
 
     def descriptor_closed(self) -> None:
-        """Count one WebSocket less."""
+        """Decrement the number of open WebSockets."""
         self._engine.open_websockets -= 1

@@ -1,4 +1,4 @@
-"""WebSocket connections on the event loop: no greenlet, no buffer and no queue while nothing happens."""
+"""WebSocket connections on the event loop, without a greenlet or buffer while idle."""
 
 import contextlib
 import socket
@@ -11,48 +11,48 @@ from .fairness import RunQueue
 from .frames import FrameError
 
 _READ, _WRITE = 1, 2
-#: Bytes that may wait in the kernel unsent (TCP_NOTSENT_LOWAT): without a limit it hides a stalled client for
-#: 20,000 counts.
+#: Maximum unsent bytes in the kernel (TCP_NOTSENT_LOWAT). Without a limit, a stalled client is not noticed
+#: for 20,000 counts.
 NOTSENT_LOWAT = 2048
-#: Bytes received at a time, and frames handled before others have their turn.
+#: Bytes received at a time, and frames handled before yielding to others.
 READ_SIZE, MAX_FRAMES = 4096, 32
 
 
 class Listener(Protocol):
-    """What a WebSocket reports its events to. No method may block."""
+    """Receiver of a WebSocket's events. Its methods must not block."""
 
     def message_received(self, message: str | bytes) -> None:
-        """Take a complete message."""
+        """Handle a complete message."""
 
     def hold(self, size: int) -> bool:
-        """Note that partial messages take `size` bytes more; false: that is too much."""
+        """Reserve `size` more bytes for partial messages. Return whether they fit."""
 
     def protocol_failed(self, error: FrameError) -> None:
-        """The peer broke the protocol: close the connection with the error's code."""
+        """Close the connection with the error's code after a protocol violation."""
 
     def connection_lost(self) -> None:
-        """The peer closed the connection, or it broke. Called once, unless `abort` came first."""
+        """Handle the loss of the connection. Called once, unless `abort` was called first."""
 
     def next_frame(self) -> bytes | None:
-        """Return the next queued frame, None if there is none."""
+        """Return the next queued frame, or None."""
 
     def write_state_changed(self) -> None:
-        """`WebSocket.writable` has changed."""
+        """Handle a change of `WebSocket.writable`."""
 
     def descriptor_closed(self) -> None:
-        """The socket is closed, by either side. Called once."""
+        """Handle the closing of the socket. Called once."""
 
 
 class WebSocket:
-    """A connection after its handshake.
+    """A WebSocket connection after the handshake.
 
-    `writable` says that nothing waits to be written, so that a broadcast may write straight to `sock`.
+    While `writable` is true, no data is waiting to be sent, and broadcasts can write directly to `sock`.
 
     Args:
-        sock: The plain socket, non-blocking.
-        listener: Receives the events; may be replaced at any time.
-        max_size: Bytes of a message at most; a larger one fails with 1009.
-        run_queue: Where it waits for its turn to receive.
+        sock: A plain, non-blocking socket.
+        listener: Receives the events. Can be replaced at any time.
+        max_size: Maximum bytes of a message. A larger one closes the connection with 1009.
+        run_queue: Schedules receiving.
     """
 
     __slots__ = (
@@ -78,9 +78,9 @@ class WebSocket:
         self.sock = sock
         self.listener = listener
         self.max_size = max_size
-        self._rest: bytes | None = None  # of a frame that the kernel took only in part
+        self._rest: bytes | None = None  # unsent remainder of a frame
         self._control: bytes | None = None  # a pong to send before queued frames
-        self._buffer = b""  # the beginning of a frame
+        self._buffer = b""  # incomplete frame
         self._fragments: frames.Fragments | None = None
         self._paused = self._closing = False
         self._held = 0  # bytes reported to the listener
@@ -89,7 +89,7 @@ class WebSocket:
         self._reader = gevent.get_hub().loop.io(sock.fileno(), _READ)
 
     def start(self, response: bytes, received: bytes) -> None:
-        """Send the handshake response and start, with bytes received after the request."""
+        """Send the handshake response and start, with data received after the request."""
         self._reader.start(self._run_queue.report, self)
         self.send(response)
         if received:
@@ -97,13 +97,13 @@ class WebSocket:
 
     @property
     def writable(self) -> bool:
-        """Whether nothing waits to be written."""
+        """Whether no data is waiting to be sent."""
         return self._rest is None
 
-    # --- to the peer ---
+    # --- sending ---
 
     def send(self, data: bytes) -> None:
-        """Send a frame; only while writable. What the kernel does not take is sent later."""
+        """Send a frame. Requires `writable`. An unsent remainder is sent later."""
         try:
             sent = self.sock.send(data)
         except BlockingIOError:
@@ -115,7 +115,7 @@ class WebSocket:
             self.pause_writing(data[sent:])
 
     def pause_writing(self, rest: bytes = b"") -> None:
-        """Wait until the kernel takes more: first `rest`, then what the listener has queued."""
+        """Send `rest` and then the listener's queue as soon as the kernel accepts data."""
         if self._rest is not None:
             return
         self._rest = rest
@@ -147,24 +147,24 @@ class WebSocket:
         if self.writable:
             self.send(frame)
         else:
-            self._control = frame  # of several that wait, the newest will do (section 5.5.3)
+            self._control = frame  # only the newest pong is needed (section 5.5.3)
 
-    # --- from the peer ---
+    # --- receiving ---
 
     def pause_reading(self) -> None:
-        """Receive no more for now: the kernel's window fills, and the peer waits."""
+        """Stop receiving, so that flow control stops the peer."""
         self._paused = True
         if self._reader is not None:
             self._reader.stop()
 
     def resume_reading(self) -> None:
-        """Receive again, first what is buffered."""
+        """Receive again, beginning with buffered frames."""
         if self._reader is not None and self._paused:
             self._paused = False
             self._run_queue.call_later(self._go_on)
 
     def receive(self) -> None:
-        """Receive what has come."""
+        """Read the available data."""
         if self._reader is None or self._paused:
             return
         try:
@@ -175,7 +175,7 @@ class WebSocket:
             data = b""
         if not data:
             self._lost()
-        elif not self._closing:  # else it is read only to notice the peer's end
+        elif not self._closing:  # otherwise read only to detect the peer's close
             self._feed(data)
 
     def _go_on(self) -> None:
@@ -183,7 +183,7 @@ class WebSocket:
             self._feed(b"")
 
     def _feed(self, data: bytes) -> None:
-        """Take the frames in what was received, a bounded number at a time."""
+        """Handle the frames in the received data, a limited number at a time."""
         if self._buffer:
             data, self._buffer = self._buffer + data, b""
         at, left = 0, MAX_FRAMES
@@ -210,7 +210,7 @@ class WebSocket:
         self._account()
 
     def _account(self) -> None:
-        """Report the memory that partial messages take; fail if there is none left."""
+        """Report the memory used by partial messages, and fail if none is left."""
         size = len(self._buffer) + len(self._fragments or b"")
         grown, self._held = size - self._held, size
         if grown and not self.listener.hold(grown) and grown > 0 and self._reader is not None:
@@ -242,7 +242,7 @@ class WebSocket:
             assert message is not None
             self.listener.message_received(message)
 
-    # --- the end ---
+    # --- closing ---
 
     def _reply_to_close(self, code: int) -> None:
         if self.writable:
@@ -259,7 +259,7 @@ class WebSocket:
     def send_close(self, code: int, first: bytes = b"") -> bool:
         """Send `first` and a close frame, and shut down writing.
 
-        Returns whether that worked: then the peer may be given time to close the connection.
+        Returns whether that succeeded, in which case the peer can have time to close the connection.
         """
         if not self.writable or self._reader is None:
             return False
@@ -272,7 +272,7 @@ class WebSocket:
         return True
 
     def abort(self) -> None:
-        """Close the socket at once. Idempotent."""
+        """Close the socket immediately. Idempotent."""
         if self._reader is None:
             return
         self._reader.stop()
