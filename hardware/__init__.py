@@ -36,16 +36,17 @@ log = logging.getLogger(__name__)
 def open_inputs(
     hardware: str, numbers: Sequence[int], fifo: str | None, site: str | None = None
 ) -> dict[str, InputPin]:
-    """Open the pins of the buttons. Never falls back to another kind of pin.
+    """Open the buttons' pins. Never falls back to another kind of pin.
 
     Args:
-        hardware: `gpio`, `simulated`, `none`, or `auto`, which is `gpio` on a Raspberry Pi, else `simulated`.
-        numbers: Physical numbers of the pins.
-        fifo: Path of the FIFO that drives the first simulated pin; None: no FIFO.
-        site: Location in the names of the sources; None: they have none.
+        hardware: `gpio`, `simulated`, `none`, or `auto` (`gpio` on a Raspberry Pi, `simulated` elsewhere).
+        numbers: Physical pin numbers.
+        fifo: Path of the FIFO that drives the first simulated pin, or None.
+        site: Location to include in the sources' names, or None.
 
     Returns:
-        Each pin under the source of its presses, `button`, or `button-11` of several; empty for `none`.
+        The pins by source of their presses: `button`, or `button-11` and so on for several pins. Empty for
+        `none`.
 
     Raises:
         HardwareError: A pin cannot be used.
@@ -64,14 +65,14 @@ def open_inputs(
 
 
 def open_output(hardware: str, number: int | None) -> OutputPin | None:
-    """Open the pin of the LED.
+    """Open the LED's pin.
 
     Args:
         hardware: As for `open_inputs`.
-        number: Physical number of the pin; None: there is no LED.
+        number: Physical pin number, or None if there is no LED.
 
     Returns:
-        The pin; None for `none`, or without an LED.
+        The pin, or None for `none` or without an LED.
 
     Raises:
         HardwareError: The pin cannot be used.
@@ -83,7 +84,10 @@ def open_output(hardware: str, number: int | None) -> OutputPin | None:
 
 
 def log_inputs(pins: Mapping[str, InputPin], numbers: Sequence[int], fifo: str | None) -> None:
-    """Log which pins are used, and how a simulated one is pressed; the arguments as for `open_inputs`."""
+    """Log the pins in use, and how to press a simulated one.
+
+    The arguments are those of `open_inputs`.
+    """
     first = next(iter(pins.values()), None)
     used = ", ".join(map(str, numbers)) if first else "none"
     log.info("Hardware %s, pin %s", first.driver if first else "none", used)

@@ -1,4 +1,4 @@
-"""The physical button, sampled by a native thread, with callbacks in a greenlet."""
+"""Physical buttons, sampled in a native thread, with callbacks in a greenlet."""
 
 import logging
 import time
@@ -15,39 +15,39 @@ from .pins import InputPin
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two samples. The shortest press that counts gets 3 samples, for 1 % of a core.
+#: Seconds between samples. The shortest press that counts spans 3 samples. Sampling takes 1 % of a core.
 SAMPLE_INTERVAL = 0.002
-#: The same while a pin is low but not pressed yet, so that screens are updated a millisecond earlier.
+#: The same while a pin is low but not yet pressed, so that screens are updated a millisecond earlier.
 UNDECIDED_INTERVAL = 0.001
-#: Seconds between two samples in which a whole press could go unseen. Such gaps are counted.
+#: Seconds between samples in which a whole press could be missed. Such gaps are counted.
 LONG_GAP = 0.020
 #: Seconds without a sample after which the sampler counts as stopped.
 STOPPED_TIMEOUT = 2.0
 
-# The originals, whether or not gevent has patched the process: no greenlet may block the sampler.
+# The originals, even if gevent has patched the process, since greenlets must not block the sampler.
 _sleep = monkey.get_original("time", "sleep")
 _start_thread = monkey.get_original("_thread", "start_new_thread")
 
 
 class ButtonStatus(TypedDict):
-    """The health of the button. With `trouble` None a press would be seen now."""
+    """Health of the buttons. Presses are detected while `trouble` is None."""
 
     driver: str
     sources: list[str]
     trouble: str | None
-    #: The sources of buttons that are pressed now, and of those that have been for too long.
+    #: Sources of the buttons that are currently pressed, and of those that are stuck.
     pressed: list[str]
     stuck: list[str]
     warnings: list[str]
     presses: int
     bounces: int
-    #: Gaps between samples in which a press could go unseen: number, seconds of the longest and of the last
-    #: one, and its Unix time.
+    #: Gaps between samples in which a press could be missed: their number, the longest and the last one in
+    #: seconds, and the Unix time of the last one.
     long_gaps: int
     worst_gap: float
     last_gap: float | None
     last_gap_at: float | None
-    #: Unix time of the last press; None: none since the start.
+    #: Unix time of the last press, or None if there was none since the start.
     pressed_at: float | None
 
 
@@ -58,7 +58,7 @@ class _Contact(NamedTuple):
 
 
 class Button:
-    """One or several physical buttons.
+    """One or more physical buttons.
 
         button = Button({"button": SimulatedInput()}, when_pressed=print)
         button.start()
@@ -66,13 +66,13 @@ class Button:
             gevent.spawn(task)
 
     A native thread samples every 2 ms and wakes the hub through the loop's async watcher, the only part of
-    gevent that a foreign thread may call.
+    gevent that other threads may use.
 
     Args:
-        pins: Maps the name of a source (`button`, `button-11`) to its pin.
+        pins: Maps names of sources (`button`, `button-11`) to their pins.
         when_pressed: Called in a greenlet with the source, once for each press, in order.
         when_held: Called with the source when a press has lasted for `hold_time`.
-        hold_time: Seconds; 0: never.
+        hold_time: Seconds after which `when_held` is called; 0 disables it.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Button:
         self._long_gaps = 0
         self._worst_gap = 0.0
         self._notable_gap = 0.0
-        self._last_gap: tuple[float, float] | None = None  # the last long one, in seconds, and its Unix time
+        self._last_gap: tuple[float, float] | None = None  # of the last long one: seconds, Unix time
         self._presses = 0
         self._last_press: float | None = None
 
@@ -111,7 +111,7 @@ class Button:
             gevent.sleep(SAMPLE_INTERVAL)
 
     def tasks(self) -> Sequence[Callable[[], None]]:
-        """Return what must run in a greenlet for the life of the button."""
+        """Return the background tasks. Run each in a greenlet."""
         return (self._dispatch,) if self._contacts else ()
 
     def stop(self, timeout: float = 0.0) -> None:
@@ -122,7 +122,7 @@ class Button:
             contact.pin.close()
 
     def status(self) -> ButtonStatus:
-        """Return the health."""
+        """Return the buttons' health."""
         stopped = bool(self._contacts) and time.monotonic() - self._last_sample > STOPPED_TIMEOUT
         stuck = self._stuck()
         return {
@@ -142,7 +142,7 @@ class Button:
         }
 
     def is_stuck(self) -> bool:
-        """Return whether a button has been held for longer than anybody presses."""
+        """Return whether a button has been held for an unusually long time."""
         return bool(self._stuck())
 
     def _stuck(self) -> list[str]:
@@ -150,11 +150,14 @@ class Button:
         return [contact.source for contact in self._contacts if contact.debouncer.is_stuck(now)]
 
     def _sample(self) -> None:
-        """Sample until the button stops. Runs in a native thread, so no gevent but the async watcher."""
+        """Sample until the button stops.
+
+        Runs in a native thread, so only the async watcher of gevent may be used.
+        """
         try:
             contacts = [(source, pin.read, debouncer) for source, pin, debouncer in self._contacts]
             clock, sleep, last, undecided = time.monotonic, _sleep, time.monotonic(), False
-            while not self._stopping:  # 500 times a second: kept lean
+            while not self._stopping:  # a hot loop, 500 times a second
                 sleep(UNDECIDED_INTERVAL if undecided else SAMPLE_INTERVAL)
                 undecided = False
                 now = clock()
@@ -180,7 +183,7 @@ class Button:
         self._notable_gap = min(self._worst_gap, LONG_GAP)
 
     def _dispatch(self) -> None:
-        """Call the callbacks until the button stops. Raises `RuntimeError` if the sampler has crashed."""
+        """Call the callbacks until the button stops. Raises `RuntimeError` if sampling fails."""
         logged: list[str] = []
         while not self._stopping:
             self._signal.wait(timeout=STUCK_TIME / 2)
@@ -190,7 +193,7 @@ class Button:
                 log.warning("Stuck buttons: %s", ", ".join(stuck) or "none")
             self._call_back()
             if self._failure is not None and not self._stopping:
-                raise RuntimeError("the sampler of the pin has crashed") from self._failure
+                raise RuntimeError("the sampler thread crashed") from self._failure
 
     def _call_back(self) -> None:
         while self._events:

@@ -1,35 +1,35 @@
-"""A pure debouncer, from samples of a pin's level to presses."""
+"""Pure debouncer, which turns samples of a pin's level into presses."""
 
-#: Seconds that the pin must be low without interruption for a press. Glitches of motors are shorter.
+#: Seconds for which the pin must stay low for a press. Glitches caused by motors are shorter.
 PRESS_TIME = 0.005
-#: Consecutive low samples that a press needs as well. Otherwise one glitch before and one after a stall
-#: of the sampler would look like a long low.
+#: Minimum number of consecutive low samples for a press. Otherwise a glitch before and another one after a
+#: stall of the sampler would look like one long low level.
 MIN_SAMPLES = 3
-#: Seconds that the pin must be high before the next press. The worst ordinary switch bounces for 6.2 ms
-#: (Ganssle, "A Guide to Debouncing"), a worn one for 12 ms and more; people tap 7 times a second.
+#: Seconds for which the pin must be high before the next press. The worst ordinary switch bounces for 6.2 ms
+#: (Ganssle, "A Guide to Debouncing"), a worn one for 12 ms or more. People can tap 7 times a second.
 RELEASE_TIME = 0.025
-#: A low sample subtracts this many times its duration from the time that the pin was high. Starting over at
-#: each low sample loses a press in 500 with 20 glitches a second (tests/support/switch_model.py).
+#: Each low sample subtracts this multiple of its duration from the time that the pin was high. Starting over
+#: at each low sample would lose one press in 500 with 20 glitches a second (tests/support/switch_model.py).
 LOW_WEIGHT = 2
-#: Seconds between two samples from which on the level in between is unknown.
+#: Seconds between samples beyond which the level in between is unknown.
 STALL_TIME = 0.010
 #: Seconds after which a held button is reported as stuck.
 STUCK_TIME = 10.0
 
 
 class Debouncer:
-    """Finds presses in samples of a bouncing contact.
+    """Detects presses in samples of a bouncing contact.
 
     Pass it every sample of the pin's level, 0 for low (pressed, since the button connects a pulled-up pin to
-    ground), with the time of a monotonic clock:
+    ground), and its monotonic time:
 
         debouncer = Debouncer()
         event = debouncer.update(0, 12.345)    # "pressed", "held", "released" or None
 
-    A pin that is low at the start must be released first: it may be a short circuit.
+    A pin that is low at the start must be released first, since it may be shorted.
 
     Args:
-        hold_time: Seconds after which a press is "held", once; 0: never.
+        hold_time: Seconds after which a press is reported as "held", once; 0 disables this.
     """
 
     def __init__(self, hold_time: float = 0.0) -> None:
@@ -39,13 +39,13 @@ class Debouncer:
         self._sampled_at: float | None = None
         #: Whether the button is pressed, or the pin has been low since the start.
         self.pressed = False
-        self._counted = False  # the current press was returned, and not there at the start
+        self._counted = False  # the current press was reported; False if low at the start
         self._low_since = 0.0  # start of the current run of low samples
-        self._lows = 0  # samples in it
+        self._lows = 0  # number of samples in it
         #: Whether the pin is low but not pressed yet, so that the next sample should follow soon.
         self.undecided = False
-        self._high = 0.0  # seconds of high since the press, less what bounces subtracted
-        #: Changes of level that led to nothing, such as bounces and glitches.
+        self._high = 0.0  # seconds of high level since the press, reduced by bounces
+        #: Number of level changes without effect, such as bounces and glitches.
         self.bounces = 0
 
     def update(self, level: int, now: float) -> str | None:
@@ -53,13 +53,13 @@ class Debouncer:
 
         Args:
             level: 0 or 1.
-            now: Seconds of a monotonic clock.
+            now: Monotonic time in seconds.
 
         Returns:
             "pressed", "held" or "released" once that is certain, else None.
         """
         if level and self._level and not self.pressed:
-            self._sampled_at = now  # at rest, as nearly always
+            self._sampled_at = now  # idle, as almost always
             return None
         if self._sampled_at is None:  # low at the start
             self._sampled_at, self._level, self._low_since, self.pressed = now, 0, now, True
@@ -70,7 +70,7 @@ class Debouncer:
         return self._release(level, changed, passed) or self._hold(level, now)
 
     def is_stuck(self, now: float) -> bool:
-        """Return whether the button has been held for longer than anybody would mean to."""
+        """Return whether the button has been held for an unusually long time."""
         return self.pressed and now - self._low_since > STUCK_TIME
 
     def _press(self, level: int, changed: bool, now: float) -> str | None:
@@ -103,7 +103,7 @@ class Debouncer:
     def _hold(self, level: int, now: float) -> str | None:
         if not self.pressed:  # just released
             return None
-        # Only while the pin stays low: a finger that has just let go no longer holds.
+        # Only while the pin stays low, since a button that was just released is not held.
         self._lows = 0 if level else self._lows + 1
         if self._lows < MIN_SAMPLES or self._held or not self._hold_time or not self._counted or self._high:
             return None

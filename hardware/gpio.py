@@ -1,4 +1,4 @@
-"""Pins of the Raspberry Pi's header, and the library that drives them."""
+"""Pins on the Raspberry Pi's header, and the library that drives them."""
 
 import importlib
 import importlib.util
@@ -15,10 +15,10 @@ from .pins import HardwareError
 
 
 class _HeaderPin:
-    """A pin of the header.
+    """A pin on the header.
 
     Args:
-        number: Physical number of the pin (BOARD numbering).
+        number: Physical pin number (BOARD numbering).
 
     Raises:
         HardwareError: The library or the pin cannot be used.
@@ -33,16 +33,16 @@ class _HeaderPin:
     def _call(self, step: Callable[[Any], Any]) -> None:
         try:
             step(self._gpio)
-        except Exception as error:  # each library raises its own kinds
+        except Exception as error:  # each library raises different exceptions
             raise HardwareError(_explain(self._number, error)) from error
 
     def close(self) -> None:
-        """Release the pin as an input, which turns an LED off."""
+        """Make the pin an input again, which turns off an LED."""
         self._gpio.cleanup(self._number)
 
 
 class GpioInput(_HeaderPin):
-    """An input of the Raspberry Pi's header, with its internal pull-up on.
+    """An input on the Raspberry Pi's header, with its internal pull-up enabled.
 
     Wire one leg of the button to physical pin 11 (GPIO17) and the other to ground, such as physical pin 9. No
     resistor is needed. The pull-up (about 50 kOhm) keeps the pin at 3.3 V until the button connects it to
@@ -51,11 +51,11 @@ class GpioInput(_HeaderPin):
         pin = GpioInput(11)
         pin.read()    # 0 while pressed, else 1
 
-    Works with RPi.GPIO and with rpi-lgpio, which has the same module name. Only the level is read: edge
-    detection does not exist on every kernel, and `bouncetime` loses presses.
+    Works with RPi.GPIO and with rpi-lgpio, which has the same module name. Only the level is read, because
+    edge detection is not available on every kernel, and `bouncetime` loses presses.
 
     Args:
-        number: Physical number of the pin (BOARD numbering).
+        number: Physical pin number (BOARD numbering).
 
     Raises:
         HardwareError: The library, the pin or its pull-up cannot be used.
@@ -76,23 +76,26 @@ class GpioInput(_HeaderPin):
         return int(self._gpio.input(self._number))
 
     def _check_pull_up(self, error: HardwareError) -> None:
-        """Raise `HardwareError` if the pin works without its pull-up, as on kernels before 5.5."""
+        """Raise `HardwareError` if the pin works only without its pull-up.
+
+        This is the case on kernels before 5.5.
+        """
         try:
             self._call(lambda gpio: gpio.setup(self._number, gpio.IN))
-        except HardwareError:  # the pull-up is not the reason
+        except HardwareError:  # the pull-up is not the cause
             return
         self.close()
         raise HardwareError(
-            f"Pin {self._number}: its pull-up cannot be set here, and without one it reads noise; install a"
-            " kernel from 5.5 on"
+            f"Pin {self._number}: its pull-up cannot be set here, and without one it reads noise; install"
+            " Linux 5.5 or newer"
         ) from error
 
 
 class GpioOutput(_HeaderPin):
-    """An output of the Raspberry Pi's header, for an LED with its resistor.
+    """An output on the Raspberry Pi's header, for an LED with a resistor.
 
     Args:
-        number: Physical number of the pin (BOARD numbering).
+        number: Physical pin number (BOARD numbering).
 
     Raises:
         HardwareError: The library or the pin cannot be used.
@@ -103,7 +106,7 @@ class GpioOutput(_HeaderPin):
         self._call(lambda gpio: gpio.setup(number, gpio.OUT, initial=0))
 
     def write(self, level: int) -> None:
-        """Set the level; 1 is 3.3 V."""
+        """Set the level, where 1 is 3.3 V."""
         self._gpio.output(self._number, level)
 
 
@@ -120,11 +123,11 @@ def is_raspberry_pi() -> bool:
 
 
 def _library() -> Any:
-    """Import the GPIO library as if gevent had not patched the process.
+    """Import the GPIO library, with gevent's patches temporarily reverted.
 
-    rpi-lgpio's lgpio starts a reader thread at import. In a patched process that would be a greenlet which
-    blocks the hub in a read. It also creates a FIFO in the working directory, which may not be writable, so
-    that it gets a folder.
+    lgpio, which rpi-lgpio uses, starts a reader thread at import. In a patched process, that would be a
+    greenlet whose read blocks the hub. lgpio also creates a FIFO in the working directory, which may not be
+    writable, so it gets a temporary folder.
     """
     if importlib.util.find_spec("lgpio") and "LG_WD" not in os.environ:
         os.environ["LG_WD"] = tempfile.mkdtemp(prefix="button-lgpio-")
@@ -142,13 +145,13 @@ def _library() -> Any:
             "No GPIO library: install RPi.GPIO (rpi-lgpio on a Raspberry Pi 5), or set"
             f" BUTTON_HARDWARE=simulated ({error})"
         ) from error
-    except Exception as error:  # both libraries raise at import where they cannot run
-        fix = "on a Raspberry Pi 5 install rpi-lgpio in RPi.GPIO's place"
-        if "old-style" in str(error):  # of the first Pis, which rpi-lgpio does not support
-            fix = "install RPi.GPIO in rpi-lgpio's place: make clean run"
+    except Exception as error:  # both libraries raise at import if they cannot run
+        fix = "on a Raspberry Pi 5, install rpi-lgpio instead of RPi.GPIO"
+        if "old-style" in str(error):  # of early Pis, which rpi-lgpio does not support
+            fix = "install RPi.GPIO instead of rpi-lgpio: make clean run"
         raise HardwareError(
-            f"The GPIO library does not run here: {_first_line(error)}; {fix},"
-            " on a machine that is no Pi set BUTTON_HARDWARE=simulated"
+            f"The GPIO library does not run here: {_first_line(error)}; {fix};"
+            " on a machine other than a Pi, set BUTTON_HARDWARE=simulated"
         ) from error
     finally:
         for module, values in patched.items():
@@ -158,7 +161,7 @@ def _library() -> Any:
 
 def _explain(number: int, error: Exception) -> str:
     text = str(error).lower()
-    closed = "can not open gpiochip" in text  # lgpio's message, whatever the reason
+    closed = "can not open gpiochip" in text  # lgpio's message for all causes
     chips = list(Path("/dev").glob("gpiochip*"))
     if closed and not chips:
         return f"Pin {number}: this machine has no /dev/gpiochip, so no GPIO; set BUTTON_HARDWARE=simulated"
@@ -167,9 +170,9 @@ def _explain(number: int, error: Exception) -> str:
             f"Pin {number}: no permission to use GPIO; add the user to the group gpio ({_first_line(error)})"
         )
     if "peripheral base" in text:
-        return "RPi.GPIO does not run on a Raspberry Pi 5: install rpi-lgpio in its place: make clean run"
+        return "RPi.GPIO does not run on a Raspberry Pi 5; install rpi-lgpio instead: make clean run"
     if "busy" in text:
-        fix = "stop that one or choose another pin"
+        fix = "stop that program or choose another pin"
         return f"Pin {number}: another program uses it; {fix} ({_first_line(error)})"
     return f"Pin {number}: {_first_line(error)}"
 

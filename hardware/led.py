@@ -9,20 +9,20 @@ from gevent import event as gevent_event
 
 from .pins import OutputPin
 
-#: Seconds that the LED is off, and then on, in a blink.
+#: Seconds for which the LED is off, and then on, in one blink.
 BLINK_TIME = 0.12
-#: Seconds from one blink to the next in each state. At rest the LED is on.
+#: Blinking period of each state, in seconds. At rest, the LED is on.
 PERIODS = {"rest": None, "slow": 1.6, "fast": 0.2}
-#: Seconds between two checks of the state, at rest.
+#: Seconds between checks of the state while at rest.
 CHECK_INTERVAL = 0.25
-#: Blinks for each kind of change.
+#: Number of blinks for each kind of change.
 BLINKS = {"press": 1, "undo": 2}
-#: Queued blinks. Of a burst of presses the first are enough.
+#: Maximum number of queued blinks, since a burst of presses need not be shown in full.
 MAX_BLINKS = 3
 
 
 class LedStatus(TypedDict):
-    """What the LED shows: "rest", "slow" or "fast"."""
+    """What the LED shows, which is "rest", "slow" or "fast"."""
 
     shows: str
 
@@ -39,7 +39,7 @@ class Led:
         led.blink(1)
 
     Args:
-        pin: The pin of the LED.
+        pin: The LED's pin.
         state: Returns "rest" (lit), "slow" or "fast" (blinking).
     """
 
@@ -57,12 +57,12 @@ class Led:
         self._wake.set()
 
     def acknowledge(self, kind: str) -> None:
-        """Queue one blink for a "press", two for an "undo", none for other changes."""
+        """Queue one blink for a "press", two for an "undo" and none for other changes."""
         if blinks := BLINKS.get(kind):
             self.blink(blinks)
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
-        """Return what must run in a greenlet for the life of the LED."""
+        """Return the background tasks. Run each in a greenlet."""
         return (self._run,)
 
     def _run(self) -> None:
@@ -98,10 +98,10 @@ class Led:
             gevent.sleep(BLINK_TIME)
             self._write(1)
             gevent.sleep(BLINK_TIME)
-        gevent.sleep(BLINK_TIME)  # so that two blinks differ from twice one
+        gevent.sleep(BLINK_TIME)  # so that two blinks differ from one blink twice
 
     def _set(self, level: int, seconds: float) -> None:
-        """Set the level for some seconds, or until a blink is queued."""
+        """Set the level for `seconds`, or until a blink is queued."""
         if not self._blinks:
             self._write(level)
             self._wake.wait(seconds)

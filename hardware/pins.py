@@ -1,10 +1,13 @@
-"""What a pin can do, and the error of one that cannot be used."""
+"""Pin interfaces, and the error for unusable pins."""
 
 from typing import Protocol
 
 
 class HardwareError(Exception):
-    """The button cannot be used as configured. The message says why and how to fix it, in one line."""
+    """The button cannot be used as configured.
+
+    The message is one line that says why and how to fix it.
+    """
 
 
 class InputPin(Protocol):
@@ -14,7 +17,10 @@ class InputPin(Protocol):
     driver: str
 
     def read(self) -> int:
-        """Return the level, 0 while the button is pressed, else 1. Called from a native thread."""
+        """Return the level, 0 while the button is pressed, else 1.
+
+        Called from a native thread.
+        """
 
     def close(self) -> None:
         """Release the pin."""
@@ -24,7 +30,7 @@ class OutputPin(Protocol):
     """A pin whose level can be set."""
 
     def write(self, level: int) -> None:
-        """Set the level; 1 lights the LED."""
+        """Set the level, where 1 turns on the LED."""
 
     def close(self) -> None:
         """Turn the LED off and release the pin."""

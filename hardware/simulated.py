@@ -17,7 +17,7 @@ from gevent.socket import wait_read
 
 log = logging.getLogger(__name__)
 
-#: Seconds that `tap` holds the button, and the pause before the next tap.
+#: Seconds for which `tap` holds the button, and pauses before the next tap.
 TAP_TIME = 0.06
 
 _read = monkey.get_original("os", "read")
@@ -25,16 +25,16 @@ _start_thread = monkey.get_original("_thread", "start_new_thread")
 
 
 class SimulatedInput:
-    """An input with a pull-up, so 1 until something pulls it low.
+    """A simulated input with a pull-up, which reads 1 until it is pulled low.
 
-    Each digit written to its FIFO sets the level, as a finger would, bounces included:
+    Each digit written to its FIFO sets the level, so that presses and bounces can be simulated:
 
         echo 0 > button.fifo; sleep 0.1; echo 1 > button.fifo
 
     The levels pass through the same sampler and debouncer as those of a real pin.
 
     Args:
-        fifo: Path of the FIFO, created if missing; None: only `tap` presses.
+        fifo: Path of the FIFO, created if missing. If None, only `tap` presses the button.
 
     Raises:
         OSError: The path is not a FIFO, or cannot be created.
@@ -43,7 +43,7 @@ class SimulatedInput:
     def __init__(self, fifo: str | None = None) -> None:
         self.driver = "simulated"
         self._level = 1
-        self._taps: deque[float] = deque()  # start of each; removed by the sampler's thread
+        self._taps: deque[float] = deque()  # start times; removed by the sampler thread
         self._next_tap = 0.0
         self._fd = None if fifo is None else _open(fifo)
         if self._fd is not None:
@@ -60,13 +60,13 @@ class SimulatedInput:
         return self._level
 
     def tap(self) -> None:
-        """Press and release, after the taps that are queued."""
+        """Press and release after any queued taps."""
         start = max(time.monotonic(), self._next_tap)
         self._next_tap = start + 2 * TAP_TIME
         self._taps.append(start)
 
     def close(self) -> None:
-        """Stop reading the FIFO, which is not deleted."""
+        """Stop reading the FIFO without deleting it."""
         if self._fd is not None:
             fd, self._fd = self._fd, None
             os.write(fd, b"\n")  # wakes the thread, which then returns
@@ -81,7 +81,7 @@ class SimulatedInput:
 
 
 class SimulatedOutput:
-    """An output whose `level` is what was written last."""
+    """A simulated output, with the last written level in `level`."""
 
     def __init__(self) -> None:
         self.level = 0
@@ -101,12 +101,15 @@ def _open(path: str) -> int:
     except FileExistsError:
         if not stat.S_ISFIFO(Path(path).stat().st_mode):
             raise FileExistsError(errno.EEXIST, "exists and is not a FIFO") from None
-    # Opened for writing, too, so that it does not end with a writer and opening it does not block.
+    # Also opened for writing, so that opening does not block and a closing writer causes no end of file.
     return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
 
 def tap_on_enter(tap: Callable[[], None]) -> None:
-    """Call `tap` for each line typed on the terminal, until it closes. Blocks; run it in a greenlet."""
+    """Call `tap` for each line typed on the terminal.
+
+    Blocks until the terminal closes. Run it in a greenlet.
+    """
     fd = sys.stdin.fileno()
     try:
         while True:
@@ -119,12 +122,12 @@ def tap_on_enter(tap: Callable[[], None]) -> None:
                 break
             for _ in range(got.count(b"\n")):
                 tap()
-    except OSError as error:  # hung up
+    except OSError as error:  # the terminal hung up
         log.info("Terminal closed, Enter no longer presses the button: %s", error.strerror)
 
 
 def _is_in_background(terminal: int) -> bool:
-    """Return whether the kernel would stop this process if it read its terminal now."""
+    """Return whether the kernel would stop this process for reading its terminal now."""
     try:
         return os.tcgetpgrp(terminal) != os.getpgrp()
     except OSError as error:
@@ -134,7 +137,7 @@ def _is_in_background(terminal: int) -> bool:
 
 
 def tap_at_random(tap: Callable[[], None]) -> None:
-    """Call `tap` every few seconds, for a demonstration. Does not return."""
+    """Call `tap` every few seconds, for demonstrations. Does not return."""
     while True:
         gevent.sleep(random.uniform(2.0, 6.0))  # noqa: S311 - not a secret
         tap()

@@ -18,14 +18,14 @@ pytestmark = pytest.mark.alone
 
 
 def play(finger, path, done):
-    """Write the finger's edges to the FIFO, from a native thread."""
+    """Write the finger's edges to the FIFO. Runs in a native thread."""
     fd = os.open(path, os.O_WRONLY)
     started = time.monotonic()
     for at, level in finger.edges:
         if (wait := started + at - time.monotonic()) > 0.0003:
-            time.sleep(wait)  # the finger has its own pace
+            time.sleep(wait)  # keep the finger's pace
         os.write(fd, b"01"[level : level + 1])
-    time.sleep(0.1)  # the last level is sampled
+    time.sleep(0.1)  # until the last level is sampled
     os.close(fd)
     done.set()
 
@@ -40,7 +40,7 @@ def watch(pins, hub_stall=0.0, until_done=None):
     """Run a button in this thread's hub until `until_done` is set.
 
     Returns:
-        The presses, and the button.
+        The presses and the button.
     """
     pressed = []
     button = Button(pins, pressed.append)
@@ -56,7 +56,7 @@ def watch(pins, hub_stall=0.0, until_done=None):
 
 @pytest.mark.parametrize("hub_stall", [0.0, 0.25])
 def test_bouncing_presses_count_once_even_while_the_hub_is_blocked(tmp_path, hub_stall):
-    """A run in which the sampler was blocked for over 20 ms is repeated."""
+    """Runs in which the sampler was blocked for over 20 ms are repeated."""
     for attempt in range(5):
         path = tmp_path / f"pin{attempt}"
         done = threading.Event()
@@ -66,7 +66,7 @@ def test_bouncing_presses_count_once_even_while_the_hub_is_blocked(tmp_path, hub
         pressed, button = watch(pins, hub_stall, done)
         if not button.status()["long_gaps"]:
             break
-    assert not button.status()["long_gaps"], "inconclusive, five times"
+    assert not button.status()["long_gaps"], "five inconclusive runs"
     assert pressed == ["button"] * 20
 
 
@@ -146,12 +146,12 @@ def cleanup(pin): pass
             "raise NotImplementedError('This module does not understand old-style revision codes')",
             "pass",
             "pass",
-            "install RPi.GPIO in rpi-lgpio's place",
+            "install RPi.GPIO instead of rpi-lgpio",
         ),
         ("", "raise Exception('can not open gpiochip')", "pass", "no /dev/gpiochip|group gpio"),
         ("", "pass", "raise Exception('No permission to write')", "no permission to use GPIO; .* group gpio"),
         ("", "raise RuntimeError('Cannot determine SOC peripheral base address')", "pass", "rpi-lgpio"),
-        ("", "pass", "raise Exception('GPIO busy')", "another program uses it; stop that one"),
+        ("", "pass", "raise Exception('GPIO busy')", "another program uses it; stop that program"),
         ("", "pass", "assert not pull_up_down, 'bad flags'", "pull-up cannot be set here"),
         ("", "pass", "raise Exception('bad flags')", "Pin 11: bad flags"),
     ],
