@@ -1,4 +1,4 @@
-"""The Button: builds the services, runs them, and is the command line."""
+"""Command line of The Button, which builds and runs the services."""
 
 from gevent import monkey
 
@@ -26,11 +26,11 @@ log = logging.getLogger("button")
 
 Task = Callable[[], None]
 
-#: Tracebacks a second in the log.
+#: Maximum number of tracebacks logged per second.
 MAX_TRACEBACKS = 2
 
 
-#: What can keep the program from starting, with a message for one line.
+#: Errors that prevent the program from starting. Each message is one line.
 START_ERRORS = (
     hardware.HardwareError,
     integrations.FeedError,
@@ -42,7 +42,7 @@ START_ERRORS = (
 
 
 def build_server(settings: Settings, demo: bool) -> Program:
-    """Open and connect the services of a server. Raises if one cannot be opened."""
+    """Open and connect the services of a server. Raises one of `START_ERRORS`."""
     max_clients = process.limit_clients(settings.max_clients)
     pins = hardware.open_inputs(settings.hardware, settings.pin, settings.simulated_pin, settings.site)
     output = hardware.open_output(settings.hardware, settings.led_pin)
@@ -58,7 +58,7 @@ def build_server(settings: Settings, demo: bool) -> Program:
     button = hardware.Button(pins, store.press, store.hold, settings.hold)
     _subscribe(context, screens, server, feed)
 
-    # In the order in which they stop: nothing new, then what was accepted to disk and to every screen.
+    # In order of shutdown: accept nothing new, then commit and send what was already accepted.
     services.add("listener", stop=lambda _: server.stop_accepting())
     services.add("button", button.tasks(), button.stop, critical=True, hardware=button.status)
     services.add("store", store.tasks(), store.stop, critical=True, database=store.status)
@@ -93,12 +93,12 @@ def _subscribe(
 
 
 def build_remote_button(settings: Settings, url: str) -> Program:
-    """Open and connect what sends the presses of this machine's button to the server at `url`."""
+    """Build the program that sends this machine's presses to the server at `url`."""
     if not is_url(url):
-        got = "" if "@" in url else f", got {url[:80]!r}"  # it may hold a password
+        got = "" if "@" in url else f", got {url[:80]!r}"  # it may contain a password
         raise SettingError(f"--server: expected the URL of a server, such as http://the-pi:8000{got}")
     if settings.api_token is None:
-        raise SettingError("BUTTON_API_TOKEN: expected the token of the server")
+        raise SettingError("BUTTON_API_TOKEN: expected the server's API token")
     if settings.hold:
         log.warning("BUTTON_HOLD is ignored: only a server can undo a press")
     pins = hardware.open_inputs(settings.hardware, settings.pin, settings.simulated_pin, settings.site)
@@ -119,7 +119,7 @@ def build_remote_button(settings: Settings, url: str) -> Program:
     return Program(
         services,
         lambda: not button.status()["trouble"],
-        lambda: remote.status()["trouble"] or "All presses are delivered",
+        lambda: remote.status()["trouble"] or "All presses delivered",
         (f"Presses go to {url}",),
     )
 
@@ -137,7 +137,10 @@ def _listen(settings: Settings) -> list[Any]:
 def _open_context(
     settings: Settings, services: process.Services, feed: integrations.Feed, port: int
 ) -> web.Context:
-    """Open the database and what views need besides; `port` names the spool."""
+    """Open the database and create the context of the views.
+
+    `port` is part of the spool's default name.
+    """
     horn = {} if settings.horn is None else {web.CUSTOM_HORN: web.load_horn(Path(settings.horn))}
     database = storage.open_database(settings.database, settings.goal or DEFAULT_GOAL, settings.backups)
     accounts, metrics = storage.Accounts(database), web.Metrics()
@@ -158,14 +161,17 @@ def _add_led(
     status: Callable[[], Mapping[str, Any]],
     warns: Callable[[], bool],
 ) -> hardware.Led:
-    """Add the LED, which blinks fast while `status` reports trouble, and slowly while `warns()` is true."""
+    """Add the LED.
+
+    It blinks fast while `status` reports trouble, and slowly while `warns()` is true.
+    """
     led = hardware.Led(output, lambda: "fast" if status()["trouble"] else "slow" if warns() else "rest")
     services.add("LED", led.tasks(), led.stop, led=led.status)
     return led
 
 
 def _add_background(services: process.Services, context: web.Context) -> None:
-    """Add what no press waits for; the webhook and the backups if they are configured."""
+    """Add the services that no press waits for, including the optional ones."""
     settings, database = context.settings, context.database
     if settings.webhook is not None:
         values = storage.KeyValue(database)
@@ -183,7 +189,7 @@ def _add_background(services: process.Services, context: web.Context) -> None:
 def _taps(
     pins: Mapping[str, hardware.InputPin], feed: integrations.Feed | None = None, demo: bool = False
 ) -> list[Task]:
-    """Return tasks that press the simulated button, and publish values in a demonstration."""
+    """Return tasks that press the simulated button and, in a demo, publish values."""
     first = next(iter(pins.values()), None)
     tasks: list[Task] = []
     if isinstance(first, hardware.SimulatedInput) and hardware.is_at_terminal():
@@ -193,12 +199,12 @@ def _taps(
     if demo and feed and feed.bound:
         tasks.append(partial(integrations.publish_sine, feed.bound[0]))
     elif demo:
-        log.warning("The demonstration publishes no values: the feed does not listen")
+        log.warning("The demo publishes no values, because the feed is not listening")
     return tasks
 
 
 def _first_lines(context: web.Context, url: str, max_clients: int) -> tuple[str, ...]:
-    """Return the lines that a server prints at its start."""
+    """Return the lines that a server prints at startup."""
     settings, goal = context.settings, context.store.current.goal
     log.info("Maximum clients: %d", max_clients)
     if settings.goal not in (None, goal):
@@ -229,7 +235,7 @@ def _set_password(settings: Settings) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line and return the exit status."""
     options = command_line.parse(argv, storage.PROGRAM, table())
     environ = dict(os.environ)
     if not options.demo:
@@ -268,12 +274,12 @@ def _main(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _command(options: argparse.Namespace, settings: Settings) -> str | None:
-    """Run a command; return what to print at its end."""
+    """Run a command and return a line to print at the end, or None."""
     url = settings.database
     match options.command:
         case "set-password":
             _set_password(settings)
-            return "The admin password is changed; all sessions have ended"
+            return "Admin password changed; all sessions are signed out"
         case "backup":
             storage.sqlite_backup.backup(storage.sqlite_file(url), options.path)
             return f"{options.path}: written"

@@ -1,4 +1,4 @@
-"""The table of settings, from which the check at start, --help and the README's table are made."""
+"""Table of settings, the source for validation, --help and the README's table."""
 
 import difflib
 import re
@@ -10,25 +10,25 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 #: Physical pins of the 40-pin header that are GPIO and free to use (the rest are power, ground and
-#: the two that read a HAT's memory), as RPi.GPIO 0.7.1 lists them in `source/common.c`.
+#: the two that read a HAT's memory), as listed in `source/common.c` of RPi.GPIO 0.7.1.
 GPIO_PINS = (3, 5, 7, 8, 10, 11, 12, 13, 15, 16, 18, 19, 21, 22, 23, 24, 26, 29, 31, 32, 33, 35, 36,
              37, 38, 40)  # fmt: skip
 
 MAX_GOAL = 1000
 #: Goal of a new database unless BUTTON_GOAL is set.
 DEFAULT_GOAL = 20
-#: Maximum number of URLs of the webhook.
+#: Maximum number of webhook URLs.
 MAX_WEBHOOKS = 16
-#: Seconds of the longest hold time.
+#: Maximum hold time in seconds.
 MAX_HOLD = 60
 
 
 class SettingError(ValueError):
-    """An invalid setting. The message is the one line to show."""
+    """An invalid setting. The message is one line for the user."""
 
 
 class Parser(NamedTuple):
-    """The values of a setting."""
+    """Parses and validates the values of a setting."""
 
     parse: Callable[[str], Any]  # raises ValueError
     expected: str
@@ -61,7 +61,7 @@ def _text(
             raise ValueError
         return text
 
-    return Parser(parse, what or f"1 to {max_length} characters, none of them a control character", secret)
+    return Parser(parse, what or f"1 to {max_length} characters without control characters", secret)
 
 
 def _pins(text: str) -> tuple[int, ...]:
@@ -86,16 +86,16 @@ def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(part.strip().lower() for part in text.split(","))
     if not all(is_origin(origin) for origin in origins):
         raise ValueError
-    # Browsers leave the default port out.
+    # Browsers omit the default port.
     return tuple(re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", origin) for origin in origins)
 
 
-# A page's origin; `null` of a sandbox, `file://` of some devices, or the scheme of an app.
+# A page's origin, `null` (sandboxed frames), `file://` (some devices), or an app's scheme.
 _ORIGIN = re.compile(r"null|file://|[a-z][a-z0-9+.-]{0,30}://[a-z0-9.:\[\]-]{1,255}")
 
 
 def is_origin(text: str) -> bool:
-    """Whether `text`, in lower case, can be an allowed origin."""
+    """Return whether `text`, in lower case, is valid as an allowed origin."""
     return _ORIGIN.fullmatch(text) is not None
 
 
@@ -115,8 +115,8 @@ def _noun(text: str) -> tuple[str, str]:
     return words[0], words[1] if len(words) == 2 else words[0] + "s"
 
 
-# A Unix socket only to connect to: to bind one, libzmq removes whatever has its path. To connect, there must
-# be a host and a port.
+# Unix sockets only for connecting, because libzmq deletes any file at a path that it binds. Connecting also
+# requires a host and a port.
 _ENDPOINT = re.compile(
     r"connect:tcp://([^\s,:/*]+|\[[0-9a-fA-F:.%\w]+\]):0*(?P<there>[1-9][0-9]{0,4})"
     r"|tcp://([^\s,:/]*|\[[0-9a-fA-F:.%\w]+\]):(?P<here>[0-9]{1,5}|\*)"
@@ -139,7 +139,7 @@ def _endpoints(text: str) -> tuple[str, ...]:
 
 
 def is_url(text: str) -> bool:
-    """Whether `text` can be the URL of a server, http or https."""
+    """Return whether `text` is a valid http or https URL without credentials."""
     try:
         parts = urlsplit(text)
         (parts.hostname or "").encode("idna")
@@ -150,7 +150,7 @@ def is_url(text: str) -> bool:
 
 
 def _webhook_secret(text: str) -> str:
-    if text.startswith("whsec_") and len(text.rstrip("=")) % 4 == 3:  # no Base64 has one character over
+    if text.startswith("whsec_") and len(text.rstrip("=")) % 4 == 3:  # never the length of valid Base64
         raise ValueError
     if not re.fullmatch(r"(?!whsec_)[^\x00-\x1f\x7f]{1,256}|whsec_[A-Za-z0-9+/]{2,256}={0,2}", text):
         raise ValueError
@@ -158,7 +158,7 @@ def _webhook_secret(text: str) -> str:
 
 
 def _urls(text: str) -> tuple[str, ...]:
-    """Split at whitespace, and at commas before a URL, since a URL may have a comma."""
+    """Split at whitespace, and at commas before a URL, since URLs can contain commas."""
     urls = tuple(dict.fromkeys(re.split(r"(?i)[\s,]+(?=https?://)|\s+", text.strip())))
     if len(urls) > MAX_WEBHOOKS or not all(is_url(url) for url in urls):
         raise ValueError
@@ -166,14 +166,14 @@ def _urls(text: str) -> tuple[str, ...]:
 
 
 def _setting(default: str | None, parser: Parser, help: str, display: str = "", fallback: str = "") -> Any:
-    """Return a row of the table.
+    """Return a row of the table of settings.
 
     Args:
-        default: The default as text; None: not set.
-        parser: How the value is read.
-        help: The meaning, for the table.
-        display: The default as the table shows it.
-        fallback: Another variable to read if that of the setting is not set.
+        default: The default as text, or None if there is none.
+        parser: Parses the value.
+        help: Description for the table.
+        display: The default as shown in the table.
+        fallback: Variable to read if the setting's own is not set.
     """
     return field(
         default=None if default is None else parser.parse(default),
@@ -189,9 +189,9 @@ def _setting(default: str | None, parser: Parser, help: str, display: str = "", 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of one server; `Settings.from_environ()` reads them from `BUTTON_…` variables."""
+    """The settings of one server, which `from_environ()` reads from `BUTTON_…` variables."""
 
-    host: str = _setting("0.0.0.0", _text(255), "address to listen on; `0.0.0.0` is every one, also of IPv6")  # noqa: S104
+    host: str = _setting("0.0.0.0", _text(255), "address to listen on; `0.0.0.0` means all, including IPv6")  # noqa: S104
     port: int = _setting(
         "8000", _integer(0, 65535), "port to listen on; 0 picks a free one", "`$PORT` or 8000", "PORT"
     )
@@ -203,22 +203,22 @@ class Settings:
             "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name",
             True,
         ),
-        "where every change is stored: `sqlite:///relative/path`, `sqlite:////absolute/path`, or"
+        "database in which every change is stored: `sqlite:///relative/path`, `sqlite:////absolute/path`, or"
         " `postgresql://…` for several servers",
     )
     title: str | None = _setting(
-        None, _text(200), "heading; `{goal}` is replaced", "`Deals till {goal} deal goal`"
+        None, _text(200), "heading of the pages; `{goal}` is replaced", "`Deals till {goal} deal goal`"
     )
     goal: int | None = _setting(
         None,
         _integer(1, MAX_GOAL),
-        "goal of a new database, 1 to 1000; later the admin page sets it",
+        "goal of a new database, 1 to 1000; change it later on the admin page",
         str(DEFAULT_GOAL),
     )
     noun: tuple[str, str] = _setting(
         "deal",
-        Parser(_noun, "a noun of 1 to 32 characters, and its plural after a comma if that is not with s"),
-        "what is counted: `deal`, or singular and plural: `sign-up,sign-ups`",
+        Parser(_noun, "a noun of 1 to 32 characters, and after a comma its plural if irregular"),
+        "what is counted, such as `deal`, or singular and plural, such as `sign-up,sign-ups`",
     )
     site: str | None = _setting(
         None,
@@ -231,17 +231,17 @@ class Settings:
     hardware: str = _setting(
         "auto",
         _choice("auto", "gpio", "simulated", "none"),
-        "`gpio`, `simulated`, `none`; `auto` is `gpio` on a Raspberry Pi and `simulated` elsewhere",
+        "`gpio`, `simulated`, `none`, or `auto`: `gpio` on a Raspberry Pi, `simulated` elsewhere",
     )
     pin: tuple[int, ...] = _setting(
         "11",
         Parser(_pins, "physical pin numbers that are GPIO, such as 11 or 11,13"),
-        "physical pin of the button, which connects it to ground; several: `11,13`",
+        "physical pin number of the button, which connects the pin to ground; several: `11,13`",
     )
     led_pin: int | None = _setting(
         None,
-        Parser(_pin, "one physical pin number that is GPIO, such as 12"),
-        "physical pin of the button's LED",
+        Parser(_pin, "a physical pin number that is GPIO, such as 12"),
+        "physical pin number of the button's LED",
     )
     hold: float = _setting(
         "0",
@@ -251,21 +251,21 @@ class Settings:
     simulated_pin: str | None = _setting(
         None,
         _text(1000),
-        "path of a FIFO whose digits `0` (pressed) and `1` set the level of the simulated pin",
+        "path of a FIFO; writing `0` (pressed) or `1` to it sets the level of the simulated pin",
     )
     feed: tuple[str, ...] | None = _setting(
         None,
         Parser(
             _endpoints, "off, or ZeroMQ endpoints such as tcp://127.0.0.1:5555 or connect:tcp://host:5555"
         ),
-        "ZeroMQ SUB socket that binds, for programs that publish values; `connect:tcp://host:port` connects"
-        " instead; several separated by commas; `off` = none",
+        "ZeroMQ endpoint to which programs publish values, bound by a SUB socket;"
+        " `connect:tcp://host:port` connects instead; several separated by commas; `off` = none",
         "`tcp://127.0.0.1:5555`",
     )
     admin_password: str | None = _setting(
         None,
         _text(256, r"(?s).+", "1 to 256 characters", True),
-        "admin password; none = a random one, created and shown once at the first start",
+        "admin password; none = a random one, created and shown once on first start",
     )
     spool: str | None = _setting(
         None,
@@ -277,22 +277,22 @@ class Settings:
     api_token: str | None = _setting(
         None,
         _text(256, r"[\x21-\x7e]+", "1 to 256 printable ASCII characters without spaces", True),
-        "token for writes by the API (Bearer, or the password of Basic); none = they are rejected",
+        "token for writes through the API (as Bearer token or Basic password); none = they are rejected",
     )
     allowed_origins: tuple[str, ...] | None = _setting(
         None,
         Parser(_origins, "origins such as https://example.com, separated by commas"),
-        "additional allowed origins, comma-separated; same origin is always allowed. Also `null`, `file://`"
-        " and schemes of apps such as `capacitor://localhost`",
+        "additional allowed origins, comma-separated, which can be `null`, `file://` or app schemes such as"
+        " `capacitor://localhost`; the same origin is always allowed",
     )
     frame_ancestors: tuple[str, ...] | None = _setting(
         None,
         Parser(_ancestors, "origins such as https://example.com, separated by commas, or *"),
-        "origins that may show `/` and `/graph` in a frame, comma-separated, or `*`",
+        "origins allowed to show `/` and `/graph` in a frame, comma-separated, or `*`",
     )
     webhook: tuple[str, ...] | None = _setting(
         None,
-        Parser(_urls, "URLs such as https://example.com/hook, without a user, separated by spaces", True),
+        Parser(_urls, "URLs such as https://example.com/hook, without credentials, space-separated", True),
         "URL to which every change is posted as JSON, in order, until it is accepted; several separated by"
         " spaces or commas",
     )
@@ -304,10 +304,10 @@ class Settings:
     backups: str | None = _setting(
         None,
         _text(1000),
-        "only with SQLite: folder for daily copies of the database; 14 are kept",
+        "folder for daily copies of the database, of which 14 are kept; only with SQLite",
     )
     trusted_proxies: int = _setting(
-        "0", _integer(0, 10), "number of proxies in front whose X-Forwarded-* headers are trusted"
+        "0", _integer(0, 10), "number of reverse proxies whose X-Forwarded-* headers are trusted"
     )
     max_clients: int = _setting(
         "20000", _integer(1, 1_000_000), "maximum number of Socket.IO clients; further ones get 503"
@@ -316,15 +316,15 @@ class Settings:
 
     @property
     def heading(self) -> str:
-        """The title, or its default, which has the noun; with `{goal}`."""
+        """The title, or a default with the noun. `{goal}` is not replaced yet."""
         noun, nouns = self.noun
         return self.title or f"{nouns[:1].upper()}{nouns[1:]} till {{goal}} {noun} goal"
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
-        """Return the settings in `environ`; an empty variable counts as not set.
+        """Return the settings in `environ`. Empty variables count as not set.
 
-        Raises `SettingError`, whose message names the variable, what is expected and what it got.
+        Raises `SettingError`, whose message names the variable, what was expected and what was found.
         """
         values = {}
         for row in fields(cls):
@@ -338,29 +338,29 @@ class Settings:
         settings = cls(**values)
         if settings.led_pin in settings.pin:
             raise SettingError(
-                f"BUTTON_LED_PIN: expected another pin than BUTTON_PIN, got '{settings.led_pin}'"
+                f"BUTTON_LED_PIN: expected a pin other than BUTTON_PIN, got '{settings.led_pin}'"
             )
         return settings
 
 
 def variable(row: "Field[Any]") -> str:
-    """Return the environment variable of a row of the table."""
+    """Return the name of the environment variable for a row of the table."""
     return "BUTTON_" + row.name.upper()
 
 
-#: Settings that may be in a file, whose path is in `BUTTON_…_FILE` (Docker and systemd credentials).
+#: Settings that can be in a file, whose path is in `BUTTON_…_FILE` (Docker and systemd credentials).
 IN_FILES = ("admin_password", "api_token", "database", "webhook", "webhook_secret")
-#: Bytes of the first line of such a file that are read; no value is longer.
+#: Maximum bytes read of the first line of such a file. No value is longer.
 MAX_FILE_SIZE = 40_000
 
 
 def _from_file(row: "Field[Any]", environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the variable `BUTTON_…_FILE` and the first line of its file, None if it is not set."""
+    """Return the variable `BUTTON_…_FILE` and its file's first line, or None if not set."""
     name = variable(row) + "_FILE"
     if row.name not in IN_FILES or not environ.get(name):
         return None
     if environ.get(variable(row)):
-        raise SettingError(f"{name}: expected {variable(row)} not to be set, too; remove one of them")
+        raise SettingError(f"{name}: expected {variable(row)} not to be set as well; remove one of them")
     try:
         with open(environ[name], "rb") as file:
             line = file.readline(MAX_FILE_SIZE + 1).rstrip(b"\r\n").decode()
@@ -374,7 +374,7 @@ def _from_file(row: "Field[Any]", environ: Mapping[str, str]) -> tuple[str, str]
 
 
 def unknown(environ: Mapping[str, str]) -> list[str]:
-    """Return a warning for each variable `BUTTON_…` that is no setting, with the nearest setting."""
+    """Return a warning for each unknown `BUTTON_…` variable, with the nearest setting."""
     known = [variable(row) for row in fields(Settings)]
     known += [f"{variable(row)}_FILE" for row in fields(Settings) if row.name in IN_FILES]
     warnings = []
@@ -398,14 +398,14 @@ def _read(name: str, text: str, parser: Parser) -> Any:
 
 
 def table() -> Iterator[tuple[str, str, str]]:
-    """Return a row for each setting: variable, default, meaning."""
+    """Yield the variable, the default and the meaning of each setting."""
     for row in fields(Settings):
         yield variable(row), row.metadata["display"], row.metadata["help"]
 
 
 def environment_file(text: str) -> str:
-    """Return `text`, an environment file, with a comment for each setting that is not in it."""
-    text = text or "# Settings of The Button; after a change: systemctl restart the-button\n"
+    """Return an environment file, completed with a comment for each missing setting."""
+    text = text or "# Settings of The Button. After a change, run: systemctl restart the-button\n"
     if not text.endswith("\n"):
         text += "\n"
     for row in fields(Settings):
