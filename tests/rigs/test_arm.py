@@ -1,4 +1,4 @@
-"""The README's commands on emulated 64-bit Arm, with the Python of Debian 13."""
+"""The README's commands on emulated 64-bit Arm, with Debian 13's Python."""
 
 import re
 import subprocess
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.arm
 PACKAGES = (
     "ca-certificates,python3-venv,make,gcc,libc6-dev,python3-dev,coreutils,dash,bash,grep,sed,mawk,findutils"
 )
-#: Emulation is about 30 times slower than the machine.
+#: Timeout in seconds. Emulation is about 30 times slower than the machine.
 SLOW = 900.0
 
 
 class Emulated:
-    """A root of another architecture, whose programs run in qemu's user mode emulation under proot.
+    """A root of another architecture, run in qemu's user-mode emulation under proot.
 
-    Packages are unpacked by this machine and not configured, which the programs used here do not need.
+    Packages are only unpacked, not configured, which is enough for the programs used here.
     """
 
     def __init__(self, folder, architecture, emulator):
@@ -40,7 +40,7 @@ class Emulated:
         subprocess.run(["git", "clone", "--quiet", ROOT, self.root / "root/the-button"], check=True)
 
     def command(self, *program, **environ):
-        """Return the command that runs a program in the folder of the clone."""
+        """Return the command that runs a program in the clone's folder."""
         environ = {"PATH": "/usr/sbin:/usr/bin", "HOME": "/root", "LANG": "C.UTF-8"} | environ
         environ["PIP_CERT"] = "/etc/ssl/certs/ca-certificates.crt"
         binds = [word for path in ("/dev", "/proc", "/sys") for word in ("-b", path)]
@@ -60,7 +60,7 @@ class Emulated:
 
 
 class Served:
-    """The server, running in the root."""
+    """The server, running in the emulated root."""
 
     def __init__(self, emulated):
         settings = {"PORT": 0, "HOST": "127.0.0.1", "API_TOKEN": TOKEN, "FEED": "tcp://127.0.0.1:*"}
@@ -95,14 +95,14 @@ class Served:
 
 
 def serve(emulated):
-    """Start the server. A start in which qemu itself crashes, as it sometimes does, is repeated."""
+    """Start the server. Retry if qemu itself crashes, as it sometimes does."""
     for _ in range(3):
         try:
             return Served(emulated)
         except AssertionError as error:
             if "qemu: uncaught target signal" not in str(error):
                 raise
-    raise AssertionError("qemu crashed in three starts")
+    raise AssertionError("qemu crashed three times")
 
 
 @pytest.fixture(scope="module")

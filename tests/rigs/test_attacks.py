@@ -4,7 +4,7 @@ import pytest
 from attacks import ATTACKS
 from siege import Siege
 
-#: One attack of each kind, for `make test`. The others run longer, in `make test-slow`.
+#: One attack of each kind, for `make test`. The others run for longer in `make test-slow`.
 SHORT = (
     "pipelining /api/count",
     "pipelining without reading",
@@ -20,7 +20,7 @@ SHORT = (
 )
 #: Seconds, ten times the figures in docs/security.md.
 MAX_PRESS, MAX_SCREENS, MAX_STOP = 3.0, 5.0, 5.0
-#: Bytes. Memory does not depend on the speed of the machine.
+#: Bytes. Memory usage does not depend on the machine's speed.
 MAX_MEMORY, MAX_MEMORY_AFTER = 64 * 2**20, 16 * 2**20
 
 

@@ -41,7 +41,10 @@ class Containers:
 
 @pytest.fixture(scope="module")
 def containers(tmp_path_factory):
-    """The image `the-button`, from a base image of Debian's packages under the name in the Dockerfile."""
+    """Containers with the image `the-button`.
+
+    Its base image has the name in the Dockerfile, but is built from Debian's packages.
+    """
     folder = tmp_path_factory.mktemp("containers")
     base = DebianRoot(folder, "bookworm", "python3-venv,ca-certificates")
     (base.root / "etc/pip.conf").write_text(f"[global]\ncert = {CERTIFICATES}\n")
@@ -59,7 +62,7 @@ def containers(tmp_path_factory):
 
 
 class Container:
-    """A container of the image that runs the server on this machine's network."""
+    """A container that runs the server on this machine's network."""
 
     def __init__(self, containers, **settings):
         name = containers.run("buildah", "from", "--pull-never", "the-button")
@@ -142,7 +145,7 @@ def test_health_check_follows_the_server(run):
     container = run()
     kind, *check = container.config["Healthcheck"]["Test"]
     assert kind == "CMD"
-    # The path of Python within the image is not that of this machine.
+    # Python's path in the image differs from the one on this machine.
     check = [shutil.which("python3"), *check[1:]]
     environ = os.environ | {"BUTTON_PORT": str(container.port)}
     assert subprocess.run(check, env=environ).returncode == 0

@@ -1,6 +1,6 @@
-"""The whole server on the real C RPi.GPIO with a simulated switch.
+"""The whole server with the real C library RPi.GPIO and a simulated switch.
 
-Needs root, which CI must have.
+Requires root, which CI must provide.
 """
 
 import os
@@ -25,7 +25,7 @@ pytestmark = [
 
 
 def repeat_until_conclusive(folder, play, settings):
-    """Serve and play until the machine was not too busy. Return the result of `play`."""
+    """Start a Pi and `play` until a run is conclusive. Return the result."""
     for attempt in range(ATTEMPTS):
         pi = FakePi(folder / str(attempt))
         server = pi.start(**settings)
@@ -35,7 +35,7 @@ def repeat_until_conclusive(folder, play, settings):
                 return result
         finally:
             server.stop()
-    raise AssertionError(f"inconclusive, {ATTEMPTS} times: an edge was late, or a sample over 20 ms")
+    raise AssertionError(f"inconclusive after {ATTEMPTS} runs: an edge was late, or a sample by over 20 ms")
 
 
 def switch_presses(seed, presses, **more):
@@ -47,7 +47,7 @@ def switch_presses(seed, presses, **more):
 
 
 def long_holds(pi):
-    """Hold for 9 s, release with a bounce of 12 ms, then hold until stuck."""
+    """Hold for 9 s, release with 12 ms of bouncing, then hold until stuck."""
     bounce = [(9 + at / 1000, level) for at, level in ((0, 1), (2, 0), (3, 1), (7, 0), (11, 0), (12, 1))]
     pi.play([(0, 0), *bounce])
     once = len(pi.server.history())
@@ -69,7 +69,7 @@ SCENARIOS = {
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """Results of the scenarios, run in parallel because each takes half a minute."""
+    """Results of the scenarios, which run in parallel since each takes half a minute."""
     folders = {name: tmp_path_factory.mktemp(name) for name in SCENARIOS}
     with ThreadPoolExecutor(len(SCENARIOS)) as pool:
         yield {
@@ -79,7 +79,7 @@ def results(tmp_path_factory):
 
 
 def led_levels(pi, seconds):
-    """Return the levels that the LED had within `seconds`, without repetitions."""
+    """Return the LED's levels during `seconds`, without repetitions."""
     seen = []
     for _ in range(int(seconds / 0.01)):
         written = pi.light()
@@ -87,7 +87,7 @@ def led_levels(pi, seconds):
             seen.append([written, 0])
         if seen:
             seen[-1][1] += 1
-        time.sleep(0.01)  # the interval of the samples
+        time.sleep(0.01)  # the sampling interval
     return [level for level, _ in seen]
 
 
@@ -108,7 +108,7 @@ def test_led_shows_the_result_of_a_press(tmp_path, watch):
         assert screen.wait_for(3)["count"] == 19
     finally:
         server.stop()
-    assert pi.light() != 1, "off after the stop"
+    assert pi.light() != 1, "off after shutdown"
 
 
 def test_led_is_off_when_the_server_fails_to_start(tmp_path, shared):

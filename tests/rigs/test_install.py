@@ -1,4 +1,4 @@
-"""Installation on a clean Debian by the README and by deploy/install.sh."""
+"""Installation on a clean Debian, with the README's commands and deploy/install.sh."""
 
 import contextlib
 import re
@@ -15,7 +15,7 @@ from server import DEADLINE, ROOT, SUPPORT, Server, until
 
 README = (ROOT / "README.md").read_text()
 UNIT = (ROOT / "deploy/the-button.service").read_text()
-#: What the README requires, systemd as on every booted Debian, and ca-certificates for pip's index.
+#: The README's requirements, systemd as on any booted Debian, and ca-certificates for pip's index.
 PACKAGES = "git,make,python3,ca-certificates,systemd-sysv"
 
 
@@ -44,7 +44,7 @@ class Debian:
         self._download_wheels()
 
     def _download_wheels(self):
-        """Download the wheels with this machine's pip, from the index it is set to."""
+        """Download the wheels with this machine's pip, from its configured index."""
         version = self.run("python3 -c 'import sys; print(*sys.version_info[:2], sep=\".\")'").strip()
         text = (ROOT / "requirements.txt").read_text()
         (self.root / "wanted.txt").write_text(re.sub(r"(?m)^rpi-gpio==.*\n( .*\n)*", "", text))
@@ -70,7 +70,7 @@ class Debian:
 
 
 class Booted(Debian):
-    """The same root, booted with systemd in separate namespaces, network included."""
+    """The same root, booted with systemd in separate namespaces, including the network."""
 
     def __init__(self, debian):
         self.root = debian.root
@@ -87,7 +87,7 @@ class Booted(Debian):
             raise
 
     def _systemd(self):
-        """Return the PID of systemd in the root, or None until the script has started it."""
+        """Return the PID of systemd in the root, or None if it has not started yet."""
         for child in psutil.Process(self.process.pid).children():
             with contextlib.suppress(psutil.NoSuchProcess):
                 if child.name() == "systemd":
@@ -99,7 +99,7 @@ class Booted(Debian):
         return [*enter, *ENVIRONMENT, "sh", "-euc", script]
 
     def get(self, path, port=80):
-        """Return a response body, requested within the network namespace."""
+        """Request a path in the network namespace, and return the response body."""
         return self.run(f"python3 -c '{GET}' http://127.0.0.1:{port}{path}")
 
     def main_pid(self, unit="the-button"):
@@ -134,7 +134,7 @@ class Served:
         return next((f"http://127.0.0.1:{one[1]}" for one in found if one), None)
 
     def stop(self):
-        """Terminate every foreground process as Ctrl-C does. make forwards no signal."""
+        """Terminate all foreground processes, like Ctrl-C. make forwards no signals."""
         for child in psutil.Process(self.process.pid).children(recursive=True):
             child.terminate()
         self.process.terminate()
@@ -169,7 +169,7 @@ def test_readme_commands_serve_a_page(debian):
 
 
 def test_make_run_repairs_a_virtual_environment_whose_python_is_gone(debian):
-    """Also with `PIP_USER`, which a user may have set."""
+    """Also if the user has set `PIP_USER`."""
     debian.run(
         "git clone --quiet /repository /repaired; cd /repaired; make .venv/run >/dev/null;"
         "ln -sf /usr/bin/python3.0 .venv/bin/python3"
@@ -195,7 +195,7 @@ def booted(debian):
 
 @contextlib.contextmanager
 def disk_at(folder, image):
-    """Mount a separate file system. Its file `image` has what a power cut would leave."""
+    """Mount a separate file system. Its file `image` has the state after a power cut."""
     with image.open("wb") as file:
         file.truncate(2**30)
     subprocess.run(["mkfs.ext4", "-q", image], check=True)
@@ -208,7 +208,7 @@ def disk_at(folder, image):
 
 
 def assert_release_survives_power_cut(booted, tmp_path):
-    """Check that every file of the current release is complete on the disk."""
+    """Check that every file of the current release is complete on disk."""
     snapshot, mounted = tmp_path / "snapshot.img", tmp_path / "snapshot"
     subprocess.run(["cp", "--sparse=always", booted.root / "disk.img", snapshot], check=True)
     mounted.mkdir(exist_ok=True)
@@ -249,7 +249,7 @@ def test_service_is_installed_restarted_upgraded_and_uninstalled(booted, tmp_pat
     text = environment.read_text()
     for name in re.findall(r"^\| `(BUTTON_\w+)`", README, re.M):
         assert re.search(rf"^#?{name}=", text, re.M), name
-    # Line endings as an editor on Windows writes them.
+    # Line endings as written by editors on Windows.
     environment.write_bytes(
         (text + "BUTTON_API_TOKEN='a-token'\nBUTTON_TITLE=\"Till lunch\"\n").replace("\n", "\r\n").encode()
     )
@@ -311,7 +311,7 @@ def test_service_is_installed_restarted_upgraded_and_uninstalled(booted, tmp_pat
 
 
 def assert_valid_and_hardened(text, name, folder):
-    """Check that systemd accepts the unit, with an exposure of at most 2.0 of 10."""
+    """Check that systemd accepts the unit, with an exposure of at most 2.0 out of 10."""
     unit = folder / name.replace("@", "@8001")
     unit.write_text(re.sub(r"(?m)^(ExecStart|ExecStartPre)=.*", r"\1=/bin/true", text))
     verified = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
@@ -330,7 +330,7 @@ def test_script_requires_root(script):
 
 
 def test_server_runs_with_memory_deny_write_execute(tmp_path):
-    """PR_SET_MDWE of Linux 6.3 has the effect of the unit's MemoryDenyWriteExecute=."""
+    """PR_SET_MDWE (Linux 6.3) has the same effect as the unit's MemoryDenyWriteExecute=."""
     deny = "assert not ctypes.CDLL(None).prctl(65, 1, 0, 0, 0); os.execvp(sys.argv[1], sys.argv[1:])"
     server = Server(tmp_path, prefix=[sys.executable, "-c", f"import ctypes, os, sys; {deny}"])
     assert server.press()["count"] == 19

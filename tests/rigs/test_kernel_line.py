@@ -1,4 +1,4 @@
-"""The whole server with rpi-lgpio on a GPIO line of a User-Mode Linux kernel."""
+"""The whole server with rpi-lgpio, on a GPIO line of a User-Mode Linux kernel."""
 
 import json
 import os
@@ -17,7 +17,7 @@ LIBRARIES = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "th
 
 @pytest.fixture(scope="module")
 def kernel():
-    """Path of the kernel. Builds it and installs rpi-lgpio if they are missing."""
+    """Return the kernel's path. Build it and install rpi-lgpio if missing."""
     if not LIBRARIES.exists():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", LIBRARIES, "rpi-lgpio==0.6"]
         subprocess.run(pip, check=True)
@@ -41,7 +41,7 @@ def boot(kernel, *arguments):
 
 
 def boot_until_conclusive(kernel, *arguments):
-    """Boot until the count is right, or wrong although no edge and no sample was late."""
+    """Boot until the count is right, or wrong although no edge or sample was late."""
     for _ in range(ATTEMPTS):
         result = boot(kernel, *arguments)
         print(result)
@@ -49,7 +49,7 @@ def boot_until_conclusive(kernel, *arguments):
         if right or (result["late"] < 0.010 and result["worst_gap"] < 0.020):
             return result
     raise AssertionError(
-        f"inconclusive, {ATTEMPTS} times: an edge was late, or a sample over 20 ms: {result}"
+        f"inconclusive after {ATTEMPTS} runs: an edge was late, or a sample by over 20 ms: {result}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Four servers on one PostgreSQL behind nginx and HAProxy as in deploy/."""
+"""Four servers on one PostgreSQL, behind nginx and HAProxy configured as in deploy/."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ def crowds(proxies):
 def test_1000_screens_on_four_servers_show_the_same_count(servers, crowds):
     screens = [server.health().json()["clients"]["screens"] for server in servers]
     assert sum(screens) == SCREENS * len(crowds)
-    assert min(screens) > SCREENS // 10, "the servers share the screens of one network"
+    assert min(screens) > SCREENS // 10, "the screens of one network are spread over the servers"
     with ThreadPoolExecutor(len(servers)) as pool:
         for pressed in [pool.submit(press, server, PRESSES) for server in servers]:
             pressed.result()
@@ -92,8 +92,8 @@ def test_rolling_restart_under_load_loses_no_press(servers, crowds):
 
 
 def test_procfile_runs_four_servers_with_honcho(tmp_path, postgres):
-    """Start the servers as in docs/scaling.md, in a separate folder for the spools."""
-    # Below the ephemeral ports, any of which may be in use.
+    """Start the servers as in docs/scaling.md, with a separate folder for the spools."""
+    # Below the ephemeral ports, any of which can be in use.
     port = next(port for port in range(18001, 30000, 10) if not any(listens(port + n) for n in range(4)))
     for name in ("app.py", "Procfile"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -123,7 +123,7 @@ def press(server, times):
 
 
 def assert_all_show(crowds, servers, seq):
-    """Check that all screens show `seq`, none went backwards and no event is missing."""
+    """Check that all screens show `seq`, none went backwards, and no event is missing."""
     for crowd in crowds:
         until(lambda crowd=crowd: crowd.all_at(seq), f"all screens to show {seq}")
         assert crowd.ask().wrong == []

@@ -1,4 +1,4 @@
-"""deploy/alerts.yml and deploy/grafana.json, against promtool and a running server."""
+"""deploy/alerts.yml and deploy/grafana.json, with promtool and a running server."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from server import DEADLINE, ROOT
 ALERTS = ROOT / "deploy/alerts.yml"
 DASHBOARD = ROOT / "deploy/grafana.json"
 JOB = 'job="the-button", instance="pi"'
-#: For each alert, series (one value a minute, in promtool's notation) with which it fires, and only it.
+#: For each alert, series that fire only this alert (in promtool's notation, with one value per minute).
 FIRING = {
     "ButtonDown": {f"up{{{JOB}}}": "1x5 0x40"},
     "ButtonNotRecording": {f"button_recording{{{JOB}}}": "1x5 0x40"},
@@ -30,7 +30,7 @@ FIRING = {
 
 
 def promtool(*arguments, **options):
-    """Run promtool and return what it prints."""
+    """Run promtool and return its output."""
     done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -43,7 +43,7 @@ def queries():
 
 
 def exposed_names(server):
-    """Return the names of samples and of metrics without a sample yet."""
+    """Return the names of samples, and of metrics without samples yet."""
     text = requests.get(f"{server.url}/metrics", timeout=DEADLINE).text
     return set(re.findall(r"^(?:# TYPE )?(\w+)", text, re.M))
 

@@ -1,4 +1,4 @@
-"""Simulated power cuts that must lose no published change."""
+"""Simulated power cuts, which must not lose published changes."""
 
 import random
 import sys
@@ -14,13 +14,13 @@ PRESSES = 120
 
 
 def published(log, at):
-    """Return the number of changes published before the cut, one byte each in a file."""
+    """Return the number of changes published before the cut, each a byte in a file."""
     (file,) = {file for kind, file, _, name in log.records if kind == "n" and name == b"announced"} or {None}
     return sum(kind == "w" and which == file for kind, which, _, _ in log.records[:at])
 
 
 def losses(log, cuts, folder, seed=1):
-    """Cut the power `cuts` times at random. Return the number of cuts with a loss."""
+    """Simulate `cuts` power cuts at random moments. Return the number with a loss."""
     chance = random.Random(seed)
     lost = 0
     for number in range(cuts):
@@ -56,6 +56,6 @@ def test_300_power_cuts_lose_no_published_change(folder, tmp_path):
 
 
 def test_power_cuts_without_syncs_lose_changes(folder, tmp_path):
-    """Otherwise the test above could not detect a loss."""
+    """Shows that the test above can detect a loss."""
     log = record(folder, [sys.executable, PROGRAM, folder, str(PRESSES)], no_sync=True)
     assert losses(log, 60, tmp_path) > 0

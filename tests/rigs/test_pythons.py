@@ -1,4 +1,4 @@
-"""`make test` on the Python of other Debian releases, each in a clean root."""
+"""`make test` with the Python of other Debian releases, each in a clean root."""
 
 import os
 import re
@@ -8,9 +8,9 @@ import pytest
 from debian import DebianRoot
 from tested import record
 
-#: What CONTRIBUTING.md expects, and certificates for the package indexes.
+#: The requirements in CONTRIBUTING.md, and certificates for the package indexes.
 PACKAGES = "git,make,python3,ca-certificates"
-#: The Python of each release.
+#: Python version of each release.
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}
 
 
@@ -25,12 +25,12 @@ def test_make_test_passes_in_a_clean_root(suite, tmp_path):
         shutil.rmtree(root.root, ignore_errors=True)
     assert version.startswith(PYTHONS[suite] + "."), version
     passed = [int(number) for number in re.findall(r"^(\d+) passed", printed, re.M)]
-    assert len(passed) == 3, "the unit tests, those that run in parallel, and the others"
+    assert len(passed) == 3, "the unit tests, the parallel tests and the others"
     assert sum(passed) > 1000
     record(f"x86_64, clean root, {sum(passed)} tests", f"Debian {suite}", version, "make test-pythons")
 
 
-#: Presses the simulated button of a server, and prints the count.
+#: Script that presses the simulated button of a server and prints the count.
 PRESS = """
 export BUTTON_PORT=0 BUTTON_HARDWARE=simulated BUTTON_SIMULATED_PIN=/tmp/pin
 .venv/bin/python app.py 2>/tmp/log & server=$!
@@ -57,7 +57,7 @@ wait $server
 
 @pytest.mark.arm
 def test_32_bit_python_on_a_64_bit_kernel_serves_and_counts(tmp_path):
-    """The packages without 32-bit wheels are compiled, psycopg-binary is left out."""
+    """Packages without 32-bit wheels are compiled, and psycopg-binary is omitted."""
     root = DebianRoot(tmp_path, "trixie", "git,make,python3,ca-certificates", "i386")
     try:
         root.run("make .venv/run")

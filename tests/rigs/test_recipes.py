@@ -1,4 +1,4 @@
-"""The recipes in the documentation, against the programs that they are for."""
+"""The documented recipes, run with the programs that they are for."""
 
 import base64
 import contextlib
@@ -48,7 +48,7 @@ def running(*command, **options):
 
 
 def crm_requests():
-    """Yield service, method, authorization, key and body of each row of the table in the docs."""
+    """Yield the service, method, authorization, key and body of each row in the docs."""
     text = (ROOT / "docs/integrations.md").read_text()
     for row in re.findall(r"^\| (.*) \|$", text, re.M)[2:]:
         service, method, url, authorization, key, body = row.split(" | ")
@@ -118,7 +118,7 @@ def test_home_assistant_configuration_reads_the_count_and_presses(shared):
 
 
 class Page:
-    """A server on another origin, with a page that shows a URL in a frame."""
+    """A server on another origin, whose page shows a URL in a frame."""
 
     def __init__(self, url):
         html = f'<iframe src="{url}" width=640 height=360></iframe>'.encode()
@@ -160,7 +160,7 @@ def test_allowed_frame_shows_the_live_count(start, open_page):
 
 @pytest.fixture
 def broker(tmp_path):
-    """Return a function that runs Mosquitto without persistence on a port, in a context."""
+    """Return a context manager that runs Mosquitto on a port, without persistence."""
     program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
 
     @contextlib.contextmanager
@@ -181,7 +181,7 @@ def broker(tmp_path):
 
 @contextlib.contextmanager
 def subscribed(port):
-    """The counts that a new subscriber receives, the retained one first."""
+    """Yield the counts that a new subscriber receives, beginning with the retained one."""
     counts = []
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
     client.on_connect = lambda *_: client.subscribe("button/count")
@@ -200,15 +200,15 @@ def test_mqtt_bridge_survives_restarts_of_broker_and_server(server, broker):
     port = free_port()
     program = block("docs/webhook.md", "python", "paho").replace("http://localhost:8000", server.url)
     program = program.replace('"localhost", 1883', f'"127.0.0.1", {port}')
-    with running(sys.executable, "-c", program) as bridge:  # the broker is not there yet
+    with running(sys.executable, "-c", program) as bridge:  # the broker is not running yet
         with broker(port), subscribed(port) as counts:
             until(lambda: counts, "the first count")
             server.press()
             until(lambda: counts[-1] == 19, "the press")
-        server.press()  # the broker has lost everything and is away
+        server.press()  # the broker is down and has lost its data
         with broker(port):
             with subscribed(port) as counts:
-                until(lambda: counts and counts[-1] == 18, "the count after the broker's return")
+                until(lambda: counts and counts[-1] == 18, "the count after the broker's restart")
             server.restart()
             server.press()
             with subscribed(port) as counts:
@@ -216,7 +216,7 @@ def test_mqtt_bridge_survives_restarts_of_broker_and_server(server, broker):
         assert bridge.poll() is None
 
 
-#: A password file of nginx, in which {PLAIN} is followed by the password.
+#: An nginx password file, with the passwords after {PLAIN}.
 HTPASSWD = f"office:{{PLAIN}}tea\napi:{{PLAIN}}{TOKEN}\n"
 
 

@@ -1,4 +1,4 @@
-"""Short version of the soak test that `make soak` runs."""
+"""Short version of the soak test run by `make soak`."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Upgrade and rollback with the real 1.1.0 from the Git history."""
+"""Upgrade and rollback with the real version 1.1.0 from the Git history."""
 
 import contextlib
 import sqlite3
