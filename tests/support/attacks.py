@@ -1,8 +1,8 @@
-"""Hostile clients, as a program that attacks a server for some seconds.
+"""Hostile clients. The program attacks a server for a number of seconds.
 
     python tests/support/attacks.py NAME PORT SECONDS [FEED_PORT]
 
-`ATTACKS` is the table of attacks by name; tests/rigs/test_attacks.py and bench/hostile.py run each of them.
+`ATTACKS` maps names to attacks. tests/rigs/test_attacks.py and bench/hostile.py run all of them.
 """
 
 if __name__ == "__main__":
@@ -27,7 +27,7 @@ ROUTES = (
 
 
 class Target:
-    """The server to attack, and the end of the attack."""
+    """The server to attack, and the end time of the attack."""
 
     def __init__(self, port, seconds, feed_port=0):
         self.port, self.feed_port = port, feed_port
@@ -60,7 +60,7 @@ class Target:
 
 
 def crowd(number, attack, target, *arguments):
-    """Run `number` attacks concurrently, and restart each one that ends."""
+    """Run `number` attacks concurrently, restarting each one that ends."""
     import gevent
 
     def run(which):
@@ -73,7 +73,7 @@ def crowd(number, attack, target, *arguments):
 
 
 def drain(peer):
-    """Read and discard in a background greenlet."""
+    """Read and discard data in a background greenlet."""
     import gevent
 
     def read():
@@ -345,7 +345,7 @@ def unread(target, _which):
 
 
 def sign_in(target, which):
-    """Try a wrong password, from another address each time."""
+    """Try a wrong password, from a different address each time."""
     source = f"127.{which + 1}.{time.monotonic_ns() // 10**6 % 200 + 1}.{time.monotonic_ns() % 200 + 1}"
     peer = target.connect(source)
     peer.sendall(GET.format("/admin/login").encode())

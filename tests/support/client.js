@@ -1,5 +1,5 @@
 // A client with the official socket.io library: `node client.js URL TOKEN TRANSPORT...`. Presses three times, prints
-// each event that it receives as a line of JSON, and exits.
+// each received event as a line of JSON, and exits.
 const { io } = require('socket.io-client');
 const [url, token, ...transports] = process.argv.slice(2);
 const socket = io(url, { transports, auth: { token } });

@@ -1,10 +1,10 @@
-"""Hundreds of clients in a separate process that reconnect as browsers do.
+"""Hundreds of clients in a separate process, which reconnect like browsers.
 
     python tests/support/client_swarm.py PORT CLIENTS SECONDS
 
-Half of the clients use WebSocket, half long polling. Every SECONDS a random one disconnects, and reconnects
-(0: never). For each line on standard input, the program prints what they have received so far, as JSON with
-the fields of `ClientSwarm.ask`.
+Half of the clients use WebSocket, half use long polling. Every SECONDS (0 disables this), a random client
+disconnects and reconnects. For each line on standard input, the program prints the clients' state as JSON,
+with the fields of `ClientSwarm.ask`.
 """
 
 if __name__ == "__main__":
@@ -25,12 +25,12 @@ from types import SimpleNamespace
 from raw_client import Wire
 from server import DEADLINE, until
 
-#: Minimum and maximum of the random delay until a client reconnects, in seconds, as in static/connection.js.
+#: Minimum and maximum of the random reconnect delay, in seconds, as in static/connection.js.
 BACK = (0.25, 4.75)
 
 
 class ClientSwarm:
-    """`clients` clients of the server, or of a proxy in front of it, at `port`."""
+    """A number of clients of the server, or of a proxy in front of it, at `port`."""
 
     def __init__(self, port, clients, leaves=0):
         self.clients = clients
@@ -45,9 +45,9 @@ class ClientSwarm:
     def ask(self):
         """Return the state of the clients.
 
-        `here` is the number of connected clients, `at` the number of these at each seq, `shown` the same for
-        all clients, `wrong` the counts that were out of order, `returned` the number of reconnects, `longest`
-        the longest reconnect in seconds.
+        `here` is the number of connected clients, `at` their number at each seq, `shown` the same for all
+        clients, `wrong` the counts that were out of order, `returned` the number of reconnects, and `longest`
+        the duration of the longest one in seconds.
         """
         self.process.stdin.write("\n")
         self.process.stdin.flush()
@@ -73,7 +73,7 @@ class Screen:
         self.browser = None
 
     def run(self):
-        """Connect, receive and reconnect, without end."""
+        """Connect, receive and reconnect forever."""
         lost = None
         while True:
             try:
@@ -92,7 +92,7 @@ class Screen:
                 time.sleep(random.uniform(*BACK))
 
     def check_count(self, count):
-        """Check that a count is newer than the one shown, or, after a connect, not older."""
+        """Check that a count is newer than the one shown, or not older after a reconnect."""
         reconnected = not self.here and count["cause"] == "connect"
         if self.seq is not None and count["seq"] < self.seq + (not reconnected):
             self.seen.wrong.append([self.seq, count["seq"], count["cause"]])
@@ -100,7 +100,7 @@ class Screen:
 
 
 class Browser(Wire):
-    """A connection that keeps cookies, by which a proxy recognizes a client."""
+    """A connection that stores cookies, by which a proxy recognizes a client."""
 
     def __init__(self, screen):
         self._screen = screen
@@ -148,7 +148,7 @@ class Browser(Wire):
 
 
 def come_and_go(screens, seconds):
-    """Disconnect a random client every `seconds`, without end, keeping its cookies."""
+    """Disconnect a random client every `seconds` forever. Its cookies are kept."""
     while True:
         time.sleep(seconds)
         with contextlib.suppress(OSError, AttributeError):

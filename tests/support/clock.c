@@ -1,4 +1,4 @@
-/* Preloaded library that sets the wall clock $CLOCK_AHEAD seconds ahead; the monotonic clock is unchanged. */
+/* Preloaded library that sets the wall clock ahead by $CLOCK_AHEAD seconds, but not the monotonic clock. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>

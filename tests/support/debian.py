@@ -5,7 +5,7 @@ from pathlib import Path
 
 from server import ROOT
 
-#: What a root needs of this machine: names, and the certificates that its package indexes are verified with.
+#: Files that a root needs from this machine, for name resolution and to verify package indexes.
 SHARED = ("resolv.conf", "hosts", "ssl/certs/ca-certificates.crt")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 ENVIRON = {
@@ -19,7 +19,7 @@ ENVIRON = {
 
 
 class DebianRoot:
-    """A Debian of any suite in a folder, with a clone of the repository in /root/the-button."""
+    """A Debian root of any suite, with a clone of the repository in /root/the-button."""
 
     def __init__(self, folder, suite, packages, architecture="amd64"):
         self.root = folder / suite
@@ -32,8 +32,11 @@ class DebianRoot:
         subprocess.run(["git", "clone", "--quiet", ROOT, self.root / "root/the-button"], check=True)
 
     def command(self, script):
-        """Return the command that runs a shell script in the clone. Whatever it leaves running is killed."""
-        # The root becomes a mount, so that tests can make mount namespaces of their own in it.
+        """Return the command that runs a shell script in the clone.
+
+        Processes that the script leaves running are killed.
+        """
+        # The root becomes a mount point, so that tests can create mount namespaces in it.
         enter = (
             'mount --bind "$0" "$0"; mount -t proc proc "$0/proc"; mount --rbind /sys "$0/sys";'
             ' mount --rbind /dev "$0/dev"; exec chroot "$0" "$@"'
@@ -44,7 +47,7 @@ class DebianRoot:
         return [*namespaces, "sh", "-euc", enter, self.root, *environ, "sh", "-euc", script]
 
     def run(self, script):
-        """Run a script and return what it prints. It also goes to standard output, as it comes."""
+        """Run a script and return its output, which is also printed as it arrives."""
         printed = []
         with subprocess.Popen(
             self.command(script), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -1,6 +1,6 @@
 """A Flask-SocketIO app with rooms, callbacks, binary data and namespaces.
 
-It runs on `realtime`. tests/system/test_example_app.py drives it by events. It prints `port N`.
+It runs on `realtime` and prints `port N`. tests/system/test_example_app.py controls it through events.
 """
 
 from gevent import monkey
@@ -101,7 +101,7 @@ def fail():
 
 @socketio.on("mixed")
 def mixed(times, seed):
-    """Emit a numbered mix of broadcasts, rooms, single clients and callbacks."""
+    """Emit a numbered mix of broadcasts, room events, single events and callbacks."""
     chance = random.Random(seed)
     sid = flask.request.sid
     for number in range(times):
@@ -124,7 +124,7 @@ def mixed(times, seed):
 
 @socketio.on("ticks")
 def ticks(times):
-    """Broadcast `times` ticks, with a price after each."""
+    """Broadcast `times` ticks, each followed by a price."""
     for number in range(times):
         socketio.emit("tick", number)
         socketio.emit("price", number)

@@ -1,7 +1,7 @@
 """A simulated Raspberry Pi for the real C library RPi.GPIO.
 
-A file takes the place of the chip's registers. BCM2711 data sheet, chapter 5: GPSET0 at 0x1c, GPCLR0 at 0x28,
-GPLEV0 at 0x34, one bit for each line.
+A file replaces the chip's registers (BCM2711 data sheet, chapter 5): GPSET0 at 0x1c, GPCLR0 at 0x28, GPLEV0
+at 0x34, with one bit per line.
 """
 
 import mmap
@@ -16,14 +16,14 @@ LINES = {11: 17, 13: 27, 12: 18}
 CPUINFO = (
     "Hardware\t: BCM2835\nRevision\t: c03111\nSerial\t\t: 0\nModel\t\t: Raspberry Pi 4 Model B Rev 1.1\n"
 )
-#: Maximum delay of an edge, in seconds; a run with a later one is inconclusive for the sampler.
+#: Maximum delay of an edge, in seconds. A run with a longer delay is inconclusive.
 MAX_EDGE_DELAY = 0.010
 
 
 class FakePi:
-    """A simulated Pi, on which `start` serves the Button.
+    """A simulated Pi, on which `start` runs The Button.
 
-    `late` is the maximum delay of an edge, in seconds.
+    `late` is the longest delay of an edge so far, in seconds.
     """
 
     def __init__(self, folder):
@@ -50,14 +50,14 @@ class FakePi:
         self._write(LEVEL, self._read(LEVEL) | bit if level else self._read(LEVEL) & ~bit)
 
     def play(self, edges, pin=11):
-        """Move the contact at `edges`, which are pairs of seconds from now and a level."""
+        """Switch the contact at `edges`, which are pairs of seconds from now and level."""
         started = time.monotonic()
         for at, level in edges:
             if (wait := started + at - time.monotonic()) > 0.0003:
-                time.sleep(wait)  # the finger has its own pace
+                time.sleep(wait)  # keep the finger's pace
             self.late = max(self.late, time.monotonic() - started - at)
             self.set_level(level, pin)
-        time.sleep(0.1)  # the last level is sampled
+        time.sleep(0.1)  # until the last level is sampled
 
     def light(self, pin=12):
         """Return the level written to an output since the last call, or None."""

@@ -1,6 +1,6 @@
 #!/bin/sh
 # fake_pi.sh REGISTERS CPUINFO COMMAND...: runs a command on a simulated Raspberry Pi.
-# In a private mount namespace, hence as root, the file REGISTERS is mounted on /dev/gpiomem, the page of the
+# Requires root. In a private mount namespace, the file REGISTERS is mounted on /dev/gpiomem, the page with the
 # chip's registers, and CPUINFO on /proc/cpuinfo. Other processes are not affected.
 set -eu
 if [ "${FAKEPI:-}" != inside ]; then

@@ -1,4 +1,4 @@
-"""The Button with the fault that the environment variable VARIANT selects."""
+"""The Button with the fault selected by the environment variable VARIANT."""
 
 import itertools
 import os
@@ -19,14 +19,14 @@ _sleep = monkey.get_original("time", "sleep")
 
 
 def block_the_hub():
-    """Block the hub for 250 ms of every 550, as a careless greenlet does."""
+    """Block the hub for 250 ms of every 550 ms, as a careless greenlet would."""
     while True:
         gevent.sleep(0.3)
         _sleep(0.25)
 
 
 def keep_the_hub_busy():
-    """Block the hub by computing, which takes the GIL from the sampler, too."""
+    """Block the hub by computing, which also keeps the GIL from the sampler."""
     while True:
         gevent.sleep(0.01)
         end = time.monotonic() + 0.2

@@ -1,4 +1,4 @@
-"""Debian's Firefox, driven by its Marionette protocol, which needs no driver."""
+"""Debian's Firefox, controlled through its Marionette protocol without a driver."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ PREFERENCES = {
 
 
 class Firefox:
-    """A headless window of Firefox ESR."""
+    """A headless Firefox ESR window."""
 
     def __init__(self):
         self.profile = Path(tempfile.mkdtemp(prefix="button-firefox-"))

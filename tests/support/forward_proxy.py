@@ -1,4 +1,4 @@
-"""A proxy for outgoing requests, as in the network of a company."""
+"""A proxy for outgoing requests, as in company networks."""
 
 import base64
 import contextlib
@@ -11,12 +11,12 @@ from server import DEADLINE
 
 
 class ForwardProxy:
-    """Connects clients to servers, by CONNECT or by a request with an absolute URL.
+    """Connects clients to servers, by CONNECT or requests with an absolute URL.
 
-    `requests` has the method and target of each request that was forwarded.
+    `requests` holds the method and target of each forwarded request.
 
     Args:
-        credentials: `user:password` that requests must have; others get 407.
+        credentials: `user:password` that requests must contain. Others get 407.
     """
 
     def __init__(self, credentials=None):

@@ -1,4 +1,4 @@
-"""The generated parts of the docs. `make docs` writes them."""
+"""Generated parts of the docs, written by `make docs`."""
 
 import re
 import tempfile
@@ -9,7 +9,7 @@ from server import DEADLINE, ROOT, Server
 
 from settings import table
 
-#: The files with generated parts. Each part is between the comments <!-- name --> and <!-- /name -->.
+#: Files with generated parts, each between the comments <!-- name --> and <!-- /name -->.
 README, OPERATING = ROOT / "README.md", ROOT / "docs/operating.md"
 
 
@@ -23,15 +23,15 @@ def settings_table():
 
 
 def metrics_table(text):
-    """Return the table of the product's metrics in `text`, which is a response of `/metrics`."""
+    """Return the table of the product's metrics in `text`, a response of `/metrics`."""
     rows = ["| metric | type | meaning |", "| --- | --- | --- |"]
     found = re.findall(r"^# HELP (button_\w+) (.*)\n# TYPE \w+ (\w+)$", text, re.M)
-    found = [each for each in found if not each[0].endswith("_created")]  # of each histogram and counter
+    found = [each for each in found if not each[0].endswith("_created")]  # one for each histogram and counter
     return [*rows, *(f"| `{name}` | {kind} | {meaning} |" for name, meaning, kind in found)]
 
 
 def metrics():
-    """Return the response of `/metrics` of a server with all services."""
+    """Return the `/metrics` response of a server with all services."""
     with tempfile.TemporaryDirectory() as folder:
         server = Server(folder, webhook="http://127.0.0.1:9/", led_pin=12, backups=Path(folder) / "backups")
         try:

@@ -1,4 +1,4 @@
-"""A client of the graph, and the endpoint of the feed."""
+"""A client of the graph, and the feed's endpoint."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from integrations.samples import MAX_SAMPLES
 class Graph:
     """A client of `/graph`.
 
-    `events` are the events (time, samples), `series` the newest 100 samples of each series.
+    `events` holds (time, samples) pairs, `series` the newest 100 samples of each series.
     """
 
     def __init__(self, server, name="websocket"):

@@ -1,12 +1,12 @@
-"""What is wrong with the layout of a page, found in the page."""
+"""Detection of layout problems by a script in the page."""
 
-#: Sizes of screens in CSS pixels; the last two are phones at a zoom of 200 %.
+#: Screen sizes in CSS pixels. The last two are phones at 200 % zoom.
 SCREENS = [
     (320, 240), (360, 640), (390, 844), (768, 1024), (1080, 1920), (1280, 720), (1920, 1080), (2560, 1080),
     (3840, 2160), (844, 390), (195, 422), (422, 195),
 ]  # fmt: skip
 
-#: Returns what is wrong: visible texts that overlap, and what is off screen.
+#: Returns the problems: visible texts that overlap, and elements that are off screen.
 PROBLEMS = """(scrolls) => {
   const found = [], texts = [], width = innerWidth, height = innerHeight;
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -25,7 +25,7 @@ PROBLEMS = """(scrolls) => {
     range.selectNodeContents(node);
     for (const box of range.getClientRects()) {
       if (box.width < 1 || box.height < 1) continue;
-      // Only the letters: a line is higher than they are.
+      // Only the letters, since the line is taller.
       const letters = parseFloat(style.fontSize), middle = (box.top + box.bottom) / 2;
       const high = Math.min(box.height, letters * 0.9) / 2;
       const text = {node, words: node.data.trim().slice(0, 40), left: box.left, right: box.right,

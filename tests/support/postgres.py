@@ -77,7 +77,7 @@ class Postgres:
         return [parent, *parent.children(recursive=True)]
 
     def stop(self, how=signal.SIGINT):
-        """Stop the server with SIGINT, the fast shutdown, or SIGQUIT, a crash."""
+        """Stop the server with SIGINT (fast shutdown) or SIGQUIT (like a crash)."""
         self.process.send_signal(how)
         self.process.wait(DEADLINE)
 

@@ -1,8 +1,8 @@
 """The contents of a disk after a power cut, rebuilt from a recording.
 
-tests/support/powersim.c records. All that was written to a file before its last sync is on the disk; of later
-writes, each sector of 512 bytes is there or not, at random. Changes of names (create, rename, unlink) are on
-the disk up to the folder's last sync; of the later ones, a random number of the first.
+tests/support/powersim.c makes the recording. All data written to a file before its last sync is on the disk.
+Of later writes, each sector of 512 bytes is either on the disk or not, at random. Name changes (create,
+rename, unlink) are on the disk up to the folder's last sync, and a random number of those that follow.
 """
 
 import os
@@ -44,7 +44,7 @@ class Log:
     def __init__(self, path):
         data = path.read_bytes()
         self.records = []
-        numbers = {}  # of each inode's current file, since a new file may reuse an inode
+        numbers = {}  # number of each inode's current file, since new files can reuse an inode
         at = 0
         while at < len(data):
             kind, file, length, offset = HEAD.unpack_from(data, at)

@@ -1,8 +1,8 @@
-"""A program that presses, for tests/rigs/test_power_cut.py.
+"""Program that records presses, for tests/rigs/test_power_cut.py.
 
     python tests/support/power_workload.py FOLDER PRESSES
 
-For each announced event it writes a byte to the file `announced` in the folder, which records the moment.
+For each announced event, it writes a byte to the file `announced` in the folder, to record the moment.
 """
 
 import sys

@@ -1,7 +1,7 @@
 /* Preloaded library that records every change to files in $POWERSIM_DIR to $POWERSIM_LOG, so that
    tests/support/power_cut.py can rebuild the contents of the disk after a power cut at any moment.
 
-   A record: kind, file (inode number), length of the payload, offset; then the payload. Kinds: w write,
+   A record is kind, file (inode number), payload length, offset, and the payload. Kinds: w write,
    t truncate, s sync of a file, d sync of the folder, n create, m rename (old name, zero byte, new name),
    u unlink. Writes through a memory map (SQLite's -shm file) are not recorded; SQLite rebuilds that file. */
 #define _GNU_SOURCE

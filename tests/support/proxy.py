@@ -1,6 +1,6 @@
-"""Proxies that pass plain HTTP and each break WebSocket in another way.
+"""Proxies that pass plain HTTP, but break WebSocket in different ways.
 
-They open a connection to the server for each request, read whole responses, and do not stream.
+They open a connection to the server for each request, and read responses completely without streaming.
 """
 
 import contextlib
@@ -17,8 +17,8 @@ MODES = {
     "reject": "rejects each upgrade with 400",
     "hang": "never responds to an upgrade",
     "strip": "removes the headers of an upgrade",
-    "http/1.0": "as strip; delays whole responses by 100 ms and sends them as HTTP/1.0",
-    "cut": "as strip; sends 504 if a response takes longer than 5 s",
+    "http/1.0": "like strip, but delays whole responses by 100 ms and sends them as HTTP/1.0",
+    "cut": "like strip, but sends 504 if a response takes longer than 5 s",
     "blackhole": "forwards the 101 and drops the frames",
 }
 CUT_AFTER = 5.0  # seconds
@@ -29,8 +29,8 @@ CLOSE = 0x88
 class Proxy:
     """A proxy in front of a server.
 
-    `requests` are the times and paths of all requests, `cancelled_upgrades` the times at which a client
-    cancelled an upgrade that did not complete.
+    `requests` holds the times and paths of all requests, `cancelled_upgrades` the times at which clients
+    cancelled incomplete upgrades.
     """
 
     def __init__(self, server, mode):
@@ -47,7 +47,7 @@ class Proxy:
     def close(self):
         self._ended.set()
         with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # else the thread accepts one more connection
+            self._listener.shutdown(socket.SHUT_RDWR)  # otherwise the thread accepts one more connection
         self._listener.close()
         for client in list(self._sockets):
             with contextlib.suppress(OSError):
@@ -142,7 +142,7 @@ def read_message(peer):
 class Deployed:
     """The real nginx or HAProxy in front of `servers`.
 
-    The configuration is that of deploy/ except for ports, limits and `changes`.
+    The configuration is the one in deploy/, except for ports, limits and `changes`.
     """
 
     def __init__(self, name, folder, servers, **changes):

@@ -1,4 +1,4 @@
-"""A raw client that sends valid and invalid HTTP, Engine.IO and WebSocket."""
+"""A raw client that can send valid and invalid HTTP, Engine.IO and WebSocket data."""
 
 import json
 import os
@@ -10,7 +10,7 @@ KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
 
 
 class Wire:
-    """A TCP connection to a server, which sends and reads any bytes."""
+    """A TCP connection to a server, for sending and reading any bytes."""
 
     def __init__(self, server, receive_buffer=None):
         self.socket = socket.socket()
@@ -156,7 +156,7 @@ class Wire:
         self.send(self.frame(payload, **more))
 
     def read_frame(self):
-        """Return the opcode and payload of the next frame that is no Engine.IO ping."""
+        """Return the opcode and payload of the next frame other than an Engine.IO ping."""
         for _ in range(5):
             first, second = self.take(2)
             assert first & 0x70 == 0, "a reserved bit is set"

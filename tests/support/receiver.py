@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Receiver:
     """A real HTTP server that records requests.
 
-    `status` is the status of its responses; None delays them. `headers` are added to them.
+    `status` is the status of the responses, or None to delay them. `headers` are added to the responses.
     """
 
     def __init__(self):

@@ -11,7 +11,7 @@ from server import Server, until
 class RemoteButton(Server):
     """`app.py button`, which has no HTTP server.
 
-    It is ready once it logs where presses go.
+    It is ready once it logs where it sends presses.
     """
 
     def __init__(self, folder, url, **settings):
@@ -26,7 +26,7 @@ class RemoteButton(Server):
         return next((line for line in self.log if line.startswith("Presses go to ")), None)
 
     def push(self):
-        """Press the button until the log has the press, then release it."""
+        """Press the button until the press is logged, then release it."""
         before = self.pin_presses()
         self.set_level("0")
         until(lambda: self.pin_presses() > before, "the press of the pin")
@@ -36,7 +36,7 @@ class RemoteButton(Server):
         return sum(re.search(r"Contact \S+ pressed$", line) is not None for line in self.log)
 
     def wait_for_release(self):
-        time.sleep(0.3)  # the release is debounced, which nothing shows
+        time.sleep(0.3)  # the debounced release cannot be observed
 
     def waiting(self):
         with contextlib.closing(sqlite3.connect(self.folder / "button-spool.db")) as db:

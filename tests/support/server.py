@@ -28,17 +28,17 @@ def until(condition, what="the condition", deadline=DEADLINE):
     while not (value := condition()):
         if time.monotonic() > end:
             raise AssertionError(f"waited {deadline} s for {what}")
-        time.sleep(0.005)  # the interval of the checks
+        time.sleep(0.005)  # the polling interval
     return value
 
 
 class Server:
     """The Button, served from `folder`.
 
-    Names of settings are lower case and without BUTTON_.
+    Names of settings are in lower case, without BUTTON_.
     """
 
-    #: Seconds within which it must serve.
+    #: Seconds within which it must start to serve.
     start_timeout = DEADLINE
 
     def __init__(self, folder, arguments=(), prefix=(), environ=None, program=None, **settings):
@@ -74,7 +74,7 @@ class Server:
         self._reader.start()
         until(lambda: self.url or self.process.poll() is not None, "the server to start", self.start_timeout)
         if self.process.poll() is not None:
-            self._reader.join(DEADLINE)  # so that the log has the last line
+            self._reader.join(DEADLINE)  # so that the log is complete
         assert self.url, "the server did not start:\n" + "\n".join(self.log)
 
     def _read(self, pipe):
@@ -115,7 +115,7 @@ class Server:
     def push(self, held=0.0):
         """Press the simulated button until the press is counted, then release it.
 
-        A press of fixed length could be missed while the machine blocks the sampler.
+        A press of fixed length could be missed while the machine is too busy to sample.
         """
         before = self.pin_presses()
         self.set_level("0")
@@ -149,7 +149,7 @@ class Server:
         )
 
     def press(self):
-        """Press by the API and return the count."""
+        """Press through the API and return the count."""
         response = self.api("press")
         assert response.status_code == 201, response.text
         return response.json()

@@ -36,7 +36,7 @@ def fill(path):
 
 
 class Siege:
-    """A server with a screen of each transport, an API client and a simulated pin.
+    """A server with one screen per transport, an API client and a simulated pin.
 
     `attack(name, seconds)` returns the figures: `press` and `screens`, the maximum delays in seconds;
     `memory` and `memory_after`, the growth in bytes; `stop`, the seconds from SIGTERM to the exit of the
@@ -75,7 +75,7 @@ class Siege:
                 attacker.kill()
                 attacker.wait(DEADLINE)
                 until(self._is_calm, "the attackers to be disconnected", deadline=60)
-                # Work may still be pending, such as a password's hash.
+                # Work can still be pending, such as hashing a password.
                 with contextlib.suppress(AssertionError):
                     until(
                         lambda: self.memory() - before < MAX_RETAINED_MEMORY,
@@ -93,7 +93,7 @@ class Siege:
         return figures
 
     def _press(self, figures):
-        """Press by the API and wait until both screens show it.
+        """Press through the API and wait until both screens show it.
 
         Some of the presses use a new connection.
         """
@@ -131,5 +131,5 @@ class Siege:
         self.server.stop(9)
 
 
-#: Attacks that end before SIGTERM, so that memory can be measured after them.
+#: Attacks that are stopped before SIGTERM, so that memory can be measured afterwards.
 STOPPED_ATTACKS = {name for number, name in enumerate(ATTACKS) if number % 2}

@@ -16,7 +16,7 @@ ASSETS = load_assets()
 class Site:
     """The app on a database in `folder`, with a Flask test client.
 
-    Names of settings are lower case and without BUTTON_.
+    Names of settings are in lower case, without BUTTON_.
     """
 
     url = "http://localhost:8000"
@@ -51,7 +51,7 @@ class Site:
         self.database.close()
 
     def ensure_password(self):
-        """Have the configured password, or return a new random one, as a server does at its start."""
+        """Set the configured password or return a new random one, like a server at startup."""
         return self.accounts.ensure_password(self.settings.admin_password)
 
     def _health(self):
@@ -84,7 +84,7 @@ class Site:
         return self.get("/api/history?limit=1000").json["events"]
 
     def screen(self, **auth):
-        """Return a Flask-SocketIO test client that is connected."""
+        """Return a connected Flask-SocketIO test client."""
         return self.app.extensions["socketio"].test_client(self.app, auth=auth or None)
 
     def health(self):
@@ -92,7 +92,7 @@ class Site:
 
 
 class SiteVisitor:
-    """A visitor of the admin pages of a site, with a browser that has no JavaScript."""
+    """A visitor of a site's admin pages, with a browser without JavaScript."""
 
     def __init__(self, site, address=None):
         self.site = site

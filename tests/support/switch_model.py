@@ -1,9 +1,9 @@
 """A model of a finger on a worn switch, as edges in continuous time.
 
 Settling takes no time in 25 % of the cases, 0.1 to 2 ms in 55 %, 2 to 6.2 ms in 17 % (Ganssle's worst
-ordinary switch) and up to 12 ms in 3 %; meanwhile the contact opens and closes, for log-normal times with
-medians of 0.2 and 0.1 ms. Holds are log-normal with a median of 90 ms and a minimum of 30 ms; pauses have a
-minimum of 50 ms. Glitches are random, at least 6 ms apart, with a mean length of a tenth of the maximum.
+ordinary switch) and up to 12 ms in 3 %. While settling, the contact opens and closes for log-normal times
+with medians of 0.2 and 0.1 ms. Holds are log-normal with a median of 90 ms and a minimum of 30 ms. Pauses are
+at least 50 ms. Glitches are random, at least 6 ms apart, with a mean length of a tenth of the maximum.
 Times are in seconds.
 """
 
@@ -12,7 +12,7 @@ import random
 
 
 class Finger:
-    """A finger that presses `presses` times, from 1 s on.
+    """A finger that presses `presses` times, beginning after 1 s.
 
     `level(t)` is the pin's level, `began` the start of each press.
     """
@@ -39,7 +39,7 @@ class Finger:
         self._begins = [glitch[0] for glitch in self.glitches]
 
     def _settle(self, time, level):
-        """Append the edges of a contact that settles on `level`, and return the end."""
+        """Append the edges of a contact that settles on `level`, and return the end time."""
         chance = self.random.random()
         if chance < 0.25:
             lasts = 0.0
@@ -68,7 +68,7 @@ class Finger:
         return 1 - level if index >= 0 and time < self.glitches[index][1] else level
 
     def edges_with_glitches(self):
-        """Return all changes of the pin, as pairs of time and level, to drive a real one."""
+        """Return all changes of the pin's level, as pairs of time and level."""
         times = [time for time, _ in self.edges] + [time for glitch in self.glitches for time in glitch]
         levels = [(time, self.level(time)) for time in sorted(times)]
         return [now for before, now in zip([(0, 1), *levels], levels, strict=False) if now[1] != before[1]]
@@ -76,7 +76,7 @@ class Finger:
     def sample(self, debouncer, stall=0.0):
         """Sample about every 2 ms, and return the times of detected presses.
 
-        With `stall`, sampling pauses now and then, for up to `stall` seconds.
+        With `stall`, sampling occasionally pauses for up to that many seconds.
         """
         seen, time = [], 0.0
         while time < self.end:

@@ -1,10 +1,10 @@
 #!/bin/sh
-# systemd.sh ROOT: boots the systemd of a root folder as PID 1 in new namespaces, without a network.
+# systemd.sh ROOT: boots systemd from a root folder as PID 1 in new namespaces, without a network.
 set -eu
 root=$1
 for hierarchy in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
     [ -e "$hierarchy/cgroup.procs" ] || continue
-    mkdir -p "$hierarchy/button-test" # the only subtree that the new system sees
+    mkdir -p "$hierarchy/button-test" # the only subtree visible to the new system
     echo $$ >"$hierarchy/button-test/cgroup.procs"
 done
 # shellcheck disable=SC2016 # for the inner shell

@@ -1,4 +1,4 @@
-"""The README's table of what was tested where. With RECORD=1 the long tests write their rows."""
+"""The README's table of test runs. With RECORD=1, passing tests update their rows."""
 
 import datetime
 import os
@@ -11,21 +11,24 @@ README = ROOT / "README.md"
 
 
 def record(where, system, python, command):
-    """Note that `command` passed today, in place of the row for the same place and command."""
+    """Record that `command` passed today, replacing the row of its previous run."""
     if os.environ.get("RECORD"):
         today = datetime.datetime.now(datetime.UTC).date()
         README.write_text(updated(README.read_text(), (where, system, python, str(today), f"`{command}`")))
 
 
 def record_target():
-    """Note that the make target passed that runs these tests, if it is one of this machine's Python."""
+    """Record that the make target in `TARGET`, if any, passed with this machine's Python."""
     if target := os.environ.get("TARGET"):
         system = platform.freedesktop_os_release()["PRETTY_NAME"]
         record(platform.machine(), system, platform.python_version(), target)
 
 
 def updated(text, row):
-    """Return the README with a row in its table; rows are sorted, and those of one run replace each other."""
+    """Return the README with a row in its table.
+
+    Rows are sorted. A row with the same key is replaced.
+    """
     head, table, tail = re.split(r"(?<=<!-- tested -->\n)(.*)(?=<!-- /tested -->)", text, flags=re.S)
     title, rule, *rows = table.splitlines()
     key = _key(row)

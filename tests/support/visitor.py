@@ -7,7 +7,7 @@ from server import DEADLINE, PASSWORD
 
 
 class Visitor:
-    """A visitor with a browser that has no JavaScript."""
+    """A visitor with a browser without JavaScript."""
 
     def __init__(self, server, address=None):
         self.server = server

@@ -1,9 +1,9 @@
-"""The program in the rig's kernel, with the Button on a simulated line.
+"""The program in the rig's kernel, which runs The Button on a simulated line.
 
     guest.py LIBRARIES PRESSES SEED [broken]
 
-It serves the Button with rpi-lgpio and moves the line. LIBRARIES is a folder with rpi-lgpio, which cannot be
-installed beside RPi.GPIO. It prints `RESULT` and JSON.
+It runs The Button with rpi-lgpio, switches the line, and prints `RESULT` and JSON. LIBRARIES is a folder with
+rpi-lgpio, which cannot be installed alongside RPi.GPIO.
 """
 
 import json
@@ -20,17 +20,17 @@ LINE = "/sys/devices/platform/gpio-sim.0"
 
 
 def play(edges):
-    """Move the line at each edge, and return the maximum delay of an edge, in seconds."""
+    """Switch the line at each edge. Return the maximum delay of an edge in seconds."""
     (path,) = Path(LINE).glob("gpiochip*/sim_gpio17/pull")
     late, started = 0.0, time.monotonic()
     with path.open("w", buffering=1) as pull:
         for at, level in edges:
             if (wait := started + at - time.monotonic()) > 0.0003:
-                time.sleep(wait)  # the finger has its own pace
+                time.sleep(wait)  # keep the finger's pace
             late = max(late, time.monotonic() - started - at)
             pull.write("pull-up\n" if level else "pull-down\n")
             pull.seek(0)
-    time.sleep(0.5)  # the last level is sampled
+    time.sleep(0.5)  # until the last level is sampled
     return late
 
 

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Init of the rig's kernel: mounts the file systems, makes GPIO17 a simulated line, runs the command on the kernel's
-# command line, and powers off.
+# Init of the rig's kernel. Mounts the file systems, creates a simulated line GPIO17, runs the command given on the
+# kernel command line, and powers off.
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 mkdir -p /dev/shm
 mount -t tmpfs shm /dev/shm
-mount -t tmpfs run /run # the rest of the host's file system stays as it is, read-only
+mount -t tmpfs run /run # the rest is the host's file system, read-only
 mount -t configfs config /sys/kernel/config
 bank=/sys/kernel/config/gpio-sim/pi/bank0
 mkdir -p $bank/line17
