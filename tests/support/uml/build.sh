@@ -1,13 +1,13 @@
 #!/bin/sh
-# Builds a User-Mode Linux kernel with gpio-sim from Debian's source, once for each version of it, and prints its
-# path. Takes 3 to 5 minutes on 2 cores; as root it installs what it needs. User-Mode Linux exists on x86; on other
-# machines use qemu-system with Debian's own kernel, whose gpio-sim is a module, and init.sh as its init.
+# Builds a User-Mode Linux kernel with gpio-sim from Debian's source, once per version, and prints its path. Takes 3
+# to 5 minutes on 2 cores. If run as root, installs missing packages. User-Mode Linux needs x86. On other machines,
+# use qemu-system with Debian's kernel, which has gpio-sim as a module, and init.sh as its init.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/the-button
 
 case $(uname -m) in x86_64) ;; *)
-    echo "User-Mode Linux is for x86 machines; build.sh says what to do on others" >&2
+    echo "User-Mode Linux needs x86; see build.sh for other machines" >&2
     exit 1
     ;;
 esac
@@ -31,11 +31,11 @@ if [ ! -x "$kernel" ]; then
     cd "$work"
     apt-get download -qq "$package" >&2
     dpkg-deb --fsys-tarfile "$package"_*.deb | tar xO "./usr/src/$package.tar.xz" | tar xJ
-    # User-Mode Linux takes all its interrupt numbers for itself; the simulated line needs some.
+    # User-Mode Linux uses all its interrupt numbers, but the simulated line needs some.
     sed -i 's/#define NR_IRQS\t\t\tUM_LAST_SIGNAL_IRQ$/#define NR_IRQS\t\t\t(UM_LAST_SIGNAL_IRQ + 64)/' \
         "$package/arch/um/include/asm/irq.h"
-    # Its room for a process's vector registers is too small for processors with AMX, which want 11 kB; the kernel's
-    # stack, on which they lie, is larger in ./config.
+    # Its buffer for a process's vector registers is too small for processors with AMX, which need 11 kB. The buffer
+    # is on the kernel's stack, which is enlarged in ./config.
     sed -i 's/DEFINE_LONGS(HOST_FP_SIZE, 2696)/DEFINE_LONGS(HOST_FP_SIZE, 12288)/' \
         "$package/arch/x86/um/user-offsets.c"
     KCONFIG_ALLCONFIG=$here/config make -s -C "$package" ARCH=um O="$work/out" allnoconfig >&2
