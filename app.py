@@ -29,7 +29,6 @@ Task = Callable[[], None]
 #: Maximum number of tracebacks logged per second.
 MAX_TRACEBACKS = 2
 
-
 #: Errors that prevent the program from starting. Each message is one line.
 START_ERRORS = (
     hardware.HardwareError,
@@ -137,10 +136,7 @@ def _listen(settings: Settings) -> list[Any]:
 def _open_context(
     settings: Settings, services: process.Services, feed: integrations.Feed, port: int
 ) -> web.Context:
-    """Open the database and create the context of the views.
-
-    `port` is part of the spool's default name.
-    """
+    """Open the database and create the context of the views; `port` names the spool."""
     horn = {} if settings.horn is None else {web.CUSTOM_HORN: web.load_horn(Path(settings.horn))}
     database = storage.open_database(settings.database, settings.goal or DEFAULT_GOAL, settings.backups)
     accounts, metrics = storage.Accounts(database), web.Metrics()
@@ -161,10 +157,7 @@ def _add_led(
     status: Callable[[], Mapping[str, Any]],
     warns: Callable[[], bool],
 ) -> hardware.Led:
-    """Add the LED.
-
-    It blinks fast while `status` reports trouble, and slowly while `warns()` is true.
-    """
+    """Add the LED, which blinks fast if `status` reports trouble and slowly if `warns()` is true."""
     led = hardware.Led(output, lambda: "fast" if status()["trouble"] else "slow" if warns() else "rest")
     services.add("LED", led.tasks(), led.stop, led=led.status)
     return led

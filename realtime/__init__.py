@@ -55,15 +55,11 @@ def create_socketio(
     Args:
         app: The application.
         newest_only: Events for which only the newest packet is kept for a slow client. A mapping gives the
-            number of packets to keep for each event; if that is more than one, long polls complete five times
-            a second.
+            number of packets to keep; with more than one, long polls complete five times a second.
         max_clients: Maximum number of clients. Further handshakes get 503.
         connect_timeout: Seconds within which a client must connect to a namespace. None disables the timeout.
         options: Passed to `flask_socketio.SocketIO`. An additional option, `on_reject`, is called with the
             kind of each rejected input.
-
-    Returns:
-        A `flask_socketio.SocketIO`.
 
     Raises:
         RuntimeError: An installed library has another version than the one in `VERSIONS`.

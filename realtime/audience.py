@@ -26,7 +26,7 @@ class Audience:
 
     def begin_connect(self, session: Session) -> None:
         """Hold packets for a session until its connect is acknowledged."""
-        self._held[session] = Outbox(session.engine.hold_queued)
+        self._held[session] = Outbox(session.engine.reserve_queued)
         session.audiences = (*session.audiences, self)  # to be notified when it closes
 
     def end_connect(self, session: Session, accepted: bool) -> None:

@@ -33,8 +33,7 @@ MAX_UPGRADE_POLL_INTERVAL = 0.3
 #: rejected, since data sent through the WebSocket must arrive first.
 RELEASE_DELAY = 0.025
 
-#: Logs rejected input, which any client can cause, so it is rate-limited.
-reject_log = logging.getLogger(f"{__name__}.rejected")
+reject_log = logging.getLogger(f"{__name__}.rejected")  # rate-limited, since any client can cause a line
 reject_log.addFilter(RateLimit(10))
 
 #: Maximum bytes of incomplete messages from all clients, maximum bytes of packets queued for individual
@@ -81,7 +80,7 @@ class EngineServer(engineio.Server):
         #: Maximum bytes queued for one client, not counting broadcasts.
         self.max_queue_size = max(MIN_QUEUE_SIZE, 4 * self.max_http_buffer_size)
         #: Reserve bytes from the budgets for partial messages and for packets to individual clients.
-        self.hold_received, self.hold_queued = Budget(MAX_RECEIVED).hold, Budget(MAX_QUEUED).hold
+        self.reserve_received, self.reserve_queued = Budget(MAX_RECEIVED).reserve, Budget(MAX_QUEUED).reserve
         self._upgrade_poll_interval = min(MAX_UPGRADE_POLL_INTERVAL, self.ping_interval / 2)
         self._on_reject = on_reject
 

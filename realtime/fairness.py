@@ -26,12 +26,12 @@ class Budget:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._held = 0
+        self._reserved = 0
 
-    def hold(self, size: int) -> bool:
+    def reserve(self, size: int) -> bool:
         """Reserve `size` bytes, or release them if negative. Return whether they fit."""
-        self._held += size
-        return self._held <= self._limit
+        self._reserved += size
+        return self._reserved <= self._limit
 
 
 class Receiver(Protocol):

@@ -13,7 +13,7 @@ from .session import Session
 
 #: Maximum seconds between two rounds of pings; with a short ping interval, a twentieth of it. A ping is late
 #: by at most 1.25 rounds.
-MAX_GRAIN = 0.1
+MAX_ROUND_INTERVAL = 0.1
 #: Seconds between responses to long polls with batched packets, for at most five polls a second.
 BATCH_INTERVAL = 0.2
 #: Seconds after which an idle long poll completes. Some proxies abort requests after 5 s.
@@ -81,9 +81,9 @@ class Heartbeat:
         self._interval = interval
         self._timeout = timeout
         self._connect_timeout = connect_timeout
-        self._grain = min(MAX_GRAIN, interval / 20)
-        self._due = Schedule(self._grain / 4)
-        self._pinged = Schedule(self._grain / 4)
+        self._round_interval = min(MAX_ROUND_INTERVAL, interval / 20)
+        self._due = Schedule(self._round_interval / 4)
+        self._pinged = Schedule(self._round_interval / 4)
         self._connecting: dict[Session, float] = {}  # deadlines, earliest first
         self._closing: deque[tuple[float, Session]] = deque()
         self._batched: set[Session] = set()
@@ -117,11 +117,11 @@ class Heartbeat:
     def run(self) -> None:
         """Send pings and enforce timeouts. Does not return, so start it in a greenlet."""
         while True:
-            gevent.sleep(self._grain)
+            gevent.sleep(self._round_interval)
             now = time.monotonic()
             self._send_pings(now)
             if now >= self._next_batch:
-                self._next_batch = now + BATCH_INTERVAL - MAX_GRAIN / 2
+                self._next_batch = now + BATCH_INTERVAL - MAX_ROUND_INTERVAL / 2
                 batched, self._batched = self._batched, set()
                 for session in batched:
                     session.complete_poll()
@@ -132,7 +132,7 @@ class Heartbeat:
 
     def _send_pings(self, now: float) -> None:
         for sent, (due, session) in enumerate(self._due.take(now), 1):
-            session.pong_deadline = max(due, now - self._grain) + self._timeout
+            session.pong_deadline = max(due, now - self._round_interval) + self._timeout
             self._pinged.add(session, session.pong_deadline)
             session.send(packets.PING)
             if sent % BATCH_SIZE == 0:

@@ -30,10 +30,10 @@ class Server(Protocol):
     run_queue: RunQueue
     fast_path: FastPath
 
-    def waits(self, connection: "Connection", waits: bool) -> None:
+    def set_waiting(self, connection: "Connection", waiting: bool) -> None:
         """Record that a connection has started or stopped waiting for its peer."""
 
-    def hold(self, size: int) -> bool:
+    def reserve(self, size: int) -> bool:
         """Reserve `size` bytes, or release them if negative. Return whether they fit."""
 
     def admit(self, connection: "Connection", request: RequestHead) -> None:
@@ -53,7 +53,7 @@ class Connection:
     greenlet), PARKED (until a long poll completes), CLOSING (until the peer also closes), CLOSED.
     """
 
-    __slots__ = ("_held", "_parked", "_server", "_transport", "address", "deadline", "parser",
+    __slots__ = ("_parked", "_reserved", "_server", "_transport", "address", "deadline", "parser",
                  "state")  # fmt: skip
 
     def __init__(self, server: Server, sock: Any, address: Any) -> None:
@@ -64,10 +64,10 @@ class Connection:
         #: Monotonic time at which the connection is closed, None if there is no deadline.
         self.deadline: float | None = None
         self._parked: Poll | None = None
-        self._held = 0
+        self._reserved = 0
         self._transport = Transport(sock, self, server.run_queue)
         self._wait_for_peer(REQUEST_TIMEOUT)
-        self._account()
+        self._track_memory()
 
     # --- requests ---
 
@@ -82,7 +82,7 @@ class Connection:
             self._advance()
         else:
             self._transport.wake()
-        self._account()
+        self._track_memory()
 
     def eof_received(self) -> None:
         """Serve the requests already received, then close."""
@@ -93,7 +93,7 @@ class Connection:
         elif self.state in (QUEUED, RUNNING):
             self._transport.wake()
         elif self.state == RECEIVING:
-            self._go_on()
+            self._resume_parsing()
         elif self._transport.drained:
             self.close()
 
@@ -107,12 +107,12 @@ class Connection:
                 if parser.head is None or not parser.read_body():
                     return
                 self.state, self.deadline = QUEUED, None
-                self._server.waits(self, False)
+                self._server.set_waiting(self, False)
                 self._server.admit(self, parser.head)
         except RequestError as error:
             self.respond(self._server.error_response(error, self.parser.target), close=True)
 
-    def _go_on(self) -> None:
+    def _resume_parsing(self) -> None:
         """Parse data that arrived while a request was served or its response was sent."""
         if self.state == RECEIVING:
             self._advance()
@@ -122,7 +122,7 @@ class Connection:
                     self.respond(self._server.error_response(error, self.parser.target), close=True)
                 else:
                     self.close()
-            self._account()
+            self._track_memory()
 
     def _read_head(self) -> bool:
         """Parse a head from the buffer. Return False if incomplete or served by the fast path."""
@@ -132,7 +132,7 @@ class Connection:
             if parser.buffer:
                 if self._parked is not None:
                     self._parked.request_received()
-                self._server.run_queue.call_later(self._go_on)
+                self._server.run_queue.call_later(self._resume_parsing)
             return False
         if parser.is_new:
             self.set_timeout(REQUEST_TIMEOUT)
@@ -181,9 +181,9 @@ class Connection:
         elif self._parked is not None and self.parser.buffer:
             self._parked.request_received()
         if self.state == RECEIVING and self.parser.buffer and not self._transport.eof:
-            self._server.run_queue.call_later(self._go_on)
+            self._server.run_queue.call_later(self._resume_parsing)
         if self.state != CLOSED:
-            self._account()
+            self._track_memory()
 
     def detach(self) -> tuple[Any, bytes]:
         """Hand over the connection. Return its socket and the bytes already received."""
@@ -198,8 +198,8 @@ class Connection:
         """Keep the connection open until `parked` responds."""
         self.state, self._parked = PARKED, parked
         self.deadline = None  # the heartbeat times out polls
-        self._server.waits(self, False)
-        self._account()
+        self._server.set_waiting(self, False)
+        self._track_memory()
 
     def respond(self, data: bytes, close: bool = False) -> bool:
         """Send a complete response without blocking. Return False if the connection is lost."""
@@ -217,7 +217,7 @@ class Connection:
         self.state = RECEIVING
         self._wait_for_peer(KEEP_ALIVE_TIMEOUT if self._transport.drained else RESPONSE_TIMEOUT)
         if self._transport.eof:
-            self._server.run_queue.call_later(self._go_on)
+            self._server.run_queue.call_later(self._resume_parsing)
 
     def _watch_input(self) -> None:
         """Receive while the buffer has room. Otherwise flow control stops the peer."""
@@ -231,7 +231,7 @@ class Connection:
             return False
         if not self._transport.drained:
             self._wait_for_peer(RESPONSE_TIMEOUT)
-            self._account()
+            self._track_memory()
         return self.state != CLOSED
 
     def data_sent(self) -> None:
@@ -243,11 +243,11 @@ class Connection:
         elif self.state == RECEIVING:
             if self.parser.head is None:  # otherwise it was a 100 Continue
                 self._receive_next()
-            self._server.run_queue.call_later(self._go_on)
+            self._server.run_queue.call_later(self._resume_parsing)
         else:
-            self._server.waits(self, False)
+            self._server.set_waiting(self, False)
             self._transport.wake()
-        self._account()
+        self._track_memory()
 
     # --- closing ---
 
@@ -276,25 +276,25 @@ class Connection:
     def _forget(self) -> None:
         self.state, self._parked = CLOSED, None
         self.parser.clear()
-        self._server.waits(self, False)
-        self._account()
+        self._server.set_waiting(self, False)
+        self._track_memory()
         self._server.closed(self)
         self._transport.wake()
 
     def _wait_for_peer(self, seconds: float | None) -> None:
         """Wait for the peer, with a timeout. The connection can be evicted before that."""
         self.set_timeout(seconds)
-        self._server.waits(self, True)
+        self._server.set_waiting(self, True)
         self._watch_input()
 
-    def _account(self) -> None:
+    def _track_memory(self) -> None:
         """Report the connection's memory usage, and close it if that is too much."""
         size = 0
         if self.state != CLOSED:
             self._watch_input()
             size = self.parser.size + (CONNECTION_SIZE if self._parked is None else 0)
             size += self._transport.unsent
-        grown, self._held = size - self._held, size
+        grown, self._reserved = size - self._reserved, size
         closable = self.state in (RECEIVING, CLOSING)
-        if not self._server.hold(grown) and closable and (grown > 0 or self._transport.unsent):
+        if not self._server.reserve(grown) and closable and (grown > 0 or self._transport.unsent):
             self.close()

@@ -21,7 +21,7 @@ MAX_TIMED_BODY = 10**8
 #: not, since they can be one object shared by many responses.
 MAX_COPIED = 16384
 #: Bytes transferred before a greenlet yields to others.
-FAIR_SHARE = 65536
+YIELD_SIZE = 65536
 
 
 class RequestHandler(pywsgi.WSGIHandler):
@@ -141,7 +141,7 @@ class RequestHandler(pywsgi.WSGIHandler):
         self.connection.write(*parts)
         size = sum(map(len, parts))
         self.response_length += size
-        self._be_fair(size)
+        self._yield_if_due(size)
 
     def read_body(self) -> bytes:
         """Return the next piece of the body, `b""` at its end. Blocks.
@@ -151,14 +151,14 @@ class RequestHandler(pywsgi.WSGIHandler):
         parser = self.connection.parser
         while not (body := parser.take_body()) and not parser.body_is_complete:
             if parser.buffer:
-                self._be_fair(parser.decode())
+                self._yield_if_due(parser.decode())
             else:
                 self.connection.wait_for_input()
         return body
 
-    def _be_fair(self, transferred: int) -> None:
+    def _yield_if_due(self, transferred: int) -> None:
         self._transferred += transferred
-        if self._transferred > FAIR_SHARE:
+        if self._transferred > YIELD_SIZE:
             self._transferred = 0
             self.server.run_queue.wait()
 

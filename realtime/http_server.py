@@ -72,7 +72,7 @@ class _WSGIServer(pywsgi.WSGIServer):
         self._error_body = error_body
         self._max_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_DESCRIPTORS
         self._waiting: dict[Connection, float] = {}  # since when they wait for their peer, oldest first
-        self._held = 0
+        self._reserved = 0
         self._running = 0
         self._backlog: deque[Connection] = deque()  # requests beyond MAX_RUNNING
 
@@ -96,16 +96,16 @@ class _WSGIServer(pywsgi.WSGIServer):
         if connection.state != CLOSED:  # closed immediately if the memory budget is exceeded
             self.connections.add(connection)
 
-    def waits(self, connection: Connection, waits: bool) -> None:
+    def set_waiting(self, connection: Connection, waiting: bool) -> None:
         """Record that a connection has started or stopped waiting for its peer."""
         self._waiting.pop(connection, None)
-        if waits:
+        if waiting:
             self._waiting[connection] = time.monotonic()
 
-    def hold(self, size: int) -> bool:
+    def reserve(self, size: int) -> bool:
         """Reserve `size` bytes, or release them if negative. Return whether they fit."""
-        self._held += size
-        while self._held > MEMORY_BUDGET:
+        self._reserved += size
+        while self._reserved > MEMORY_BUDGET:
             if not self._evict():
                 return False
         return True

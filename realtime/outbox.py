@@ -12,14 +12,14 @@ class Outbox:
     """A queue of packets in which a packet replaces an earlier one with the same key.
 
     Args:
-        hold: Called with the change in size, in bytes, of the queued packets that are not shared with other
+        reserve: Called with the change in bytes of the queued packets that are not shared with other
             clients. It returns False if the memory budget is exceeded.
     """
 
-    __slots__ = ("_hold", "_packets", "size", "urgent")
+    __slots__ = ("_packets", "_reserve", "size", "urgent")
 
-    def __init__(self, hold: Callable[[int], bool]) -> None:
-        self._hold = hold
+    def __init__(self, reserve: Callable[[int], bool]) -> None:
+        self._reserve = reserve
         self._packets: dict[Hashable, Packet] = {}
         #: Bytes of the packets that are not shared with other clients.
         self.size = 0
@@ -69,4 +69,4 @@ class Outbox:
 
     def _grow(self, size: int) -> bool:
         self.size += size
-        return self._hold(size)
+        return self._reserve(size)

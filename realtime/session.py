@@ -31,7 +31,7 @@ class Audience(Protocol):
         """Remove a session."""
 
 
-class Pulse(Protocol):
+class SessionHeartbeat(Protocol):
     """Heartbeat interface used by a session."""
 
     def pong_received(self, session: "Session") -> None:
@@ -50,15 +50,15 @@ class Pulse(Protocol):
 class Engine(Protocol):
     """Engine interface used by a session."""
 
-    heartbeat: Pulse
+    heartbeat: SessionHeartbeat
     run_queue: RunQueue
     open_websockets: int
     max_queue_size: int
 
-    def hold_received(self, size: int) -> bool:
+    def reserve_received(self, size: int) -> bool:
         """Reserve `size` more bytes for partial messages. Return whether they fit."""
 
-    def hold_queued(self, size: int) -> bool:
+    def reserve_queued(self, size: int) -> bool:
         """Reserve `size` more bytes for unshared packets. Return whether they fit."""
 
     def handle_message(self, session: "Session", message: str | bytes) -> None:
@@ -146,7 +146,7 @@ class Session:
     def enqueue(self, packet: Packet) -> None:
         """Queue a packet until the client can receive it."""
         if self.outbox is None:
-            self.outbox = Outbox(self.engine.hold_queued)
+            self.outbox = Outbox(self.engine.reserve_queued)
         if packet.batched:
             self.engine.heartbeat.flush_soon(self)
         elif isinstance(packet.key, tuple) and self.websocket is not None:  # newest-only, not a ping
@@ -180,9 +180,9 @@ class Session:
 
     # --- listener of the WebSocket ---
 
-    def hold(self, size: int) -> bool:
+    def reserve(self, size: int) -> bool:
         """Reserve `size` more bytes for partial messages. Return whether they fit."""
-        return self.engine.hold_received(size)
+        return self.engine.reserve_received(size)
 
     def message_received(self, message: str | bytes) -> None:
         """Queue a message from the client. A greenlet handles messages in order."""

@@ -13,9 +13,9 @@ class Upgrade:
         self._session = session
         self._probed = False
 
-    def hold(self, size: int) -> bool:
+    def reserve(self, size: int) -> bool:
         """Reserve `size` more bytes for partial messages. Return whether they fit."""
-        return self._session.hold(size)
+        return self._session.reserve(size)
 
     def attach(self, websocket: WebSocket) -> None:
         """Start probing `websocket`, whose listener is this object."""
@@ -68,7 +68,7 @@ class RejectedUpgrade:
     def message_received(self, message: str | bytes) -> None:
         """Ignore the message."""
 
-    def hold(self, size: int) -> bool:
+    def reserve(self, size: int) -> bool:
         """Return True, since nothing is stored."""
         return True
 

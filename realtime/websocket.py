@@ -24,7 +24,7 @@ class Listener(Protocol):
     def message_received(self, message: str | bytes) -> None:
         """Handle a complete message."""
 
-    def hold(self, size: int) -> bool:
+    def reserve(self, size: int) -> bool:
         """Reserve `size` more bytes for partial messages. Return whether they fit."""
 
     def protocol_failed(self, error: FrameError) -> None:
@@ -60,9 +60,9 @@ class WebSocket:
         "_closing",
         "_control",
         "_fragments",
-        "_held",
         "_paused",
         "_reader",
+        "_reserved",
         "_rest",
         "_run_queue",
         "_writer",
@@ -83,7 +83,7 @@ class WebSocket:
         self._buffer = b""  # incomplete frame
         self._fragments: frames.Fragments | None = None
         self._paused = self._closing = False
-        self._held = 0  # bytes reported to the listener
+        self._reserved = 0  # bytes reported to the listener
         self._writer: Any = None
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
         self._reader = gevent.get_hub().loop.io(sock.fileno(), _READ)
@@ -161,7 +161,7 @@ class WebSocket:
         """Receive again, beginning with buffered frames."""
         if self._reader is not None and self._paused:
             self._paused = False
-            self._run_queue.call_later(self._go_on)
+            self._run_queue.call_later(self._resume_parsing)
 
     def receive(self) -> None:
         """Read the available data."""
@@ -178,7 +178,7 @@ class WebSocket:
         elif not self._closing:  # otherwise read only to detect the peer's close
             self._feed(data)
 
-    def _go_on(self) -> None:
+    def _resume_parsing(self) -> None:
         if self._reader is not None and not self._paused and not self._closing:
             self._feed(b"")
 
@@ -204,16 +204,16 @@ class WebSocket:
         self._buffer = data[at:]
         if not left and self._reader is not None:
             self._reader.stop()
-            self._run_queue.call_later(self._go_on)
+            self._run_queue.call_later(self._resume_parsing)
         elif not self._paused and self._reader is not None and not self._reader.active:
             self._reader.start(self._run_queue.report, self)
-        self._account()
+        self._track_memory()
 
-    def _account(self) -> None:
+    def _track_memory(self) -> None:
         """Report the memory used by partial messages, and fail if none is left."""
         size = len(self._buffer) + len(self._fragments or b"")
-        grown, self._held = size - self._held, size
-        if grown and not self.listener.hold(grown) and grown > 0 and self._reader is not None:
+        grown, self._reserved = size - self._reserved, size
+        if grown and not self.listener.reserve(grown) and grown > 0 and self._reader is not None:
             self.listener.protocol_failed(
                 FrameError(frames.MESSAGE_TOO_BIG, "no memory for partial messages")
             )
@@ -279,8 +279,8 @@ class WebSocket:
         self._reader.close()
         self._reader = None
         self._buffer, self._fragments = b"", None
-        self.listener.hold(-self._held)
-        self._held = 0
+        self.listener.reserve(-self._reserved)
+        self._reserved = 0
         self._stop_writer()
         with contextlib.suppress(OSError):
             self.sock.close()
