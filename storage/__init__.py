@@ -9,6 +9,7 @@ from .accounts import Accounts
 from .backups import Backups, newest_copy
 from .database import PROGRAM, Damaged, Database, DatabaseError, KeyValue, Tally, Unavailable
 from .pending import Result
+from .rounds import rounds
 from .rules import Change, Event, Rejected
 from .spool import Spool
 from .sqlite import SqliteDatabase
@@ -41,6 +42,7 @@ __all__ = [
     "open_backups",
     "open_database",
     "open_spool",
+    "rounds",
     "sqlite_backup",
     "sqlite_file",
     "sqlite_files",

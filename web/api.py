@@ -9,14 +9,16 @@ import flask
 from werkzeug.exceptions import HTTPException
 
 from settings import MAX_GOAL
-from storage import Change, Rejected
+from storage import Change, Rejected, rounds
 
-from .context import context, day_of
+from .context import Context, context, day_of
 from .security import SITE_RULE, authorization_token, is_key, is_site, is_token
 
 api = flask.Blueprint("api", __name__, url_prefix="/api")
 
 MAX_EVENTS = 1000
+#: Past rounds in a response, and the newest events that they are looked for in.
+MAX_ROUNDS, MAX_ROUND_EVENTS = 20, 5000
 
 
 class ApiError(Exception):
@@ -105,6 +107,28 @@ def today() -> Any:
                 hours[datetime.datetime.fromtimestamp(at).hour] += 1  # noqa: DTZ006 - the server's zone
             services.hours, services.hours_of = hours, key
         return {"date": now.date().isoformat(), "hour": now.hour, "hours": services.hours}
+
+
+@api.get("/rounds")
+def past_rounds() -> Any:
+    return read_rounds(context())
+
+
+def read_rounds(services: Context) -> dict[str, Any]:
+    """Return the newest completed rounds, and the changes of the current one; read once for each change."""
+    with services.public_reads:
+        now = services.store.current
+        if services.rounds_of != now:
+            after = max(0, now.seq - MAX_ROUND_EVENTS)
+            events = services.database.events_after(after, now.seq - after, lane="public")
+            completed, current = rounds(events, now)
+            services.rounds = {
+                "seq": now.seq,
+                "rounds": [each._asdict() for each in completed[-MAX_ROUNDS:]],
+                "current": [{"at": event.at, "made": event.goal - event.count} for event in current],
+            }
+            services.rounds_of = now
+        return services.rounds
 
 
 @api.get("/openapi.json")

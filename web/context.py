@@ -46,6 +46,10 @@ class Context:
     hours: list[int] = field(default_factory=list)
     hours_of: tuple[Event, datetime.date] | None = None
 
+    #: The response of /api/rounds, and the newest change that it is of.
+    rounds: dict[str, Any] = field(default_factory=dict)
+    rounds_of: Event | None = None
+
     def title(self) -> str:
         """Return the heading, with the current goal in it."""
         return self.settings.heading.replace("{goal}", str(self.store.current.goal))

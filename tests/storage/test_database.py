@@ -5,7 +5,7 @@ import sqlite3
 import psycopg
 import pytest
 
-from storage import Accounts, Change, open_database
+from storage import Accounts, Change, open_database, rounds
 
 INTEGRITY = (sqlite3.IntegrityError, psycopg.IntegrityError)
 
@@ -71,6 +71,14 @@ def test_tally_excludes_undone_presses(database):
 def test_press_that_opens_a_round_is_not_a_deal(database):
     database.record([press() for _ in range(22)])
     assert database.tally([(0.0, 2.0**40)]).deals == [21]
+
+
+def test_rounds_are_read_from_the_newest_events(database):
+    database.record([press() for _ in range(20)] + [press(), press(), Change("undo", "api")])
+    newest = database.newest()
+    completed, current = rounds(database.events_after(0, 100), newest)
+    assert [each.goal for each in completed] == [20]
+    assert [event.count for event in current] == [20]
 
 
 def test_set_is_stored_as_a_kind_that_older_versions_support(database):

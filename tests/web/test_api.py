@@ -176,6 +176,26 @@ def test_history_is_paginated(site):
     assert set(get("")[0]) == {"seq", "at", "kind", "source", "count", "goal"}
 
 
+def test_rounds_are_listed_with_the_current_changes(site):
+    assert site.get("/api/rounds").json == {"seq": 0, "rounds": [], "current": []}
+    site.press(22)
+    events = site.get("/api/history").json["events"]
+    body = site.get("/api/rounds").json
+    assert body["seq"] == 22
+    assert body["rounds"] == [{"began": events[0]["at"], "ended": events[19]["at"], "goal": 20}]
+    assert [change["made"] for change in body["current"]] == [0, 1]
+    site.api("undo")
+    site.api("undo")
+    assert len(site.get("/api/rounds").json["current"]) == 20
+
+
+def test_at_most_20_rounds_are_listed(open_site):
+    site = open_site(goal=1)
+    site.press(50)
+    body = site.get("/api/rounds").json
+    assert [len(body["rounds"]), len(body["current"])] == [20, 1]
+
+
 @pytest.mark.parametrize("query", ["after=-1", "after=x", "limit=-1", "limit=1.5", "limit=", "after=1e3"])
 def test_invalid_history_query_gets_400(shared_site, query):
     response = shared_site.api(f"history?{query}", "GET")

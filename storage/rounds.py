@@ -1,0 +1,45 @@
+"""The rounds, computed from the events. Pure."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from .rules import Event
+
+
+class Round(NamedTuple):
+    """A round that has reached its goal.
+
+    `began` is when its first change was recorded, `ended` when the count was first 0, in Unix seconds.
+    """
+
+    began: float
+    ended: float
+    goal: int
+
+
+def rounds(events: Iterable[Event], newest: Event) -> tuple[list[Round], list[Event]]:
+    """Return the completed rounds, oldest first, and the changes of the current round.
+
+    A round begins with the very first change, a press at 0 or a reset, and ends when the count is 0. Undone
+    changes are left out.
+
+    Args:
+        events: Events in a row up to `newest`. A round that began before them is left out.
+        newest: The newest event.
+    """
+    by_seq = {event.seq: event for event in events}
+    changes, seq = [], newest.top
+    while seq > 0 and seq in by_seq:
+        changes.append(by_seq[seq])
+        seq = by_seq[seq].below
+    completed: list[Round] = []
+    current: list[Event] = []
+    running = seq == 0  # from its beginning, and not completed yet
+    for event in reversed(changes):
+        if event.kind == "reset" or (event.kind == "press" and event.count == event.goal):
+            current, running = [], True
+        current.append(event)
+        if running and event.count == 0:
+            completed.append(Round(current[0].at, event.at, event.goal))
+            running = False
+    return completed, current
