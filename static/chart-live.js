@@ -1,4 +1,4 @@
-// The live chart: the newest hundred samples of each series, drawn as they arrive. ES5.
+// The live chart: the samples of the last ten seconds of each series, or its newest hundred. ES5.
 (function (button) {
   var MAX_SAMPLES = 100, MAX_SERIES = 16; // the server's limits
   var MIN_SPAN = 5000; // minimum ms of the time axis until a series is full
@@ -6,8 +6,8 @@
   // ms, or three intervals, without a sample until a series no longer moves the time axis
   var LIVE_TIMEOUT = 10000;
   var MIN_SCROLL = 1500; // minimum ms that the axis moves on after the newest sample
-  // A pause is a gap if it takes this many times the median, and at least 1 s.
-  var GAP = 4, MIN_GAP = 1000;
+  var KEPT = 10000; // ms since their arrival for which more samples than MAX_SAMPLES are kept
+  var MAX_COLUMNS = 1000; // of the chart, each with the lowest and highest sample of a fast series
   var MARKERS = ['●', '■', '▲', '◆'];
   var byId = button.byId, canvas = byId('graph'), plot = button.plot(canvas), legend = byId('legend');
   // The series, least recently updated first. slot: selects colour and marker; updatedAt: arrival of the
@@ -46,6 +46,17 @@
     return item;
   }
 
+  // Adds samples to a series, whose points are [x, y, arrival]. It keeps the newest MAX_SAMPLES, and what has
+  // arrived within KEPT: all of it, or the lowest and highest in each pixel column.
+  function append(item, samples, now) {
+    var points = item.points, i = 0;
+    var columns = Math.round(Math.max(MAX_SAMPLES, Math.min(MAX_COLUMNS, plot.width)));
+    samples.forEach(function (sample) { points.push([sample[0], sample[1], now]); });
+    while (points.length - i > MAX_SAMPLES && now - points[i][2] > KEPT) { i += 1; }
+    points.splice(0, i);
+    if (points.length > 3 * columns) { item.points = button.thin(points, columns).slice(-3 * columns); }
+  }
+
   // Adds samples; the first ones after a connect replace all.
   function addSamples(event, isFirst) {
     received = true;
@@ -55,9 +66,9 @@
       legendHeight = 0;
     }
     Object.keys(event.series).forEach(function (name) {
-      var item = getSeries(name), points = item.points.concat(event.series[name]);
-      item.points = points.slice(Math.max(0, points.length - MAX_SAMPLES));
+      var item = getSeries(name);
       item.updatedAt = +new Date();
+      append(item, event.series[name], item.updatedAt);
       item.delay = isFirst ? null : item.updatedAt - newest(item)[0];
     });
     requestDraw();
@@ -65,7 +76,7 @@
 
   function newest(item) { return item.points[item.points.length - 1]; }
   function spanOf(item) {
-    var min = item.points.length === MAX_SAMPLES ? MIN_FULL_SPAN : MIN_SPAN;
+    var min = item.points.length >= MAX_SAMPLES ? MIN_FULL_SPAN : MIN_SPAN;
     return Math.max(min, newest(item)[0] - item.points[0][0]);
   }
 
@@ -154,25 +165,12 @@
     return best;
   }
 
-  // The samples of a series, divided where it paused for much longer than it usually does.
-  function runs(item) {
-    var points = item.points, pauses = [], result = [[points[0]]], i, max;
-    for (i = 1; i < points.length; i += 1) { pauses.push(points[i][0] - points[i - 1][0]); }
-    max = pauses.slice().sort(function (a, b) { return a - b; })[pauses.length >> 1];
-    max = pauses.length > 3 ? Math.max(MIN_GAP, GAP * max) : Infinity;
-    for (i = 1; i < points.length; i += 1) {
-      if (pauses[i - 1] > max) { result.push([]); }
-      result[result.length - 1].push(points[i]);
-    }
-    return result;
-  }
-
   // Draws a series; with the area below its line if there is no other.
   function drawSeries(item, x, y) {
     var ctx = plot.ctx;
     ctx.strokeStyle = ctx.fillStyle = colour(item);
     ctx.lineWidth = Math.max(2, plot.font / 6);
-    runs(item).forEach(function (points) {
+    button.runs(item.points).forEach(function (points) {
       var first = x(timeOf(item, points[0])), last = x(timeOf(item, points[points.length - 1]));
       ctx.beginPath();
       ctx.moveTo(first - 1, y(points[0][1])); // so that a single sample is a dot

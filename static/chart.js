@@ -9,6 +9,9 @@
   var PREFIXES = [[1e12, ' T'], [1e9, ' G'], [1e6, ' M']];
   var LABEL_SIZE = 0.85; // of the text around the chart
   var MIN_INTERVAL = 50; // ms between two drawings
+  var UNITS = [[864e5, ' d'], [36e5, ' h'], [6e4, ' min'], [1e3, ' s']]; // of a duration, and their ms
+  // A pause of a series is a gap if it takes this many times the median, and at least 1 s.
+  var GAP = 4, MIN_GAP = 1000;
 
   function pad(number) { return ('0' + number).slice(-2); }
 
@@ -56,11 +59,25 @@
     return String(+value.toPrecision(digits || (size < 1000 ? 4 : 6)));
   };
 
+  // The unit of a duration of which it has at least two.
+  button.unitOf = function (ms) {
+    var i = 0;
+    while (i < 3 && ms < 2 * UNITS[i][0]) { i += 1; }
+    return UNITS[i];
+  };
+
   // A duration in its largest unit: '12 s'.
   button.formatAge = function (ms) {
-    var units = [[864e5, ' days'], [36e5, ' h'], [6e4, ' min'], [1e3, ' s']], i = 0;
-    while (i < 3 && ms < 2 * units[i][0]) { i += 1; }
-    return Math.floor(ms / units[i][0]) + units[i][1];
+    var unit = button.unitOf(ms);
+    return Math.floor(ms / unit[0]) + unit[1];
+  };
+
+  // A duration in its two largest units: '2 h 5 min'.
+  button.formatDuration = function (ms) {
+    var i = 0, rest;
+    while (i < 3 && ms < UNITS[i][0]) { i += 1; }
+    rest = i < 3 && Math.floor(ms % UNITS[i][0] / UNITS[i + 1][0]);
+    return Math.floor(ms / UNITS[i][0]) + UNITS[i][1] + (rest ? ' ' + rest + UNITS[i + 1][1] : '');
   };
 
   // A time (ms since 1970) as the label of an axis with this step in seconds: HH:MM:SS, with ms below a
@@ -74,11 +91,53 @@
     return step < 1 ? text + '.' + ('00' + date.getMilliseconds()).slice(-3) : text;
   };
 
+  // The newest of `points` ([x, y]), and the lowest and highest in each of `columns` equal parts of their
+  // time.
+  button.thin = function (points, columns) {
+    var last = points.length - 1, from = points[0][0], width = (points[last][0] - from) / columns || 1;
+    var result = [], column = 0, low = 0, high = 0, i, at;
+
+    function keep() {
+      result.push(points[Math.min(low, high)]);
+      if (low !== high) { result.push(points[Math.max(low, high)]); }
+    }
+
+    for (i = 1; i < last; i += 1) {
+      at = Math.floor((points[i][0] - from) / width);
+      if (at !== column) {
+        keep();
+        column = at;
+        low = high = i;
+      }
+      if (points[i][1] < points[low][1]) { low = i; }
+      if (points[i][1] > points[high][1]) { high = i; }
+    }
+    keep();
+    if (last) { result.push(points[last]); }
+    return result;
+  };
+
+  // The points of a series, divided where it paused for much longer than it usually does.
+  button.runs = function (points) {
+    var pauses = [], result = [[points[0]]], max = Infinity, i;
+    for (i = 1; i < points.length; i += 1) { pauses.push(points[i][0] - points[i - 1][0]); }
+    if (pauses.length > 3 && Math.max.apply(null, pauses) > MIN_GAP) {
+      max = pauses.slice().sort(function (a, b) { return a - b; })[pauses.length >> 1];
+      max = Math.max(MIN_GAP, GAP * max);
+    }
+    for (i = 1; i < points.length; i += 1) {
+      if (pauses[i - 1] > max) { result.push([]); }
+      result[result.length - 1].push(points[i]);
+    }
+    return result;
+  };
+
   // A chart on `canvas`. resize(width, height) sets its size in CSS pixels. begin() clears it and returns
-  // the colours; then `left`, `top`, `width`, `height` are the area within the axes.
+  // the colours; then `left`, `top`, `width`, `height` are the area within the axes. `unit` follows the
+  // numbers on the value axis.
   button.plot = function (canvas) {
     var ctx = canvas.getContext && canvas.getContext('2d'), pixelRatio = 1, size = { width: 0, height: 0 };
-    var plot = { ctx: ctx, left: 0, top: 0, width: 0, height: 0, font: 14 };
+    var plot = { ctx: ctx, left: 0, top: 0, width: 0, height: 0, font: 14, unit: '' };
 
     plot.resize = function (width, height) {
       pixelRatio = Math.min(3, window.devicePixelRatio || 1);
@@ -127,11 +186,13 @@
       return isInteger ? Math.max(1, step) : step;
     };
 
+    function label(value) { return button.formatNumber(value, 6) + plot.unit; }
+
     // Reserves the width of the numbers on the value axis.
     plot.fitLabels = function (low, high, step) {
       var width = plot.font * 1.6, i;
       for (i = Math.ceil(low / step - 1e-6); i <= Math.floor(high / step + 1e-6); i += 1) {
-        width = Math.max(width, ctx.measureText(button.formatNumber(i * step, 6)).width);
+        width = Math.max(width, ctx.measureText(label(i * step)).width);
       }
       plot.left = width + plot.font;
       plot.width = size.width - plot.left - plot.font;
@@ -143,7 +204,7 @@
       for (i = Math.ceil(low / step - 1e-6); i <= last; i += 1) {
         at = y(i * step);
         plot.line(left, at, left + plot.width, at, i === 0 ? theme.axis : theme.line, 1);
-        plot.text(button.formatNumber(i * step, 6), left - plot.font * 0.5, at, 'right', theme.muted);
+        plot.text(label(i * step), left - plot.font * 0.5, at, 'right', theme.muted);
       }
     };
 
