@@ -1,24 +1,14 @@
-// The recorded presses: this round, and today by the hour; complete after a restart, too. ES5.
+// The recorded presses: this round, today by the hour, past rounds; complete after a restart, too. ES5.
 (function (button) {
-  var PAGE_SIZE = 1000, MAX_PAGES = 20, MAX_CHANGES = 25000;
+  var MIN_BARS = 8; // for which the chart of past rounds has room
+  var MAX_CHANGES = 5000; // of the current round; the server searches as many
   var byId = button.byId;
   var round = button.plot(byId('round')), today = button.plot(byId('today'));
-  var changes = []; // recorded events, without those undone
-  var lastSeq = null, lastAt = 0; // of the newest event applied to `changes`
+  var past = button.plot(byId('past'));
+  var rounds = null; // the response of /api/rounds, kept up to date
   var current = null; // the newest count
   var hours = null; // the response of /api/today
   var loading = false, reloadNeeded = false;
-
-  function opensRound(event) {
-    return event.kind === 'reset' || (event.kind === 'press' && event.count === event.goal);
-  }
-
-  function apply(event) {
-    if (event.kind === 'undo') { changes.pop(); } else { changes.push(event); }
-    if (changes.length > MAX_CHANGES) { changes = changes.slice(PAGE_SIZE); }
-    lastSeq = event.seq;
-    lastAt = event.at;
-  }
 
   function get(url, onResponse, onError) {
     var request = new XMLHttpRequest();
@@ -34,104 +24,40 @@
     request.send(null);
   }
 
-  // Loads a page of events after `after`; retries until it has it.
-  function loadPage(after, onEvents) {
-    get('/api/history?after=' + after + '&limit=' + PAGE_SIZE, function (response) {
-      onEvents(response.events);
-    }, function () {
-      setTimeout(function () { loadPage(after, onEvents); }, 5000);
-    });
-  }
-
-  // Loads pages backwards until `events` includes the opening of the round.
-  function loadOlder(after, events, pages) {
-    loadPage(after, function (older) {
-      events = older.concat(events);
-      if (after > 0 && pages < MAX_PAGES && !events.some(opensRound)) {
-        loadOlder(Math.max(0, after - PAGE_SIZE), events, pages + 1);
-        return;
-      }
-      changes = [];
-      lastSeq = after;
-      events.forEach(function (event) {
-        if (event.seq > lastSeq) { apply(event); } // the oldest page may overlap the next
-      });
-      loadNewer();
-    });
-  }
-
-  function reload() {
+  // Loads the rounds; again if there were changes meanwhile, or if another server has not received them yet.
+  function load() {
+    reloadNeeded = loading;
+    if (loading) { return; }
     loading = true;
-    reloadNeeded = false;
-    loadOlder(Math.max(0, current.seq - PAGE_SIZE), [], 1);
-  }
-
-  // Loads the events recorded since.
-  function loadNewer() {
-    if (reloadNeeded) {
-      reload();
-    } else if (lastSeq >= current.seq) {
+    get('/api/rounds', function (response) {
+      rounds = response;
       loading = false;
       requestDraw();
-    } else {
-      loadPage(lastSeq, function (events) {
-        events.forEach(apply);
-        if (!events.length) { lastSeq = current.seq; }
-        loadNewer();
-      });
-    }
-  }
-
-  // After a connect: loads newer events if the last one is still in the database; all events if not, since
-  // the database was restored.
-  function resume() {
-    if (!lastSeq || current.seq < lastSeq || current.seq - lastSeq > PAGE_SIZE) {
-      reload();
-      return;
-    }
-    loading = true;
-    loadPage(lastSeq - 1, function (events) {
-      if (!events.length || events[0].seq !== lastSeq || events[0].at !== lastAt) {
-        reload();
-      } else {
-        events.slice(1).forEach(apply);
-        loadNewer();
-      }
+      if (reloadNeeded || rounds.seq < current.seq) { setTimeout(load, 250); }
+    }, function () {
+      loading = false;
+      setTimeout(load, 5000);
     });
   }
 
   // Handles a count; `isFirst`: the first after a connect, when the database may be a different one.
   function update(count, isFirst) {
+    var isNext = !isFirst && !loading && rounds && count.seq === rounds.seq + 1;
+    var isWithin = count.count > 0 && count.count < count.goal && count.cause !== 'undo'; // the round
     current = count;
     loadToday();
-    if (loading) {
-      reloadNeeded = reloadNeeded || isFirst;
-    } else if (isFirst) {
-      resume();
-    } else if (count.seq <= lastSeq || count.seq - lastSeq > PAGE_SIZE) {
-      reload();
-    } else if (count.seq > lastSeq + 1) {
-      loading = true;
-      loadNewer();
-    } else {
-      apply({ seq: count.seq, at: count.at, kind: count.cause, count: count.count, goal: count.goal });
+    if (isNext && isWithin && rounds.current.length < MAX_CHANGES) {
+      rounds.seq = count.seq;
+      rounds.current.push({ at: count.at, made: count.goal - count.count });
       requestDraw();
+    } else if (isFirst || loading || !rounds || count.seq > rounds.seq) {
+      load();
     }
   }
 
-  // The changes of this round, its opening first.
-  function thisRound() {
-    var i = changes.length - 1;
-    while (i > 0 && !opensRound(changes[i])) { i -= 1; }
-    return changes.slice(Math.max(0, i));
-  }
-
-  // The deals made in the round after an event.
-  function madeAfter(event) { return event.goal - event.count; }
-
   function drawRound(now) {
-    var theme = round.begin(), ctx = round.ctx, events = thisRound(), goal = current.goal;
-    var from, to, i, x, y, made, step;
+    var theme = round.begin(), ctx = round.ctx, events = rounds.current, goal = current.goal, made = 0;
+    var from, to, i, x, y, step;
     from = events.length ? events[0].at * 1000 : now - 3600000;
     to = Math.max(now, from + 60000, events.length ? events[events.length - 1].at * 1000 : 0);
     x = function (at) { return round.left + (at - from) / (to - from) * round.width; };
@@ -141,14 +67,11 @@
     round.timeAxis(from, to, x, theme);
     round.valueAxis(0, goal, step, y, theme);
     round.line(round.left, y(goal), round.left + round.width, y(goal), theme.green, 2);
-    made = events.length ? madeAfter(events[0]) : 0;
-    if (events.length && !opensRound(events[0]) && events[0].kind === 'press') { made -= 1; }
     ctx.beginPath();
     ctx.moveTo(x(from), y(0));
-    ctx.lineTo(x(from), y(made));
     for (i = 0; i < events.length; i += 1) {
       ctx.lineTo(x(events[i].at * 1000), y(made));
-      made = madeAfter(events[i]);
+      made = events[i].made;
       ctx.lineTo(x(events[i].at * 1000), y(made));
     }
     ctx.lineTo(x(to), y(made));
@@ -159,6 +82,7 @@
     ctx.closePath();
     ctx.fillStyle = theme.area;
     ctx.fill();
+    button.setText(byId('round-sum'), made + ' of ' + goal);
     byId('round').setAttribute('aria-label', 'This round: ' + made + ' of ' + goal + ' made');
   }
 
@@ -170,10 +94,38 @@
     });
   }
 
+  // Draws a bar for each of `bars`: value, and the texts below and above it as far as there is space. The bar
+  // with the index `special` has another colour.
+  function drawBars(plot, bars, max, special, theme) {
+    var ctx = plot.ctx, step = plot.step(0, max, true), bottom = plot.top + plot.height;
+    var high = Math.ceil(max / step + 0.2) * step, below = 0, above = 0, column, every, i, middle, top, y;
+    plot.fitLabels(0, high, step);
+    column = plot.width / bars.length;
+    y = function (value) { return plot.top + (1 - value / high) * plot.height; };
+    plot.valueAxis(0, high, step, y, theme);
+    for (i = 0; i < bars.length; i += 1) {
+      below = Math.max(below, ctx.measureText(bars[i].below).width);
+      above = Math.max(above, ctx.measureText(bars[i].above).width);
+    }
+    every = Math.ceil((below + plot.font * 0.7) / column);
+    for (i = 0; i < bars.length; i += 1) {
+      middle = plot.left + (i + 0.5) * column;
+      top = Math.min(y(bars[i].value), bars[i].above ? bottom - 2 : bottom); // a short round is a line
+      ctx.fillStyle = i === special ? theme.current : theme.green;
+      ctx.fillRect(middle - column * 0.35, top, column * 0.7, bottom - top);
+      if (i % every === 0) {
+        plot.text(bars[i].below, middle, bottom + plot.font * 1.1, 'center', theme.muted);
+      }
+      if (above < column) {
+        top = Math.max(plot.font * 0.6, top - plot.font * 0.7);
+        plot.text(bars[i].above, middle, top, 'center', theme.muted);
+      }
+    }
+  }
+
   function drawToday() {
-    var theme = today.begin(), ctx = today.ctx, made = hours.hours, hour = hours.hour;
-    var first = Math.min(8, hour), last = Math.max(17, hour), max = 4, sum = 0, words = [];
-    var i, step, column, x, y, top, width, middle, bottom;
+    var theme = today.begin(), made = hours.hours, hour = hours.hour;
+    var first = Math.min(8, hour), last = Math.max(17, hour), max = 4, sum = 0, words = [], bars = [], i;
     for (i = 0; i < 24; i += 1) {
       sum += made[i];
       max = Math.max(max, made[i]);
@@ -183,37 +135,48 @@
         words.push(made[i] + ' from ' + i + ' to ' + (i + 1));
       }
     }
-    step = today.step(0, max, true);
-    max = Math.ceil(max / step) * step;
-    today.fitLabels(0, max, step);
-    column = today.width / (last - first + 1);
-    width = column * 0.7;
-    bottom = today.top + today.height;
-    x = function (at) { return today.left + (at - first) * column; };
-    y = function (value) { return today.top + (1 - value / max) * today.height; };
-    today.valueAxis(0, max, step, y, theme);
-    for (i = first; i <= last; i += 1) {
-      middle = x(i) + column / 2;
-      top = y(made[i]);
-      ctx.fillStyle = i === hour ? theme.current : theme.green;
-      ctx.fillRect(middle - width / 2, top, width, y(0) - top);
-      if (column > today.font * 1.9 || (i - first) % 3 === 0) {
-        today.text(i, middle, bottom + today.font * 1.1, 'center', theme.muted);
-      }
-      if (made[i]) {
-        top = Math.max(today.font * 0.6, top - today.font * 0.7);
-        today.text(made[i], middle, top, 'center', theme.muted);
-      }
-    }
+    for (i = first; i <= last; i += 1) { bars.push({ value: made[i], below: i, above: made[i] || '' }); }
+    drawBars(today, bars, max, hour - first, theme);
     button.setText(byId('today-sum'), button.quantity(sum));
     byId('today').setAttribute('aria-label', 'Today: ' + sum + (sum ? '; ' + words.join(', ') : ''));
   }
 
+  // The duration of each past round.
+  function drawPast() {
+    var theme = past.begin(), all = rounds.rounds, bars = [], times = [], fastest = 0, max = 0;
+    var text = 'none yet', i, unit, days;
+    button.toggleClass(byId('no-rounds'), 'unseen', all.length > 0);
+    button.setText(
+      byId('no-rounds'), 'Each completed round of ' + button.quantity(current.goal) + ' will appear here.'
+    );
+    for (i = 0; i < all.length; i += 1) {
+      times.push((all[i].ended - all[i].began) * 1000);
+      max = Math.max(max, times[i]);
+      if (times[i] < times[fastest]) { fastest = i; }
+    }
+    unit = button.unitOf(max);
+    past.unit = unit[1];
+    days = all.length && all[all.length - 1].ended - all[0].ended > 86400;
+    for (i = 0; i < Math.max(MIN_BARS, all.length); i += 1) {
+      bars.push(i >= all.length ? { value: 0, below: '', above: '' } : {
+        value: times[i] / unit[0],
+        below: button.formatTime(all[i].ended * 1000, days ? 86400 : 60),
+        above: button.formatDuration(times[i])
+      });
+    }
+    if (all.length) {
+      drawBars(past, bars, Math.max(1, max / unit[0]), fastest, theme);
+      text = 'fastest ' + button.formatDuration(times[fastest]);
+    }
+    button.setText(byId('past-sum'), all.length ? text : '');
+    byId('past').setAttribute('aria-label', 'Past rounds: ' + (all.length ? all.length + ', ' : '') + text);
+  }
+
   function draw(now) {
-    if (!current || loading || !round.ctx) { return; }
+    if (!rounds || !round.ctx) { return; }
     drawRound(now);
+    drawPast();
     if (hours) { drawToday(); }
-    button.setText(byId('round-sum'), (current.goal - current.count) + ' of ' + current.goal);
   }
 
   var requestDraw = button.throttle(draw);
@@ -228,6 +191,7 @@
     resize: function (width, height) {
       round.resize(width, height);
       today.resize(width, height);
+      past.resize(width, height);
       requestDraw();
     }
   };

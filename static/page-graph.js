@@ -10,18 +10,23 @@
   // The charts fill the screen; on a narrow one they are stacked.
   function layout() {
     var width = root.clientWidth, height = window.innerHeight || root.clientHeight;
-    var narrow = width < 760 || height > width, padding = narrow ? 24 : 36, free, half, empty;
+    var narrow = width < 900 || height > width, padding = narrow ? 24 : 36, rows = narrow ? 3 : 1;
+    var free, panel, empty, chart, fits;
     button.toggleClass(body, 'slim', narrow);
     // The height of everything but the charts is known only with the charts in place.
-    free = height - body.offsetHeight + byId('graph').offsetHeight + byId('round').offsetHeight;
+    free = height - body.offsetHeight + byId('graph').offsetHeight + rows * byId('round').offsetHeight;
     // Without values the live chart leaves its space to the others.
     empty = /\bempty\b/.test(body.className);
-    half = narrow ? 200 : Math.max(110, empty ? free - MIN_HEIGHT : Math.floor(free * 0.4));
-    live.resize(
-      byId('live').offsetWidth - padding,
-      narrow && !empty ? Math.max(220, Math.floor(height * 0.42)) : Math.max(MIN_HEIGHT, free - half)
-    );
-    history.resize(byId('rounds').offsetWidth - padding, half);
+    if (narrow) {
+      fits = free > 4 * 220;
+      panel = fits ? Math.floor(free * (empty ? 0.28 : 0.18)) : 200;
+      chart = fits ? free - 3 * panel : empty ? MIN_HEIGHT : Math.max(220, Math.floor(height * 0.42));
+    } else {
+      panel = Math.max(110, empty ? free - MIN_HEIGHT : Math.floor(free * 0.4));
+      chart = Math.max(MIN_HEIGHT, free - panel);
+    }
+    live.resize(byId('live').offsetWidth - padding, chart);
+    history.resize(byId('round').parentNode.offsetWidth - padding, panel);
   }
 
   live.onLegendGrowth(layout); // a higher legend leaves less room

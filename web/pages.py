@@ -1,15 +1,22 @@
 """The pages that everybody may see, and the static files beneath them."""
 
+import contextlib
 import functools
 import gzip
 import io
+import time
+from datetime import timedelta
 from typing import Any
 
 import flask
+import gevent
 import segno
 
+from storage import Unavailable
+
+from .api import read_rounds
 from .assets import CUSTOM_HORN
-from .context import context
+from .context import Context, context
 
 pages = flask.Blueprint("pages", __name__)
 
@@ -33,9 +40,23 @@ def countdown() -> Any:
 
 @pages.get("/graph")
 def graph() -> Any:
-    series = context().samples()
-    newest = {name: samples[-1] for name, samples in series.items()}
-    return _public("graph.html", newest=newest)
+    services = context()
+    newest = {name: samples[-1] for name, samples in services.samples().items()}
+    if services.rounds_of != services.store.current and not services.public_reads.locked():
+        gevent.spawn(_refresh_rounds, services)  # the page does not wait for the database
+    past = [
+        (
+            time.strftime("%d %b %H:%M", time.localtime(each["ended"])),
+            timedelta(seconds=int(each["ended"] - each["began"])),
+        )
+        for each in reversed(services.rounds.get("rounds", []))
+    ]
+    return _public("graph.html", newest=newest, past=past)
+
+
+def _refresh_rounds(services: Context) -> None:
+    with contextlib.suppress(Unavailable):
+        read_rounds(services)
 
 
 @pages.get("/qr.svg")

@@ -24,7 +24,7 @@ PIXELS = """([id, red, green, blue]) => {
   }
   return number;
 }"""
-BLUE, GREEN = (0x1D, 0x55, 0xDD), (0x12, 0x80, 0x3C)
+BLUE, GREEN, CURRENT = (0x1D, 0x55, 0xDD), (0x12, 0x80, 0x3C), (0x14, 0x3C, 0x9F)
 
 
 @pytest.fixture
@@ -264,22 +264,6 @@ def test_page_with_a_long_legend_fits_the_screen(open_page, publish, server):
     until(lambda: page.evaluate(fits), "the layout after the resize")
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (12_800_000, "12.8 M"),
-        (-3.5e9, "-3.5 G"),
-        (1.28e12, "1.28 T"),
-        (1e15, "1e15"),
-        (999_999, "999999"),
-        (2.5, "2.5"),
-    ],
-)
-def test_large_values_have_a_unit(open_page, shared, value, text):
-    page = connected(open_page(shared, "/graph"))
-    assert page.evaluate(f"theButton.formatNumber({value})").replace("+", "") == text
-
-
 def test_pause_of_a_series_is_a_gap(open_page, publish, server):
     publisher, page = publish(server), connected(open_page(server, "/graph", reduced_motion="reduce"))
     for second in (*range(8), *range(28, 36)):
@@ -343,17 +327,87 @@ def test_empty_graph_shows_an_example_until_the_first_value(open_page, publish, 
     expect(example).to_be_hidden()
 
 
-def test_reconnect_reads_only_new_events(open_page, server):
+def test_reconnect_reads_the_rounds_once_and_no_history(open_page, server):
     for _ in range(30):
         server.press()
     page = connected(open_page(server, "/graph"))
     until(lambda: "deals" in page.text_content("#today-sum"), "the presses")
     before = page.text_content("#today-sum")
-    pages = []
-    page.on(
-        "response", lambda response: pages.append(response.json()) if "/api/history" in response.url else None
-    )
+    paths = []
+    page.on("request", lambda request: paths.append(request.url.partition("/api/")[2]))
     server.restart()
+    connected(page)
+    until(lambda: "rounds" in paths, "the rounds")
     server.press()
     until(lambda: page.text_content("#today-sum") not in ("", before), "the new press")
-    assert sum(len(body["events"]) for body in pages) <= 3
+    assert paths.count("rounds") <= 2
+    assert not [path for path in paths if path.startswith("history")]
+
+
+def test_past_rounds_are_live(open_page, start):
+    server = start(goal=2, noun="sign-up")
+    page = connected(open_page(server, "/graph"))
+    sentence = page.locator("#no-rounds")
+    expect(sentence).to_have_text("Each completed round of 2 sign-ups will appear here.")
+    assert page.get_attribute("#past", "aria-label") == "Past rounds: none yet"
+    server.press()
+    server.press()
+    until(lambda: page.text_content("#past-sum").startswith("fastest "), "the round")
+    expect(sentence).to_have_class("unseen")
+    assert drawn(page, CURRENT, "past") > 10, "the fastest round"
+    server.api("undo")
+    until(lambda: page.text_content("#past-sum") == "", "the undo")
+    expect(sentence).to_have_class("")
+    for _ in range(4):
+        server.press()
+    until(lambda: "Past rounds: 2, fastest" in page.get_attribute("#past", "aria-label"), "both rounds")
+    page.reload()
+    until(lambda: "Past rounds: 2, fastest" in page.get_attribute("#past", "aria-label"), "them again")
+
+
+def test_page_without_javascript_shows_past_rounds(chromium, start):
+    server = start(goal=2)
+    for _ in range(2):
+        server.press()
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+
+    def cells():
+        page.goto(server.url + "/graph")
+        return page.locator("noscript table").nth(1).locator("td").all_text_contents()
+
+    until(lambda: len(cells()) == 2, "the round")
+    assert re.fullmatch(r"0:00:\d\d \(fastest\)", cells()[1])
+    context.close()
+
+
+#: Records the texts of the last drawing of the live chart.
+TEXTS = """
+  const prototype = CanvasRenderingContext2D.prototype, {clearRect, fillText} = prototype;
+  prototype.clearRect = function (...where) {
+    if (this.canvas.id === 'graph') window.texts = [];
+    return clearRect.apply(this, where);
+  };
+  prototype.fillText = function (text, ...where) {
+    if (this.canvas.id === 'graph') window.texts.push(String(text));
+    return fillText.call(this, text, ...where);
+  };
+"""
+
+
+def seconds_on_the_axis(page):
+    """Return the seconds from the first to the last label of the time axis."""
+    found = [re.fullmatch(r"(\d\d):(\d\d):(\d\d)(\.\d+)?", text) for text in page.evaluate("texts")]
+    times = [int(m[1]) * 3600 + int(m[2]) * 60 + int(m[3]) + float(m[4] or 0) for m in found if m]
+    return times[-1] - times[0] if times else 0
+
+
+def test_fast_feed_shows_ten_seconds(open_page, server):
+    page = connected(open_page(server, "/graph", init=TEXTS))
+    command = [sys.executable, SUPPORT / "producer.py", endpoint_of(server), "200", "15"]
+    with subprocess.Popen(command):
+        until(lambda: seconds_on_the_axis(page) >= 8, "ten seconds")
+        page.wait_for_timeout(3000)  # older samples leave the chart
+        assert 8 <= seconds_on_the_axis(page) <= 10
+        page.reload()
+        until(lambda: seconds_on_the_axis(page) > 0.5, "more than the hundred samples sent on connect")

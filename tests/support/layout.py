@@ -52,7 +52,7 @@ PROBLEMS = """(scrolls) => {
       if (a.node !== b.node && across > 1 && down > 1) found.push(`overlap: ${a.words} / ${b.words}`);
     }
   }
-  for (const id of ['ring', 'sound', 'status', 'graph', 'round', 'today']) {
+  for (const id of ['ring', 'sound', 'status', 'graph', 'round', 'today', 'past']) {
     const element = document.getElementById(id);
     if (!element || hidden(element)) continue;
     const box = element.getBoundingClientRect();
