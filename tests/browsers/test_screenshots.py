@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import office_data
 import pytest
 import requests
 from graph import endpoint_of
@@ -27,13 +28,14 @@ def browser(playwright):
     browser.close()
 
 
-def view(browser, kind):
+def view(browser, kind, zone=None):
     width, height = SIZES[kind]
     context = browser.new_context(
         viewport={"width": width, "height": height},
         device_scale_factor=2 if kind == "-phone" else 1,
         color_scheme="dark" if kind == "-dark" else "light",
         reduced_motion="reduce",
+        timezone_id=zone,
     )
     return context.new_page()
 
@@ -129,12 +131,17 @@ def press_and_wait_for_a_full_graph(server):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SIZES)
-def test_graph_screenshots(browser, server, sine, kind):
-    press_and_wait_for_a_full_graph(server)
-    page = view(browser, kind)
+def test_graph_screenshots(browser, tmp_path, start, publish, kind):
+    zone = office_data.afternoon()
+    office_data.record_deals(tmp_path / "button.db")
+    server = start(environ={"TZ": zone})
+    number = office_data.publish_values(publish(server))
+    until(lambda: server.health().json()["feed"]["messages"] == number, "the samples")
+    page = view(browser, kind, zone)
     page.goto(server.url + "/graph")
-    until(lambda: page.text_content("#today-sum") == "7 deals", "the presses")
-    until(lambda: page.locator("#legend li").count() == 1, "the samples")
+    until(lambda: page.text_content("#today-sum").endswith(" deals"), "the presses")
+    until(lambda: page.text_content("#past-sum").startswith("fastest"), "the rounds")
+    until(lambda: page.locator("#legend li").count() == 3, "the series")
     expect(page.locator("#status")).to_have_attribute("data-transport", "websocket")
     shoot(page, "graph" + kind, full_page=kind == "-phone")
     page.context.close()
