@@ -17,8 +17,9 @@ from .security import SITE_RULE, authorization_token, is_key, is_site, is_token
 api = flask.Blueprint("api", __name__, url_prefix="/api")
 
 MAX_EVENTS = 1000
-#: Past rounds in a response, and the newest events that they are looked for in.
-MAX_ROUNDS, MAX_ROUND_EVENTS = 20, 5000
+MAX_ROUNDS = 20
+#: Numbers of newest events in which rounds are searched: as a rule the first are enough.
+ROUND_EVENTS = (1000, 5000)
 
 
 class ApiError(Exception):
@@ -119,9 +120,12 @@ def read_rounds(services: Context) -> dict[str, Any]:
     with services.public_reads:
         now = services.store.current
         if services.rounds_of != now:
-            after = max(0, now.seq - MAX_ROUND_EVENTS)
-            events = services.database.events_after(after, now.seq - after, lane="public")
-            completed, current = rounds(events, now)
+            for number in ROUND_EVENTS:
+                after = max(0, now.seq - number)
+                events = services.database.events_after(after, now.seq - after, lane="public")
+                completed, current = rounds(events, now)
+                if after == 0 or len(completed) >= MAX_ROUNDS:
+                    break
             services.rounds = {
                 "seq": now.seq,
                 "rounds": [each._asdict() for each in completed[-MAX_ROUNDS:]],

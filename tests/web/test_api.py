@@ -196,6 +196,13 @@ def test_at_most_20_rounds_are_listed(open_site):
     assert [len(body["rounds"]), len(body["current"])] == [20, 1]
 
 
+def test_long_round_is_searched_in_more_events(open_site):
+    site = open_site(goal=800)
+    site.press(1300)
+    body = site.get("/api/rounds").json
+    assert [len(body["rounds"]), len(body["current"])] == [1, 500]
+
+
 @pytest.mark.parametrize("query", ["after=-1", "after=x", "limit=-1", "limit=1.5", "limit=", "after=1e3"])
 def test_invalid_history_query_gets_400(shared_site, query):
     response = shared_site.api(f"history?{query}", "GET")
