@@ -30,7 +30,7 @@ SAVE_INTERVAL = 5.0
 #: Maximum events per query.
 BATCH_SIZE = 100
 #: Advisory lock of the sending server.
-SENDER = 0x57656248
+SENDER_LOCK = 0x57656248
 
 
 class WebhookStatus(TypedDict):
@@ -201,7 +201,7 @@ class Delivery:
 
     def _is_sender(self) -> bool:
         """Return whether this server is the sender."""
-        if not self._database.sole(SENDER):
+        if not self._database.try_lock(SENDER_LOCK):
             self._seq = self._saved_seq = None
             return False
         if self._seq is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from . import sqlite_backup, sqlite_files
 from .accounts import Accounts
 from .backups import Backups, newest_copy
-from .database import PROGRAM, Damaged, Database, DatabaseError, KeyValue, Tally, Unavailable
+from .database import PROGRAM, Damaged, Database, DatabaseError, KeyValue, PressTotals, Unavailable
 from .pending import Result
 from .rounds import rounds
 from .rules import Change, Event, Rejected
@@ -29,12 +29,12 @@ __all__ = [
     "DatabaseError",
     "Event",
     "KeyValue",
+    "PressTotals",
     "Rejected",
     "Result",
     "Spool",
     "SqliteDatabase",
     "Store",
-    "Tally",
     "Trouble",
     "Unavailable",
     "check_url",

@@ -97,7 +97,7 @@ def row(event: Event) -> tuple[Any, ...]:
     return (*event._replace(kind=SUBSTITUTE_KIND), event.kind)
 
 
-class Tally(NamedTuple):
+class PressTotals(NamedTuple):
     """The last press and the number of deals, not counting those undone."""
 
     #: Time of the last press in Unix seconds, and its source; None if there was none.
@@ -173,8 +173,8 @@ class Database(abc.ABC):
         """Return whether there is a sign that the database is not writable."""
 
     @abc.abstractmethod
-    def sole(self, purpose: int) -> bool:
-        """Try to take the lock for `purpose`; return whether this server is the one that holds it."""
+    def try_lock(self, lock: int) -> bool:
+        """Try to take the lock with this number. Return whether this server holds it."""
 
     @abc.abstractmethod
     def listen(self, wake: Callable[[], None]) -> None:
@@ -201,7 +201,7 @@ class Database(abc.ABC):
         """Return the newest `limit` events, newest first."""
         return self._events("read", "ORDER BY seq DESC LIMIT :limit", limit=limit)
 
-    def tally(self, periods: Sequence[tuple[float, float]]) -> Tally:
+    def press_totals(self, periods: Sequence[tuple[float, float]]) -> PressTotals:
         """Return the last press and the number of deals in each period.
 
         A period is a (start, end) pair in Unix seconds, excluding the end.
@@ -213,7 +213,7 @@ class Database(abc.ABC):
         for number, (start, end) in enumerate(periods):
             counts.append(f"count(*) FILTER (WHERE at >= :start{number} AND at < :end{number})")
             values |= {f"start{number}": start, f"end{number}": end}
-        return Tally(at, source, list(self.query(f"SELECT {', '.join(counts)} {_DEALS}", **values)[0]))
+        return PressTotals(at, source, list(self.query(f"SELECT {', '.join(counts)} {_DEALS}", **values)[0]))
 
     def deals(self, start: float, end: float) -> list[float]:
         """Return the times of deals in [start, end) in Unix seconds, oldest first."""

@@ -10,7 +10,7 @@ import psycopg
 from .database import COLUMNS, SELECT, Database, DatabaseError, Outcome, Unavailable, row
 from .postgres_connections import CHANNEL, NOW, WRITE_TIMEOUT, Connection, Connections, check_url, one
 from .postgres_schema import prepare, start_error
-from .rules import Change, Event, follow_all, origin
+from .rules import Change, Event, apply_all, origin
 
 __all__ = ["PostgresDatabase", "check_url"]
 
@@ -36,7 +36,7 @@ class PostgresDatabase(Database):
     """
 
     def __init__(self, url: str, goal: int | None) -> None:
-        self._connections = Connections(url, ("write", "read", "news", "public", "sole"))
+        self._connections = Connections(url, ("write", "read", "news", "public", "lock"))
         self._run = self._connections.run
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns at every attempt during an outage
         try:
@@ -105,10 +105,10 @@ class PostgresDatabase(Database):
             self._connections.reopen()
         return bool(read_only)
 
-    def sole(self, purpose: int) -> bool:
-        """Try to take the lock for `purpose`, which is released when the connection is lost."""
-        lock = "SELECT pg_try_advisory_lock(%s)"
-        return bool(self._run("sole", lambda db: one(db, lock, (purpose,)))[0])
+    def try_lock(self, lock: int) -> bool:
+        """Try to take the advisory lock, which is released when the connection is lost."""
+        sql = "SELECT pg_try_advisory_lock(%s)"
+        return bool(self._run("lock", lambda db: one(db, sql, (lock,)))[0])
 
     def listen(self, wake: Callable[[], None]) -> None:
         self._connections.listen(wake)
@@ -128,7 +128,7 @@ class PostgresDatabase(Database):
             made[event.seq] = event
             known[event.key] = event
 
-        outcomes = follow_all(
+        outcomes = apply_all(
             changes, last, known.get, lambda seq: made.get(seq) or self._event_at(db, seq), at, keep
         )
         if made:

@@ -79,7 +79,7 @@ def origin(goal: int, at: float) -> Event:
     return Event(0, at, "connect", "", goal, goal)
 
 
-def follow(last: Event, change: Change, at: float, event_at: Callable[[int], Event]) -> Event:
+def apply(last: Event, change: Change, at: float, event_at: Callable[[int], Event]) -> Event:
     """Return the event that results from applying `change` after `last`.
 
     Args:
@@ -132,7 +132,7 @@ def check_same(change: Change, first: Event) -> None:
         raise Rejected("key_reused", "key: was already used for another request")
 
 
-def follow_all(
+def apply_all(
     changes: Sequence[Change],
     last: Event,
     find: Callable[[str], Event | None],
@@ -162,7 +162,7 @@ def follow_all(
                 check_same(change, first)
                 outcomes.append((first, True))
                 continue
-            last = follow(last, change, at, event_at)
+            last = apply(last, change, at, event_at)
         except Rejected as rejected:
             outcomes.append(rejected)
             continue

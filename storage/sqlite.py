@@ -15,7 +15,7 @@ from gevent.lock import RLock
 
 from . import sqlite_backup, sqlite_files, sqlite_migration
 from .database import COLUMNS, SELECT, Database, DatabaseError, Outcome, Unavailable, row
-from .rules import Change, Event, follow_all, origin
+from .rules import Change, Event, apply_all, origin
 from .threads import Worker
 
 T = TypeVar("T")
@@ -127,7 +127,7 @@ class SqliteDatabase(Database):
         """
         return self._workers["check"].run(self._is_suspect)
 
-    def sole(self, purpose: int) -> bool:
+    def try_lock(self, lock: int) -> bool:
         return True
 
     def listen(self, wake: Callable[[], None]) -> None:
@@ -236,7 +236,7 @@ class SqliteDatabase(Database):
 
     def _record(self, db: sqlite3.Connection, changes: Sequence[Change]) -> list[Outcome]:
         def write(db: sqlite3.Connection) -> list[Outcome]:
-            return follow_all(
+            return apply_all(
                 changes,
                 self._newest(db),
                 find=lambda key: self._event(db, "key", key),

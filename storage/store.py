@@ -254,7 +254,7 @@ class Store:
                 elif self._write_trouble.reason or self._suspect:
                     self._database.probe()
             except Unavailable as error:
-                self._put_back(batch, error)
+                self._requeue(batch, error)
                 if self._stopping:
                     break
                 gevent.sleep(RETRY_INTERVAL)
@@ -276,7 +276,7 @@ class Store:
             self._announcer.announce(events)
         self._resolve(batch, outcomes)
 
-    def _put_back(self, batch: list[Item], error: Unavailable) -> None:
+    def _requeue(self, batch: list[Item], error: Unavailable) -> None:
         """Requeue the hardware presses of a failed batch; reject its other changes."""
         self._write_trouble.fail(error)
         for item in batch:
@@ -317,16 +317,16 @@ class Store:
     def _spool_waiting(self) -> None:
         """Add the unrecorded hardware presses to the spool."""
         waiting = [press for press in self._waiting() if press.key not in self._spooled]
-        if self._spool is not None and waiting and self._with_spool(lambda spool: spool.add(waiting)):
+        if self._spool is not None and waiting and self._try_spool(lambda spool: spool.add(waiting)):
             self._spooled |= {press.key for press in waiting if press.key}
 
     def _drop_recorded(self) -> None:
         """Delete recorded presses from the spool. Replaying one would be harmless, due to its key."""
         recorded = self._spooled - {press.key for press in self._waiting() if press.key}
-        if recorded and self._with_spool(lambda spool: spool.drop(recorded)):
+        if recorded and self._try_spool(lambda spool: spool.drop(recorded)):
             self._spooled -= recorded
 
-    def _with_spool(self, work: Callable[[Spool], None]) -> bool:
+    def _try_spool(self, work: Callable[[Spool], None]) -> bool:
         """Run `work` with the spool; return whether it succeeded."""
         assert self._spool is not None
         try:

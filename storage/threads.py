@@ -31,7 +31,7 @@ class Worker:
         self._wake = _allocate_lock()  # locked: nothing to do
         self._wake.acquire()
         self._done = self._hub.loop.async_()
-        self._done.start(self._hand_back)
+        self._done.start(self._deliver_results)
         _start_thread(self._run, ())
 
     def run(self, function: Callable[[], T]) -> T:
@@ -77,7 +77,7 @@ class Worker:
                 del result, function  # a cursor that outlives its caller would keep its transaction open
                 self._done.send()
 
-    def _hand_back(self) -> None:
+    def _deliver_results(self) -> None:
         while self._results:
             call, outcome = self._results.popleft()
             if call.waiter is not None:
@@ -97,13 +97,13 @@ class Backoff:
     """Exponential backoff between attempts.
 
     Args:
-        first: First delay in seconds.
-        most: Maximum delay in seconds.
+        initial: First delay in seconds.
+        maximum: Maximum delay in seconds.
     """
 
-    def __init__(self, first: float, most: float) -> None:
-        self._first = self._next = first
-        self._most = most
+    def __init__(self, initial: float, maximum: float) -> None:
+        self._initial = self._next = initial
+        self._maximum = maximum
 
     @property
     def delay(self) -> float:
@@ -112,9 +112,9 @@ class Backoff:
 
     def wait(self) -> None:
         """Wait for the next delay. Blocks."""
-        delay, self._next = self._next, min(self._most, self._next * 2)
+        delay, self._next = self._next, min(self._maximum, self._next * 2)
         gevent.sleep(delay)
 
     def reset(self) -> None:
-        """Start again with the first delay."""
-        self._next = self._first
+        """Start again with the initial delay."""
+        self._next = self._initial

@@ -14,7 +14,7 @@ from gevent import sleep
 from socketio.exceptions import ConnectionRefusedError
 
 from realtime import RateLimit
-from storage import Change, Event, Rejected, Tally, Unavailable
+from storage import Change, Event, PressTotals, Rejected, Unavailable
 from storage.accounts import digest
 
 from .context import Context, day_of
@@ -63,7 +63,7 @@ class Screens:
         self._sent_at = -INFO_INTERVAL
         self._queried_at = 0.0
         self._totals_of: tuple[int, datetime.date] | None = None
-        self._totals = Tally(None, None, [0, 0])
+        self._totals = PressTotals(None, None, [0, 0])
         self._admin_pages: set[str] = set()  # sids
         self._sessions: dict[str, str] = {}  # digest of the session of each client that has a cookie
         self._valid: set[str] = set()  # those of them that were found to be valid
@@ -212,7 +212,7 @@ class Screens:
         monday = now[1] - datetime.timedelta(days=now[1].weekday())
         week = day_of(monday)[0], day_of(monday + datetime.timedelta(days=6))[1]
         with contextlib.suppress(Unavailable):  # the store logs it; the old numbers are better than none
-            self._totals = self._context.database.tally([today, week])
+            self._totals = self._context.database.press_totals([today, week])
             self._totals_of = now
 
     def _info(self) -> dict[str, Any]:

@@ -61,16 +61,16 @@ def test_rejected_change_does_not_affect_its_batch(database):
 
 def test_tally_excludes_undone_presses(database):
     ever, later = (0.0, 2.0**40), (2.0**39, 2.0**40)
-    assert database.tally([ever, ever]) == (None, None, [0, 0])
+    assert database.press_totals([ever, ever]) == (None, None, [0, 0])
     database.record([press(), press(), Change("undo", "api"), press()])
-    assert database.tally([ever, later]) == (database.newest().at, "api", [2, 0])
+    assert database.press_totals([ever, later]) == (database.newest().at, "api", [2, 0])
     assert database.deals(*later) == []
     assert len(database.deals(*ever)) == 2
 
 
 def test_press_that_opens_a_round_is_not_a_deal(database):
     database.record([press() for _ in range(22)])
-    assert database.tally([(0.0, 2.0**40)]).deals == [21]
+    assert database.press_totals([(0.0, 2.0**40)]).deals == [21]
 
 
 def test_rounds_are_read_from_the_newest_events(database):

@@ -7,7 +7,7 @@ import time
 
 from storage import Change, open_database
 from storage.database import row
-from storage.rules import follow, origin
+from storage.rules import apply, origin
 
 GOAL = 20
 #: Hours of the day with deals, and how many there are in each on average.
@@ -34,7 +34,7 @@ def record_deals(path, days=28):
     ]
     events = [origin(GOAL, midnight - days * 86400)]
     for at in sorted(at for at in times if at < now - 60):
-        events.append(follow(events[-1], Change("press", "button"), at, events.__getitem__))
+        events.append(apply(events[-1], Change("press", "button"), at, events.__getitem__))
     database = open_database(f"sqlite:///{path}", GOAL)
     database.load(GOAL, events[0].at, map(row, events[1:]), {})
     database.close()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage import Change, Rejected, rounds
-from storage.rules import follow, origin
+from storage.rules import apply, origin
 
 KINDS = {
     "p": Change("press", "test"),
@@ -24,7 +24,7 @@ def record(changes, goal=3):
     events = [origin(goal, 0.0)]
     for at, letter in enumerate(changes, 1):
         with contextlib.suppress(Rejected):
-            events.append(follow(events[-1], KINDS[letter], float(at), events.__getitem__))
+            events.append(apply(events[-1], KINDS[letter], float(at), events.__getitem__))
     return events
 
 
@@ -76,7 +76,7 @@ def test_undo_leaves_no_trace(changes, goal):
     again = [origin(goal, 0.0)]
     for event in left:
         change = Change(event.kind, "test", goal=event.goal)
-        again.append(follow(again[-1], change, event.at, again.__getitem__))
+        again.append(apply(again[-1], change, event.at, again.__getitem__))
     completed, current = rounds(events, events[-1])
     expected, expected_current = rounds(again, again[-1])
     assert completed == expected

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.rules import Change, Rejected, check_same, follow, origin
+from storage.rules import Change, Rejected, apply, check_same, origin
 
 
 class Log:
@@ -15,7 +15,7 @@ class Log:
 
     def add(self, kind, **argument):
         self.events.append(
-            follow(self.events[-1], Change(kind, "test", **argument), 1.0, lambda seq: self.events[seq])
+            apply(self.events[-1], Change(kind, "test", **argument), 1.0, lambda seq: self.events[seq])
         )
         return self.events[-1]
 
