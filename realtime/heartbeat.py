@@ -11,7 +11,7 @@ from . import packets
 from .fairness import RunQueue
 from .session import Session
 
-#: Maximum seconds between two rounds of pings; with a short ping interval, a twentieth of it. A ping is late
+#: Maximum seconds between two rounds of pings; with a short ping interval, a hundredth of it. A ping is late
 #: by at most 1.25 rounds.
 MAX_ROUND_INTERVAL = 0.1
 #: Seconds between responses to long polls with batched packets, for at most five polls a second.
@@ -81,7 +81,9 @@ class Heartbeat:
         self._interval = interval
         self._timeout = timeout
         self._connect_timeout = connect_timeout
-        self._round_interval = min(MAX_ROUND_INTERVAL, interval / 20)
+        self._round_interval = min(MAX_ROUND_INTERVAL, interval / 100)
+        # A ping that is later than this, since the loop was busy, postpones the deadline of its pong.
+        self._max_delay = min(MAX_ROUND_INTERVAL, interval / 10)
         self._due = Schedule(self._round_interval / 4)
         self._pinged = Schedule(self._round_interval / 4)
         self._connecting: dict[Session, float] = {}  # deadlines, earliest first
@@ -132,7 +134,7 @@ class Heartbeat:
 
     def _send_pings(self, now: float) -> None:
         for sent, (due, session) in enumerate(self._due.take(now), 1):
-            session.pong_deadline = max(due, now - self._round_interval) + self._timeout
+            session.pong_deadline = max(due, now - self._max_delay) + self._timeout
             self._pinged.add(session, session.pong_deadline)
             session.send(packets.PING)
             if sent % BATCH_SIZE == 0:
