@@ -1,4 +1,4 @@
-"""The HTTP API: the count for programs, and changes for those that hold the token."""
+"""HTTP API for reading the count, and for changing it with the API token."""
 
 import datetime
 import re
@@ -18,12 +18,12 @@ api = flask.Blueprint("api", __name__, url_prefix="/api")
 
 MAX_EVENTS = 1000
 MAX_ROUNDS = 20
-#: Numbers of newest events in which rounds are searched: as a rule the first are enough.
+#: How many of the newest events are searched for rounds. The first number is usually sufficient.
 ROUND_EVENTS = (1000, 5000)
 
 
 class ApiError(Exception):
-    """An error response of the API."""
+    """An error to send as an API response."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -49,13 +49,13 @@ def history() -> Any:
 @api.post("/press")
 def press() -> Any:
     _check_token()
-    # A CRM posts what it likes; only a site is read, whatever the Content-Type.
+    # Without a JSON Content-Type any body is accepted, since CRMs post arbitrary ones. Only `site` is read.
     body = _body() if flask.request.is_json else flask.request.get_json(force=True, silent=True)
     if flask.request.is_json and not (body is None or isinstance(body, dict)):
-        raise ApiError(400, "invalid_json", "body: expected a JSON object, or none")
+        raise ApiError(400, "invalid_json", "body: expected a JSON object or no body")
     site = body.get("site") if isinstance(body, dict) else None
     if not (site is None or is_site(site)):
-        raise ApiError(400, "invalid_site", f"site: expected {SITE_RULE}, or none")
+        raise ApiError(400, "invalid_site", f"site: expected {SITE_RULE}, or null")
     return _record("press", site)
 
 
@@ -65,7 +65,7 @@ def undo() -> Any:
     body = _body()
     seq = body.get("seq") if isinstance(body, dict) else None
     if (body is not None and not isinstance(body, dict)) or not (seq is None or is_seq(seq)):
-        raise ApiError(400, "invalid_seq", "seq: expected the whole number of a change, or no body")
+        raise ApiError(400, "invalid_seq", "seq: expected the number of a change, or no body")
     return _record("undo", seq=seq)
 
 
@@ -97,7 +97,7 @@ def set_count() -> Any:
 
 @api.get("/today")
 def today() -> Any:
-    """The deals of each hour of the server's day."""
+    """Return the deals in each hour of today, in the server's time zone."""
     services = context()
     now = datetime.datetime.fromtimestamp(services.database.now()).astimezone()
     key = (services.store.current, now.date())
@@ -116,7 +116,10 @@ def past_rounds() -> Any:
 
 
 def read_rounds(services: Context) -> dict[str, Any]:
-    """Return the newest completed rounds, and the changes of the current one; read once for each change."""
+    """Return the newest completed rounds and the changes of the current round.
+
+    The result is cached until the next change.
+    """
     with services.public_reads:
         now = services.store.current
         if services.rounds_of != now:
@@ -137,7 +140,10 @@ def read_rounds(services: Context) -> dict[str, Any]:
 
 @api.get("/openapi.json")
 def openapi() -> Any:
-    """Return the description of the API, in which responses common to all changes stand once."""
+    """Return the OpenAPI description of the API.
+
+    The responses that all changes have in common are defined once in the file and inserted here.
+    """
     described = flask.json.loads((Path(__file__).parent / "openapi.json").read_text())
     described["info"]["version"] = context().version
     changed = described["components"].pop("x-changed")
@@ -154,7 +160,7 @@ def reject(error: ApiError) -> Any:
 
 
 def error_response(status: int, code: str, message: str) -> flask.Response:
-    """An error in the one shape that the API has."""
+    """Return an error response in the format of the API."""
     context().metrics.reject(code)
     response = flask.jsonify({"error": {"code": code, "message": message}})
     response.status_code = status
@@ -166,7 +172,7 @@ def error_response(status: int, code: str, message: str) -> flask.Response:
 
 
 def http_error(error: HTTPException) -> flask.Response:
-    """An error of HTTP itself (unknown path, wrong method, too large) in the API's shape."""
+    """Return an HTTP error, such as an unknown path, in the format of the API."""
     code = re.sub(r"[^a-z]+", "_", error.name.lower())
     response = error_response(error.code or 500, code, error.description or error.name)
     for name, value in error.get_headers():
@@ -176,12 +182,12 @@ def http_error(error: HTTPException) -> flask.Response:
 
 
 def is_seq(seq: Any) -> bool:
-    """Whether `seq` can be the number of a change."""
+    """Return whether `seq` can be the number of a change."""
     return type(seq) is int and seq >= 0
 
 
 def _record(kind: str, site: str | None = None, **argument: Any) -> Any:
-    """Record a change and respond with the count after it."""
+    """Record a change and return the resulting count."""
     _check_token()
     headers = flask.request.headers
     name = "Idempotency-Key" if "Idempotency-Key" in headers else "webhook-id"
@@ -204,7 +210,7 @@ def _check_token() -> None:
 
 
 def _body() -> Any:
-    """The request's JSON; None if it has no body."""
+    """Return the parsed JSON body of the request, or None if it has no body."""
     raw = flask.request.get_data()
     if not raw:
         return None

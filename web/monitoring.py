@@ -14,9 +14,9 @@ monitoring = flask.Blueprint("monitoring", __name__)
 
 
 class _Row(NamedTuple):
-    """A metric, and where its value is in the health report.
+    """A metric and the location of its value in the health report.
 
-    A mapping has one sample for each of its entries, whose name is the label. None counts as 0.
+    A mapping yields one sample per entry, labelled with its key. None counts as 0.
     """
 
     name: str
@@ -32,38 +32,38 @@ _GAUGE, _COUNTER = GaugeMetricFamily, CounterMetricFamily
 METRICS = (
     _Row(
         "connections", _GAUGE,
-        "Open connections by kind, HTTP (long polls among them) and WebSocket; each takes a descriptor",
+        "Open connections by kind: HTTP (including long polls) and WebSocket; each uses a descriptor",
         "connections", "", "kind",
     ),
-    _Row("waiting_presses", _GAUGE, "Presses that wait for the disk", "database", "waiting"),
+    _Row("waiting_presses", _GAUGE, "Presses waiting to be written", "database", "waiting"),
     _Row(
-        "refused_presses", _COUNTER, "Presses of the pin that were rejected because a thousand waited",
+        "refused_presses", _COUNTER, "Presses of the pin that were rejected because 1,000 were queued",
         "database", "refused_presses",
     ),
     _Row(
         "sampler_long_gaps", _COUNTER,
-        "Gaps between samples of the pin in which a press could go unseen", "hardware", "long_gaps",
+        "Gaps between pin samples in which a press could be missed", "hardware", "long_gaps",
     ),
     _Row(
-        "sampler_last_long_gap_seconds", _GAUGE, "Duration of the last such gap", "hardware", "last_gap"
+        "sampler_last_long_gap_seconds", _GAUGE, "Duration of the last long gap", "hardware", "last_gap"
     ),
     _Row(
         "sampler_last_long_gap_timestamp_seconds", _GAUGE,
-        "Unix time of the last such gap, 0 for none", "hardware", "last_gap_at",
+        "Unix time of the last long gap, 0 if none", "hardware", "last_gap_at",
     ),
     _Row("sampler_worst_gap_seconds", _GAUGE, "Duration of the longest gap", "hardware", "worst_gap"),
-    _Row("pin_presses", _COUNTER, "Presses of the pins", "hardware", "presses"),
+    _Row("pin_presses", _COUNTER, "Presses of all pins", "hardware", "presses"),
     _Row(
         "pin_last_press_timestamp_seconds", _GAUGE,
-        "Unix time of the last press of a pin since the start, 0 for none", "hardware", "pressed_at",
+        "Unix time of the last pin press since the start, 0 if none", "hardware", "pressed_at",
     ),
-    _Row("bounces", _COUNTER, "Bounces and glitches of the pins", "hardware", "bounces"),
+    _Row("bounces", _COUNTER, "Bounces and glitches of all pins", "hardware", "bounces"),
     _Row("stuck", _GAUGE, "Buttons held for over 10 s", "hardware", "stuck"),
-    _Row("feed_messages", _COUNTER, "Messages of the feed", "feed", "messages"),
-    _Row("feed_series", _GAUGE, "Series of the graph", "feed", "series"),
-    _Row("feed_dropped", _COUNTER, "Malformed messages of the feed, by reason", "feed", "dropped", "reason"),
+    _Row("feed_messages", _COUNTER, "Messages received by the feed", "feed", "messages"),
+    _Row("feed_series", _GAUGE, "Series in the graph", "feed", "series"),
+    _Row("feed_dropped", _COUNTER, "Malformed feed messages, by reason", "feed", "dropped", "reason"),
     _Row(
-        "webhook_sent", _COUNTER, "Changes that the receivers of the webhook have accepted",
+        "webhook_sent", _COUNTER, "Changes accepted by the webhook receivers",
         "webhook", "sent",
     ),
 )  # fmt: skip
@@ -76,19 +76,19 @@ class Collector:
         self._context = context
 
     def collect(self) -> Iterator[Metric]:
-        """Yield all metrics, those of the count first."""
+        """Yield all metrics, starting with those of the count."""
         store, state = self._context.store, self._context.store.current
         report = self._context.health()
         recording = not any(status.get("trouble") for status in report.values())
         version = {self._context.version: 1}
         uptime = round(time.monotonic() - self._context.started, 1)
-        yield _family(_GAUGE, "build_info", "1, with the running version", version, "version")
+        yield _family(_GAUGE, "build_info", "Always 1, labelled with the running version", version, "version")
         yield _family(
-            GaugeMetricFamily, "recording", "1 if a press can be recorded now, else 0", int(recording)
+            GaugeMetricFamily, "recording", "1 if a press can be recorded now, otherwise 0", int(recording)
         )
         yield _family(_GAUGE, "count", "Presses to go", state.count)
         yield _family(_GAUGE, "goal", "The goal", state.goal)
-        yield _family(_COUNTER, "seq", "Changes ever recorded", state.seq)
+        yield _family(_COUNTER, "seq", "Total number of recorded changes", state.seq)
         yield _family(_GAUGE, "uptime_seconds", "Seconds since the start", uptime)
         warnings = {name: len(status.get("warnings", [])) for name, status in report.items()}
         yield _family(_GAUGE, "warnings", "Warnings in /healthz", warnings, "service")

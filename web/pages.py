@@ -1,4 +1,4 @@
-"""The pages that everybody may see, and the static files beneath them."""
+"""Public pages and static files."""
 
 import contextlib
 import functools
@@ -24,12 +24,18 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 def asset_url(name: str) -> str:
-    """Return the URL of a static file, which changes with its content, so that it can be cached."""
+    """Return the URL of a static file.
+
+    It changes with the content of the file, so browsers can cache it.
+    """
     return f"/static/{name}?v={context().assets[name].version}"
 
 
 def horn_url(kind: str) -> str:
-    """Return the URL of the short horn, as `mp3` or `wav`; a custom one is the same for both."""
+    """Return the URL of the short horn as `mp3` or `wav`.
+
+    A custom horn has the same URL for both.
+    """
     return asset_url(CUSTOM_HORN if CUSTOM_HORN in context().assets else f"sound/horn.{kind}")
 
 
@@ -43,7 +49,7 @@ def graph() -> Any:
     services = context()
     newest = {name: samples[-1] for name, samples in services.samples().items()}
     if services.rounds_of != services.store.current and not services.public_reads.locked():
-        gevent.spawn(_refresh_rounds, services)  # the page does not wait for the database
+        gevent.spawn(_refresh_rounds, services)  # in the background, so the page does not wait
     past = [
         (
             time.strftime("%d %b %H:%M", time.localtime(each["ended"])),
@@ -85,7 +91,10 @@ def apple_touch_icon() -> Any:
 
 @functools.lru_cache(16)
 def _qr_svg(url: str) -> bytes:
-    """Return the QR code of a URL, black on white in both themes, so that every phone reads it."""
+    """Return the QR code of a URL as SVG.
+
+    It is black on white in both themes so that every phone can read it.
+    """
     file = io.BytesIO()
     segno.make(url, micro=False).save(file, kind="svg", light="#fff", omitsize=True, xmldecl=False)
     return file.getvalue()
@@ -108,7 +117,10 @@ def _serve(name: str) -> flask.Response:
 
 
 def _public(template: str, **shown: Any) -> flask.Response:
-    """A page that shows the count, and `shown`: rendered and compressed once for each state of them."""
+    """Return a page that shows the count, with `shown` as template variables.
+
+    It is rendered and compressed once, until the count or `shown` changes.
+    """
     kept = context().rendered
     state = context().store.current
     key = (state.seq, shown)

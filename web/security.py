@@ -17,14 +17,14 @@ from settings import is_origin
 HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 #: Valid idempotency key.
 KEY = re.compile(r"[\x20-\x7e]{1,64}")
-#: Valid name of a site.
+#: Valid site name.
 SITE = re.compile(r"[A-Za-z0-9 ._-]{1,32}")
 SITE_RULE = "1 to 32 letters, digits, spaces, dots, hyphens and underscores"
 
-# Request headers in forms that the libraries fail on or that our pages never cause: a date is only compared
-# with Last-Modified, which is never sent; another application on the same host may set any cookie.
+# Request headers that the libraries cannot always parse. Dropping them has no effect: the dates are compared
+# with Last-Modified, which is never sent.
 _DROPPED = ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
-_RAW = ("HTTP_AUTHORIZATION", "HTTP_IDEMPOTENCY_KEY", "HTTP_WEBHOOK_ID")  # checked as they came
+_RAW = ("HTTP_AUTHORIZATION", "HTTP_IDEMPOTENCY_KEY", "HTTP_WEBHOOK_ID")  # validated unmodified
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
 _PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
@@ -33,16 +33,21 @@ Environ = dict[str, Any]
 log = logging.getLogger(__name__)
 log.addFilter(RateLimit(10))
 
-#: Seconds between two log lines about the same rejected Host or Origin, and how many of these are remembered.
+#: Seconds between log lines about the same rejected Host or Origin, and how many of these are tracked.
 LOG_INTERVAL, MAX_LOGGED = 60.0, 1000
-#: The pages that may be shown in a frame.
+#: Pages that can be embedded in a frame.
 FRAMED = ("/", "/graph")
 
 
 def origin_allowed(environ: Environ, further: Collection[str]) -> bool:
-    """Return whether a request comes from a page of this server, or of an origin among `further`.
+    """Return whether a request comes from this server's pages or an allowed origin.
 
-    A request without an Origin header comes from no page and passes; `null` does not.
+    A request without an Origin header passes unless Sec-Fetch-Site marks it as coming from another site or
+    origin. `null` does not pass.
+
+    Args:
+        environ: The WSGI environment.
+        further: Other allowed origins.
     """
     origin = environ.get("HTTP_ORIGIN")
     if origin is None:
@@ -61,16 +66,17 @@ def _with_port(address: str, port: str) -> str:
 
 
 class SecurityMiddleware:
-    """WSGI middleware: rejects malformed hosts and foreign origins, adds the security headers.
+    """WSGI middleware for Host and Origin checks and security headers.
 
-    A foreign origin is rejected for Socket.IO on both transports, before any upgrade is accepted, and for
-    every POST but those of the API, which no cookie authorizes. A request of HTTP/1.0 without Host passes.
+    Foreign origins are rejected for both transports of Socket.IO, before any upgrade is accepted, and for
+    POST requests other than those to the API, which uses no cookies. HTTP/1.0 requests without a Host header
+    are accepted.
 
     Args:
         app: The WSGI application.
-        origins: Further origins that are allowed.
+        origins: Other allowed origins.
         on_reject: Called with the reason of each rejected request.
-        frame_ancestors: Origins that may show the public pages in a frame.
+        frame_ancestors: Origins that can embed the public pages in a frame.
     """
 
     def __init__(
@@ -84,17 +90,17 @@ class SecurityMiddleware:
         self._origins = origins
         self._on_reject = on_reject
         self._frame_ancestors = frame_ancestors
-        self._logged: OrderedDict[str, float] = OrderedDict()  # rejected values, and when they were logged
+        self._logged: OrderedDict[str, float] = OrderedDict()  # when each rejected value was last logged
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Handle a WSGI request."""
         path = environ.get("PATH_INFO", "")
         if "HTTP_HOST" not in environ and environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
-            environ["HTTP_HOST"] = "localhost"  # such as a load balancer's health check
+            environ["HTTP_HOST"] = "localhost"  # for example a load balancer's health check
         host = environ.get("HTTP_HOST", "")
         realtime = path.startswith("/socket.io/")
         if not HOST.fullmatch(host):
-            fix = "pass it on, or set BUTTON_TRUSTED_PROXIES behind a proxy that sends X-Forwarded-Host"
+            fix = "forward the Host header, or set BUTTON_TRUSTED_PROXIES if a proxy sends X-Forwarded-Host"
             self._reject("host", host, "the name of this server", fix)
             return _reject(start_response, "400 BAD REQUEST", "Host: expected the name of this server", path)
         guarded = realtime or (environ["REQUEST_METHOD"] == "POST" and not is_api(path))
@@ -115,7 +121,7 @@ class SecurityMiddleware:
         return self._app(environ, start)
 
     def _reject(self, what: str, got: str, expected: str, fix: str) -> None:
-        """Count a rejected request; log each value once a minute at most."""
+        """Count a rejected request, and log each value at most once a minute."""
         self._on_reject(what)
         now, value = time.monotonic(), f"{what} {got[:100]}"
         if now - self._logged.get(value, -LOG_INTERVAL) < LOG_INTERVAL:
@@ -128,30 +134,30 @@ class SecurityMiddleware:
 
 
 def _origin_fix(origin: str) -> str:
-    """Return what allows an origin, for the log."""
+    """Return how to allow an origin, for the log."""
     if is_origin(origin.lower()):
         return f"set BUTTON_ALLOWED_ORIGINS={origin}, or BUTTON_TRUSTED_PROXIES behind a proxy"
-    return "no setting allows it, since it is no origin such as https://example.com"
+    return "no setting can allow it: it is not a valid origin such as https://example.com"
 
 
 def sanitize(environ: Environ) -> None:
-    """Drop what libraries cannot parse from the headers of a request, so that no byte of it causes a 500."""
+    """Remove data from the request headers that would make a library fail with a 500."""
     for name in _DROPPED:
         environ.pop(name, None)
     if_range = environ.get("HTTP_IF_RANGE")
     if if_range is not None and not _ETAG.fullmatch(if_range):
-        # Without it a Range would be served from whatever the file is now.
+        # Without If-Range, Range could return part of a different version of the file.
         del environ["HTTP_IF_RANGE"]
         environ.pop("HTTP_RANGE", None)
     for name in [name for name, value in environ.items() if type(value) is str and not value.isascii()]:
-        if name == "HTTP_COOKIE":
+        if name == "HTTP_COOKIE":  # applications on other ports can set any cookie
             environ[name] = ";".join(part for part in environ[name].split(";") if part.isascii())
         elif name.startswith(("HTTP_", "CONTENT_")) and name not in _RAW:
             environ[name] = environ[name].encode("ascii", "replace").decode()
 
 
 def cookie(environ: Environ, name: str) -> str | None:
-    """Return the value of a cookie, None if a request has none of that name."""
+    """Return the value of a cookie, or None if the request does not contain it."""
     for part in environ.get("HTTP_COOKIE", "").split(";"):
         found, _, value = part.partition("=")
         if found.strip() == name:
@@ -160,43 +166,52 @@ def cookie(environ: Environ, name: str) -> str | None:
 
 
 def session_cookie(environ: Environ) -> str:
-    """Return the name of the session cookie: another one for each port, and for http and https."""
+    """Return the name of the session cookie for the request's port and scheme."""
     return cookie_name(environ, "session")
 
 
 def cookie_name(environ: Environ, purpose: str) -> str:
-    """Return the name of a cookie: browsers share cookies among the ports and schemes of a host."""
+    """Return the name of a cookie for the request's port and scheme.
+
+    Browsers share cookies between all ports and schemes of a host.
+    """
     scheme = environ.get("wsgi.url_scheme", "http")
     port = _with_port(environ.get("HTTP_HOST", "").lower(), _PORTS.get(scheme, "80")).rpartition(":")[2]
     return f"button_{purpose}_{port}" + ("s" if scheme == "https" else "")
 
 
 def is_site(site: Any) -> bool:
-    """Return whether `site` is a valid name of a site."""
+    """Return whether `site` is a valid site name."""
     return isinstance(site, str) and SITE.fullmatch(site) is not None
 
 
 def is_key(key: Any) -> bool:
-    """Return whether `key` can name a request: 1 to 64 printable ASCII characters."""
+    """Return whether `key` is a valid idempotency key."""
     return isinstance(key, str) and KEY.fullmatch(key) is not None
 
 
 def is_token(token: str | None, given: Any) -> bool:
-    """Return whether `given` is the API `token` (None: nothing is), in constant time."""
+    """Return whether `given` equals the API `token`, in constant time.
+
+    Returns False if `token` is None.
+    """
     if token is None or not isinstance(given, str):
         return False
     return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
 def authorization_token(authorization: str) -> str | None:
-    """Return the token in an Authorization header: Bearer, or the password of Basic. None: it has none."""
+    """Return the token in an Authorization header, or None if it has none.
+
+    It is the Bearer token or the password of Basic authentication.
+    """
     scheme, _, given = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return given.strip()
     if scheme.lower() != "basic":
         return None
     try:
-        # The user may be in any encoding.
+        # The user name can be in any encoding.
         user, colon, password = base64.b64decode(given.strip(), validate=True).partition(b":")
         return (password if colon else user).decode()
     except ValueError:
@@ -204,13 +219,13 @@ def authorization_token(authorization: str) -> str | None:
 
 
 def security_headers(host: str, frame_ancestors: Collection[str] = ()) -> list[tuple[str, str]]:
-    """Return the headers of every response outside Socket.IO.
+    """Return the security headers of responses outside Socket.IO.
 
-    With `connect-src 'self'` alone, old WebKit would not open its own WebSocket, so that is named.
+    `connect-src` lists the WebSocket URLs of the host, since `'self'` does not include them in old WebKit.
 
     Args:
-        host: The request's.
-        frame_ancestors: Origins that may show the response in a frame; `*`: all.
+        host: The Host header of the request.
+        frame_ancestors: Origins that can embed the response in a frame. `*` allows all.
     """
     ancestors = " ".join(frame_ancestors) or "'none'"
     policy = (
@@ -238,12 +253,14 @@ def _reject(
 
 
 def error_body(target: str, status: str, text: str) -> tuple[str, str]:
-    """Return the content type and the body of an error outside the views, in the API's shape if it is its.
+    """Return the content type and body of an error raised outside the views.
+
+    Errors on API paths are JSON in the format of the API.
 
     Args:
-        target: The request's path, with or without a query.
-        status: Such as `400 Bad Request`.
-        text: What is wrong, in ASCII.
+        target: The request path, with or without a query.
+        status: The HTTP status, such as `400 Bad Request`.
+        text: The error message, in ASCII.
     """
     if not is_api(target.partition("?")[0]):
         return "text/plain; charset=utf-8", f"{text or status[4:]}\n"
@@ -252,5 +269,5 @@ def error_body(target: str, status: str, text: str) -> tuple[str, str]:
 
 
 def is_api(path: str) -> bool:
-    """Return whether a path is the API's, whose errors are JSON."""
+    """Return whether a path belongs to the API, whose errors are JSON."""
     return path == "/api" or path.startswith("/api/")

@@ -1,7 +1,7 @@
-"""Stylesheets that every engine understands: custom properties are replaced with their values.
+"""Stylesheets with custom properties expanded, for engines that lack them.
 
-The palette (`static/palette.css`) has a rule `:root` with the light values and a rule `.dark` with those that
-differ in the dark theme. A rule that uses a property gets a second one for the dark theme.
+The palette (`static/palette.css`) has a `:root` rule with the light values and a `.dark` rule with the values
+that differ in the dark theme. Each rule that uses a property gets a second rule for the dark theme.
 """
 
 import re
@@ -15,26 +15,26 @@ _USE = re.compile(r"var\(--([\w-]+)\)")
 
 
 class Palette(NamedTuple):
-    """The values of the custom properties, and those that differ in the dark theme."""
+    """Values of the custom properties. `dark` has only those that differ."""
 
     light: dict[str, str]
     dark: dict[str, str]
 
 
 def read_palette(text: str) -> Palette:
-    """Return the palette of a stylesheet with the rules `:root` and `.dark`."""
+    """Read the palette from a stylesheet with `:root` and `.dark` rules."""
     rules = {selector.strip(): body for selector, body in _RULE.findall(_COMMENT.sub("", text))}
     light = dict(_PROPERTY.findall(rules[":root"]))
     return Palette(light, dict(_PROPERTY.findall(rules[".dark"])))
 
 
 def expand(text: str, palette: Palette) -> str:
-    """Return a stylesheet with the values of `palette`, and with rules for elements within `.dark`."""
+    """Return a stylesheet with the values of `palette` and rules for the dark theme."""
     colours = {name for name, value in palette.light.items() if value.startswith(("#", "rgb"))}
 
     def with_dark(rule: re.Match[str]) -> str:
         light = _USE.sub(lambda use: palette.light[use[1]], rule[0])
-        # Also colours that are the same in both: the rule must override the same rules in both themes.
+        # Include colours that do not differ, so that the rule has the same precedence in both themes.
         dark = _dark_part(rule[2], palette, colours)
         return light + (f"{_within_dark(rule[1])}{{{dark}}}" if dark else "")
 
@@ -42,7 +42,10 @@ def expand(text: str, palette: Palette) -> str:
 
 
 def expand_for_system_theme(text: str, palette: Palette) -> str:
-    """Return the dark rules of a stylesheet, for pages without JavaScript in a browser with a dark theme."""
+    """Return the dark rules of a stylesheet for browsers with a dark theme.
+
+    Pages without JavaScript use them, since nothing sets `.dark` there.
+    """
     rules = (
         f"{selectors}{{{dark}}}"
         for selectors, body in _RULE.findall(_COMMENT.sub("", text))
@@ -52,7 +55,7 @@ def expand_for_system_theme(text: str, palette: Palette) -> str:
 
 
 def _within_dark(selectors: str) -> str:
-    """Return selectors of the same elements within `.dark`, a class of the root element."""
+    """Return the selectors, limited to pages whose root element has the class `dark`."""
     return ",".join(
         "html.dark" if selector.strip() == "html" else f".dark {selector.strip()}"
         for selector in selectors.split(",")
@@ -60,7 +63,7 @@ def _within_dark(selectors: str) -> str:
 
 
 def _dark_part(body: str, palette: Palette, names: Collection[str]) -> str:
-    """Return the declarations with one of the properties `names`, with the values of the dark theme."""
+    """Return the declarations that use a property in `names`, with the dark values."""
     values = palette.light | palette.dark
     return ";".join(
         _USE.sub(lambda use: values[use[1]], declaration)
@@ -70,5 +73,5 @@ def _dark_part(body: str, palette: Palette, names: Collection[str]) -> str:
 
 
 def _squeeze(text: str) -> str:
-    """Return a stylesheet without line breaks and indentation."""
+    """Remove line breaks and indentation from a stylesheet."""
     return re.sub(r"\s*([{};,])\s*|(:)\s+", r"\1\2", text).replace(";}", "}").strip()

@@ -1,4 +1,4 @@
-"""Throttling of logins by network."""
+"""Login throttling by network."""
 
 import ipaddress
 import time
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 
 def network(address: str) -> str:
-    """Return the network by which logins are throttled: an IPv4 address, an IPv6 /64.
+    """Return the network to throttle logins by, an IPv4 address or an IPv6 /64.
 
-    A port that a proxy appended is ignored. An invalid address counts as a separate network.
+    A port appended by a proxy is ignored. An invalid address counts as a separate network.
     """
     text = address.strip()
     if text.startswith("["):
@@ -28,14 +28,14 @@ def network(address: str) -> str:
 
 
 class Throttle:
-    """Slows wrong passwords down, by network alone, so that no client can lock others out.
+    """Throttle for login attempts with a wrong password.
 
-    `FREE_TRIES` wrong tries are free; each further one is rejected for 1, 2, 4 … `MAX_DELAY` s since the
-    last.
+    From the `FREE_TRIES`th failed attempt on, a network must wait 1, 2, 4 … `MAX_DELAY` s before the next.
+    Other networks are not affected, so a client cannot lock them out.
 
     Args:
-        clock: Any steady clock, in seconds.
-        max_networks: Networks that are remembered, the newest.
+        clock: A monotonic clock, in seconds.
+        max_networks: Maximum number of networks to track. The newest are kept.
     """
 
     FREE_TRIES = 5
@@ -47,7 +47,7 @@ class Throttle:
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def wait(self, network: str) -> float:
-        """Return the seconds until `network` may try again; 0: now."""
+        """Return the seconds until `network` can try again, 0 if it can now."""
         tries, last = self._wrong.get(network, (0, 0.0))
         if tries < self.FREE_TRIES:
             return 0.0
@@ -55,12 +55,12 @@ class Throttle:
         return max(0.0, last + delay - self._clock())
 
     def failed(self, network: str) -> None:
-        """Note a wrong try."""
+        """Record a failed attempt."""
         tries, _ = self._wrong.pop(network, (0, 0.0))
         self._wrong[network] = (tries + 1, self._clock())
         if len(self._wrong) > self._max_networks:
             self._wrong.popitem(last=False)
 
     def succeeded(self, network: str) -> None:
-        """Forget the wrong tries of `network`."""
+        """Reset the failed attempts of `network`."""
         self._wrong.pop(network, None)
