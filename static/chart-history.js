@@ -1,7 +1,7 @@
-// The recorded presses: this round, today by the hour, past rounds; complete after a restart, too. ES5.
+// Charts of the recorded presses: this round, today by the hour, and past rounds. ES5.
 (function (button) {
-  var MIN_BARS = 8; // for which the chart of past rounds has room
-  var MAX_CHANGES = 5000; // of the current round; the server searches as many
+  var MIN_BARS = 8; // minimum number of bars in the chart of past rounds, including empty ones
+  var MAX_CHANGES = 5000; // maximum changes of the current round, as in /api/rounds
   var byId = button.byId;
   var round = button.plot(byId('round')), today = button.plot(byId('today'));
   var past = button.plot(byId('past'));
@@ -24,7 +24,8 @@
     request.send(null);
   }
 
-  // Loads the rounds; again if there were changes meanwhile, or if another server has not received them yet.
+  // Loads the rounds. Reloads them if there was a change meanwhile, or if the response of another server is
+  // not up to date.
   function load() {
     reloadNeeded = loading;
     if (loading) { return; }
@@ -40,10 +41,10 @@
     });
   }
 
-  // Handles a count; `isFirst`: the first after a connect, when the database may be a different one.
+  // Handles a count. `isFirst` is true for the first one after a connect, since the database may differ.
   function update(count, isFirst) {
     var isNext = !isFirst && !loading && rounds && count.seq === rounds.seq + 1;
-    var isWithin = count.count > 0 && count.count < count.goal && count.cause !== 'undo'; // the round
+    var isWithin = count.count > 0 && count.count < count.goal && count.cause !== 'undo'; // current round
     current = count;
     loadToday();
     if (isNext && isWithin && rounds.current.length < MAX_CHANGES) {
@@ -86,7 +87,7 @@
     byId('round').setAttribute('aria-label', 'This round: ' + made + ' of ' + goal + ' made');
   }
 
-  // The server counts, since today is a day in its time zone.
+  // The server counts the presses by hour, since the hours are in its time zone.
   function loadToday() {
     get('/api/today', function (response) {
       hours = response;
@@ -94,8 +95,8 @@
     });
   }
 
-  // Draws a bar for each of `bars`: value, and the texts below and above it as far as there is space. The bar
-  // with the index `special` has another colour.
+  // Draws `bars`, each with its value and texts below and above it if there is space. The bar at the index
+  // `special` is highlighted.
   function drawBars(plot, bars, max, special, theme) {
     var ctx = plot.ctx, step = plot.step(0, max, true), bottom = plot.top + plot.height;
     var high = Math.ceil(max / step + 0.2) * step, below = 0, above = 0, column, every, i, middle, top, y;
@@ -110,7 +111,7 @@
     every = Math.ceil((below + plot.font * 0.7) / column);
     for (i = 0; i < bars.length; i += 1) {
       middle = plot.left + (i + 0.5) * column;
-      top = Math.min(y(bars[i].value), bars[i].above ? bottom - 2 : bottom); // a short round is a line
+      top = Math.min(y(bars[i].value), bars[i].above ? bottom - 2 : bottom); // at least a visible line
       ctx.fillStyle = i === special ? theme.current : theme.green;
       ctx.fillRect(middle - column * 0.35, top, column * 0.7, bottom - top);
       if (i % every === 0) {
@@ -141,7 +142,7 @@
     byId('today').setAttribute('aria-label', 'Today: ' + sum + (sum ? '; ' + words.join(', ') : ''));
   }
 
-  // The duration of each past round.
+  // Draws the duration of each past round.
   function drawPast() {
     var theme = past.begin(), all = rounds.rounds, bars = [], times = [], fastest = 0, max = 0;
     var text = 'none yet', i, unit, days;
@@ -180,12 +181,12 @@
   }
 
   var requestDraw = button.throttle(draw);
-  setInterval(function () { // the time axis moves, and a day ends
+  setInterval(function () { // as time passes and a new day begins
     loadToday();
     requestDraw();
   }, 60000);
 
-  // The charts for the page; `height` is that of each.
+  // The charts for the page. `height` is the height of each chart.
   button.historyCharts = {
     update: update,
     resize: function (width, height) {

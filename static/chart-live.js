@@ -1,18 +1,19 @@
-// The live chart: the samples of the last ten seconds of each series, or its newest hundred. ES5.
+// The live chart: each series' samples of the last ten seconds, or its newest hundred if that is more. ES5.
 (function (button) {
   var MAX_SAMPLES = 100, MAX_SERIES = 16; // the server's limits
-  var MIN_SPAN = 5000; // minimum ms of the time axis until a series is full
-  var MIN_FULL_SPAN = 100; // and after that
-  // ms, or three intervals, without a sample until a series no longer moves the time axis
+  var MIN_SPAN = 5000; // minimum length of the time axis in ms until a series is full
+  var MIN_FULL_SPAN = 100; // minimum length once it is full
+  // ms, or three intervals, without a sample after which a series no longer moves the time axis
   var LIVE_TIMEOUT = 10000;
-  var MIN_SCROLL = 1500; // minimum ms that the axis moves on after the newest sample
-  var KEPT = 10000; // ms since their arrival for which more samples than MAX_SAMPLES are kept
-  var MAX_COLUMNS = 1000; // of the chart, each with the lowest and highest sample of a fast series
+  var MIN_SCROLL = 1500; // ms, or two intervals, by which the axis scrolls past the newest sample
+  var KEPT = 10000; // ms for which samples are kept even if they exceed MAX_SAMPLES
+  var MAX_COLUMNS = 1000; // columns to which a fast series is reduced, each with a minimum and a maximum
   var MARKERS = ['●', '■', '▲', '◆'];
   var byId = button.byId, canvas = byId('graph'), plot = button.plot(canvas), legend = byId('legend');
-  // The series, least recently updated first. slot: selects colour and marker; updatedAt: arrival of the
-  // newest samples; delay: ms from their time to their arrival, null for those of the connect; shift: ms
-  // added to their times by align(); row, mark, value: elements of the legend.
+  // The series, least recently updated first. `slot` selects the colour and marker. `updatedAt` is the
+  // arrival time of the newest samples. `delay` is the ms from their timestamp to their arrival, null for
+  // samples sent on connect. `shift` is the ms that align() adds to timestamps. `row`, `mark` and `value` are
+  // elements of the legend.
   var items = [];
   var onLegendGrowth = null, received = false;
   var pointer = null, touchedAt = 0, label = '', labelTimer = null, legendHeight = 0;
@@ -20,8 +21,8 @@
   function colour(item) { return button.colours().series[item.slot % 8]; }
   function marker(item) { return MARKERS[(item.slot + Math.floor(item.slot / 8)) % 4]; }
 
-  // Returns the series of that name, now the most recently updated. A new one gets the lowest free slot;
-  // beyond MAX_SERIES it replaces the least recently updated.
+  // Returns the series with this name and makes it the most recently updated one. A new series gets the
+  // lowest free slot. If there are already MAX_SERIES, it replaces the least recently updated one.
   function getSeries(name) {
     var used = {}, slot = 0, i, item;
     for (i = 0; i < items.length; i += 1) {
@@ -46,8 +47,8 @@
     return item;
   }
 
-  // Adds samples to a series, whose points are [x, y, arrival]. It keeps the newest MAX_SAMPLES, and what has
-  // arrived within KEPT: all of it, or the lowest and highest in each pixel column.
+  // Adds samples to a series, whose points are [x, y, arrival]. Keeps the newest MAX_SAMPLES and those that
+  // arrived within KEPT. If these are too many, only the lowest and highest in each pixel column are kept.
   function append(item, samples, now) {
     var points = item.points, i = 0;
     var columns = Math.round(Math.max(MAX_SAMPLES, Math.min(MAX_COLUMNS, plot.width)));
@@ -57,7 +58,7 @@
     if (points.length > 3 * columns) { item.points = button.thin(points, columns).slice(-3 * columns); }
   }
 
-  // Adds samples; the first ones after a connect replace all.
+  // Adds samples. The first ones after a connect replace all existing ones.
   function addSamples(event, isFirst) {
     received = true;
     if (isFirst) {
@@ -87,9 +88,8 @@
   // The time of a sample on the axis.
   function timeOf(item, point) { return point[0] + item.shift; }
 
-  // Publishers' clocks differ, and some devices have none. A live series that would be out of view beside
-  // another is shifted to the clock of the one with the smallest delay. A shift that is nearly right stays,
-  // so that nothing jumps.
+  // Publishers' clocks differ, and some devices have none. A live series that would be out of view is shifted
+  // to the clock of the series with the smallest delay. A shift that is nearly right is kept to avoid jumps.
   function align(live, span) {
     var min = Infinity, i, item, shift;
     for (i = 0; i < live.length; i += 1) {
@@ -106,7 +106,7 @@
     }
   }
 
-  // The range of the time axis now; `delay`: ms until it has moved by a pixel, 0 if it rests.
+  // The current range of the time axis. `delay` is the ms until it moves by a pixel, 0 if it does not move.
   function view(now) {
     var to = -1, span = 0, moving = false, still = button.reducedMotion(), live = [];
     var i, item, itemSpan, ahead, maxAhead;
@@ -118,7 +118,7 @@
     for (i = 0; i < live.length; i += 1) {
       item = live[i];
       itemSpan = spanOf(item);
-      // At most a quarter, so that no line moves out of view.
+      // At most a quarter of the axis, so that no line moves out of view.
       maxAhead = Math.min(Math.max(MIN_SCROLL, 2 * itemSpan / item.points.length), itemSpan / 4);
       ahead = still ? 0 : Math.max(0, Math.min(maxAhead, now - item.updatedAt));
       moving = moving || (ahead < maxAhead && !still);
@@ -130,8 +130,8 @@
   }
 
   function inView(time, range) { return time >= range.from && time <= range.to; }
-  // The range of the value axis for the samples in view: 0 to 5 while they fit and use a tenth of it, else
-  // from 0 to round numbers.
+  // The range of the value axis: 0 to 5 if the samples in view fit and use at least a tenth of it, otherwise
+  // a range that includes 0 and ends at round numbers.
   function valueRange(range) {
     var low = 0, high = 0, i, j, points, step;
     for (i = 0; i < items.length; i += 1) {
@@ -144,7 +144,7 @@
       }
     }
     if (low === 0 && (high === 0 || (high >= 0.5 && high <= 5))) { high = 5; }
-    step = Math.max(high, -low) > 1e300 ? 0 : plot.step(low, high); // 0: no axis, it would overflow
+    step = Math.max(high, -low) > 1e300 ? 0 : plot.step(low, high); // 0 (no axis) where it would overflow
     if (step) {
       low = Math.floor(low / step) * step;
       high = high === 5 ? 5 : Math.ceil(high / step) * step;
@@ -152,7 +152,7 @@
     return { low: low, high: high, step: step };
   }
 
-  // The sample of a series nearest to a time; null if none is in view.
+  // The sample of a series nearest to a time, or null if none is in view.
   function nearest(item, time, range) {
     var best = null, i, at, min = Infinity;
     for (i = 0; i < item.points.length; i += 1) {
@@ -165,7 +165,7 @@
     return best;
   }
 
-  // Draws a series; with the area below its line if there is no other.
+  // Draws a series, and fills the area below its line if it is the only one.
   function drawSeries(item, x, y) {
     var ctx = plot.ctx;
     ctx.strokeStyle = ctx.fillStyle = colour(item);
@@ -173,7 +173,7 @@
     button.runs(item.points).forEach(function (points) {
       var first = x(timeOf(item, points[0])), last = x(timeOf(item, points[points.length - 1]));
       ctx.beginPath();
-      ctx.moveTo(first - 1, y(points[0][1])); // so that a single sample is a dot
+      ctx.moveTo(first - 1, y(points[0][1])); // so that a single sample is visible as a dot
       points.forEach(function (point) { ctx.lineTo(x(timeOf(item, point)), y(point[1])); });
       ctx.stroke();
       if (items.length > 1) { return; }
@@ -190,7 +190,7 @@
     if (point) { plot.text(marker(item), x(timeOf(item, point)), y(point[1]), 'center', colour(item)); }
   }
 
-  // Shows the values in the legend: those at `time`, or the newest if it is null.
+  // Shows the values at `time` in the legend, or the newest ones if `time` is null.
   function updateLegend(range, time) {
     var words = [], now = +new Date(), i, item, point, value, shift;
     for (i = 0; i < items.length; i += 1) {
@@ -203,7 +203,7 @@
       button.setText(item.value, (value || '–') + shift);
       words.push(item.name + ' ' + (value || 'nothing') + shift);
     }
-    // A legend that needs another line keeps it, since values change often.
+    // The page is laid out again only if the legend grows, since values change often.
     if (legend.offsetHeight > legendHeight) {
       legendHeight = legend.offsetHeight;
       onLegendGrowth();
@@ -231,7 +231,7 @@
     var theme = plot.begin();
     range = items.length ? view(now) : { from: now - MIN_SPAN, to: now, delay: 0 };
     values = valueRange(range);
-    k = values.step ? 1 : 1e-10; // scaled down: the difference of two huge doubles may overflow
+    k = values.step ? 1 : 1e-10; // scaled down, since the difference of two huge doubles can overflow
     x = function (ms) { return plot.left + (ms - range.from) / (range.to - range.from) * plot.width; };
     y = function (value) {
       return plot.top + (values.high * k - value * k) / (values.high * k - values.low * k) * plot.height;
@@ -268,7 +268,7 @@
 
   function onPointer(event) {
     var source = event || window.event, touch = source.touches && source.touches[0];
-    if (!touch && new Date() - touchedAt < 1000) { return; } // the mouse event that follows a touch
+    if (!touch && new Date() - touchedAt < 1000) { return; } // emulated after a touch
     pointer = (touch || source).clientX - canvas.getBoundingClientRect().left;
     requestDraw();
   }
@@ -282,7 +282,7 @@
   canvas.onmousemove = canvas.ontouchstart = canvas.ontouchmove = onPointer;
   canvas.onmouseout = canvas.ontouchend = canvas.ontouchcancel = onLeave;
   function resize(width, height) {
-    legendHeight = legend.offsetHeight; // the layout has taken it into account
+    legendHeight = legend.offsetHeight; // already included in the layout
     plot.resize(width, height);
     requestDraw();
   }
@@ -290,8 +290,8 @@
   button.liveChart = {
     addSamples: addSamples,
     resize: resize,
-    draw: draw, // without delay
-    // Calls `listener` when the legend needs another line.
+    draw: draw, // immediately
+    // Calls `listener` when the legend grows.
     onLegendGrowth: function (listener) { onLegendGrowth = listener; }
   };
 })(window.theButton);

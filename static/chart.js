@@ -1,4 +1,4 @@
-// Shared by the charts: a sharp canvas, axes with round numbers, the colours of the theme. ES5.
+// Functions shared by the charts: a sharp canvas, axes with round numbers, number formats. ES5.
 (function (button) {
   // Possible steps of a time axis in seconds.
   var STEPS = [
@@ -7,16 +7,16 @@
   ];
   var FONT = 'Inter, "Helvetica Neue", "Segoe UI", Roboto, "DejaVu Sans", Arial, sans-serif';
   var PREFIXES = [[1e12, ' T'], [1e9, ' G'], [1e6, ' M']];
-  var LABEL_SIZE = 0.85; // of the text around the chart
-  var MIN_INTERVAL = 50; // ms between two drawings
-  var UNITS = [[864e5, ' d'], [36e5, ' h'], [6e4, ' min'], [1e3, ' s']]; // of a duration, and their ms
-  // A pause of a series is a gap if it takes this many times the median, and at least 1 s.
+  var LABEL_SIZE = 0.85; // relative to the text around the chart
+  var MIN_INTERVAL = 50; // minimum ms between two redraws
+  var UNITS = [[864e5, ' d'], [36e5, ' h'], [6e4, ' min'], [1e3, ' s']]; // of durations, with their ms
+  // A pause in a series is a gap if it exceeds GAP times the median interval, and MIN_GAP ms.
   var GAP = 4, MIN_GAP = 1000;
 
   function pad(number) { return ('0' + number).slice(-2); }
 
-  // Returns `requestDraw(delay)`, which schedules draw(now): at most every MIN_INTERVAL, and not on a hidden
-  // page.
+  // Returns `requestDraw(delay)`, which schedules draw(now) at most once per MIN_INTERVAL, and never on a
+  // hidden page.
   button.throttle = function (draw) {
     var last = 0, due = 0, timer = null;
     var nextFrame = window.requestAnimationFrame || function (callback) { callback(); };
@@ -28,7 +28,7 @@
       draw(last);
     }
 
-    // `delay`: ms that the drawing may wait unless an earlier one is requested; 0 if missing.
+    // Schedules a redraw in `delay` ms (default 0) unless an earlier one is already scheduled.
     function requestDraw(delay) {
       var now = +new Date(), at = Math.max(last + MIN_INTERVAL, now + (delay > 0 ? delay : 0));
       if (isHidden() || (timer && due <= at)) { return; }
@@ -40,14 +40,14 @@
       }, Math.max(0, Math.min(at - now, 60000)));
     }
 
-    if (document.addEventListener) { // an event as `delay` is no number, so none
+    if (document.addEventListener) { // an event passed as `delay` counts as 0
       document.addEventListener('visibilitychange', requestDraw, false);
       document.addEventListener('webkitvisibilitychange', requestDraw, false);
     }
     return requestDraw;
   };
 
-  // A value with its significant digits, four, or six from 1,000; or as many as `digits`: 12.8 M, 1.23e-5.
+  // A value with `digits` significant digits (default 4, or 6 from 1,000): 12.8 M, 1.23e-5.
   button.formatNumber = function (value, digits) {
     var size = Math.abs(value), i;
     if (size !== 0 && (size >= 1e15 || size < 1e-3)) { return value.toExponential(2).replace(/\.?0+e/, 'e'); }
@@ -59,14 +59,14 @@
     return String(+value.toPrecision(digits || (size < 1000 ? 4 : 6)));
   };
 
-  // The unit of a duration of which it has at least two.
+  // The largest unit of which a duration has at least two.
   button.unitOf = function (ms) {
     var i = 0;
     while (i < 3 && ms < 2 * UNITS[i][0]) { i += 1; }
     return UNITS[i];
   };
 
-  // A duration in its largest unit: '12 s'.
+  // A duration in a single unit: '12 s'.
   button.formatAge = function (ms) {
     var unit = button.unitOf(ms);
     return Math.floor(ms / unit[0]) + unit[1];
@@ -80,19 +80,19 @@
     return Math.floor(ms / UNITS[i][0]) + UNITS[i][1] + (rest ? ' ' + rest + UNITS[i + 1][1] : '');
   };
 
-  // A time (ms since 1970) as the label of an axis with this step in seconds: HH:MM:SS, with ms below a
-  // second; HH:MM from a minute; the date from a day.
+  // A time (ms since 1970) as an axis label. Its format depends on the step of the axis in seconds: HH:MM:SS
+  // (with ms for steps below 1 s), HH:MM from a minute, the date from a day.
   button.formatTime = function (time, step) {
     var date = new Date(time), text = pad(date.getHours()) + ':' + pad(date.getMinutes());
-    if (isNaN(date)) { return ''; } // after the last valid date
+    if (isNaN(date)) { return ''; } // outside the range of Date
     if (step >= 86400) { return date.getDate() + '.' + (date.getMonth() + 1) + '.'; }
     if (step >= 60) { return text; }
     text += ':' + pad(date.getSeconds());
     return step < 1 ? text + '.' + ('00' + date.getMilliseconds()).slice(-3) : text;
   };
 
-  // The newest of `points` ([x, y]), and the lowest and highest in each of `columns` equal parts of their
-  // time.
+  // Reduces `points` ([x, y]) to the newest one, and the lowest and highest in each of `columns` equal
+  // intervals of time.
   button.thin = function (points, columns) {
     var last = points.length - 1, from = points[0][0], width = (points[last][0] - from) / columns || 1;
     var result = [], column = 0, low = 0, high = 0, i, at;
@@ -117,7 +117,7 @@
     return result;
   };
 
-  // The points of a series, divided where it paused for much longer than it usually does.
+  // The points of a series, split at pauses that are much longer than usual.
   button.runs = function (points) {
     var pauses = [], result = [[points[0]]], max = Infinity, i;
     for (i = 1; i < points.length; i += 1) { pauses.push(points[i][0] - points[i - 1][0]); }
@@ -132,9 +132,9 @@
     return result;
   };
 
-  // A chart on `canvas`. resize(width, height) sets its size in CSS pixels. begin() clears it and returns
-  // the colours; then `left`, `top`, `width`, `height` are the area within the axes. `unit` follows the
-  // numbers on the value axis.
+  // A chart on `canvas`. resize(width, height) sets its size in CSS pixels. begin() clears it, sets `left`,
+  // `top`, `width` and `height` to the area within the axes, and returns the colours. `unit` is appended to
+  // the numbers on the value axis.
   button.plot = function (canvas) {
     var ctx = canvas.getContext && canvas.getContext('2d'), pixelRatio = 1, size = { width: 0, height: 0 };
     var plot = { ctx: ctx, left: 0, top: 0, width: 0, height: 0, font: 14, unit: '' };
@@ -178,7 +178,7 @@
       ctx.stroke();
     };
 
-    // The step between round numbers on an axis from `low` to `high`; an integer if `isInteger`.
+    // A round step for an axis from `low` to `high`, an integer if `isInteger`.
     plot.step = function (low, high, isInteger) {
       var rough = (high - low) / Math.max(2, plot.height / (plot.font * 3));
       var power = Math.pow(10, Math.floor(Math.log(rough) / Math.LN10)), times = rough / power;
@@ -188,7 +188,7 @@
 
     function label(value) { return button.formatNumber(value, 6) + plot.unit; }
 
-    // Reserves the width of the numbers on the value axis.
+    // Reserves space for the numbers on the value axis.
     plot.fitLabels = function (low, high, step) {
       var width = plot.font * 1.6, i;
       for (i = Math.ceil(low / step - 1e-6); i <= Math.floor(high / step + 1e-6); i += 1) {
@@ -198,7 +198,7 @@
       plot.width = size.width - plot.left - plot.font;
     };
 
-    // Draws the value axis with its grid; y(value) is the position of a value.
+    // Draws the value axis and its grid lines. y(value) returns the position of a value.
     plot.valueAxis = function (low, high, step, y, theme) {
       var i, last = Math.floor(high / step + 1e-6), left = plot.left, at;
       for (i = Math.ceil(low / step - 1e-6); i <= last; i += 1) {
@@ -208,7 +208,7 @@
       }
     };
 
-    // Draws the time axis from `from` to `to` (ms since 1970); x(time) is the position of a time.
+    // Draws the time axis from `from` to `to` (ms since 1970). x(time) returns the position of a time.
     plot.timeAxis = function (from, to, x, theme) {
       var seconds = (to - from) / 1000, maxLabels = Math.max(2, plot.width / (plot.font * 7));
       var bottom = plot.top + plot.height, step, i = 0, offset, at;

@@ -1,5 +1,5 @@
-// A polyfill, the fallback for engines that are too old, and the global `theButton`. Loaded before anything
-// is drawn. ES5.
+// A polyfill, a fallback page for engines that are too old, and the global `theButton`. Loaded before the
+// page is drawn. ES5.
 if (!Function.prototype.bind) {
   Function.prototype.bind = function (that) {
     var call = this, first = Array.prototype.slice.call(arguments, 1);
@@ -12,12 +12,12 @@ if (!Function.prototype.bind) {
 window.theButton = { horns: 0 };
 
 (function () {
-  // The number as text, with a reload.
+  // Shows the count as text and reloads the page every five seconds.
   function showPlainPage() {
     var ring = document.getElementById('ring'), body = document.body;
     if (!ring) { return; }
     body.innerHTML = '<div class="sheet narrow"><h1>' + ring.getAttribute('aria-label') +
-      '</h1><p>This browser is too old for the live page: it reloads every five seconds.</p></div>';
+      '</h1><p>This browser is too old for live updates. The page reloads every five seconds.</p></div>';
     body.className = 'paper';
     setTimeout(function () { location.reload(); }, 5000);
   }

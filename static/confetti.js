@@ -4,9 +4,9 @@
   var COLOURS = button.palette.confetti;
   var nextFrame = window.requestAnimationFrame;
 
-  // A piece of confetti: position, velocity (shares of the screen per second), rotation, size, colour.
+  // A piece of confetti: position, velocity (screen sizes per second), rotation, size, colour.
   function createPiece(i) {
-    var side = i % 2 ? 1 : 0; // thrown from the left and from the right
+    var side = i % 2 ? 1 : 0; // thrown alternately from the left and the right
     return {
       x: side, y: 0.75,
       right: (side ? -1 : 1) * (0.1 + Math.random() * 0.75), down: -0.7 - Math.random() * 0.75,
@@ -15,7 +15,7 @@
     };
   }
 
-  // The position of a piece after `seconds`: thrown, slowed by drag, then falling.
+  // The position of a piece after `seconds`. It is thrown, slowed by drag, and falls.
   function position(piece, seconds) {
     var slowed = (1 - Math.exp(-1.6 * seconds)) / 1.6;
     return {
@@ -52,7 +52,7 @@
         size = piece.size * Math.max(canvas.width, canvas.height);
         ctx.setTransform(1, 0, 0, 1, at.x * canvas.width, at.y * canvas.height);
         ctx.rotate(piece.turn + seconds * piece.spin * 0.4);
-        ctx.scale(1, Math.cos(piece.turn + seconds * piece.spin)); // it tumbles, too
+        ctx.scale(1, Math.cos(piece.turn + seconds * piece.spin)); // tumbling
         ctx.fillStyle = piece.colour;
         ctx.fillRect(-size / 2, -size / 3, size, size * 2 / 3);
       }

@@ -1,18 +1,18 @@
 // The connection to the server: its transport, reconnects, and a fallback for proxies that drop
 // WebSocket frames. ES5.
 (function (button) {
-  var UPGRADE_TIMEOUT = 4000; // ms on polling with an upgrade that neither succeeded nor failed
-  // ms until WebSocket is tried again after such a timeout, doubled after each further timeout
+  var UPGRADE_TIMEOUT = 4000; // ms after which an upgrade that neither succeeded nor failed is cancelled
+  // ms until WebSocket is retried after an upgrade timeout, doubled after each further timeout
   var MIN_RETRY_DELAY = 60000, MAX_RETRY_DELAY = 3600000;
-  // ms until a reconnect, randomized from a tenth to nearly twice the delay: after a restart of the server
-  // ten thousand screens must not reconnect in the same second
+  // ms until a reconnect, randomized from a tenth to nearly twice the delay, so that ten thousand screens do
+  // not reconnect in the same second after a server restart
   var RECONNECT_DELAY = 2500, MAX_RECONNECT_DELAY = 5000, JITTER = 0.9;
 
   // Connects and returns the socket. The callbacks:
-  // onCount(count, isFirst): the first count after each connect, then each count with a higher seq;
-  // onInfo(facts): each info;
-  // onStatus(state, transport): the state changed, to connecting (only before the first connection),
-  // connected, or closed.
+  // onCount(count, isFirst): for the first count after each connect, then each count with a higher seq
+  // onInfo(info): for each info
+  // onStatus(state, transport): when the state changes to connecting (only before the first connection),
+  // connected, or closed
   // `page` is 'admin' for the admin page, which does not count as a screen.
   button.connect = function (callbacks) {
     var socket = io('/', {
@@ -37,16 +37,16 @@
 
     function notify(state) { callbacks.onStatus(state, state === 'connected' ? transportName() : ''); }
 
-    // Reconnects without the usual delay, since no other screen does so now.
+    // Reconnects without the usual delay, since other screens do not reconnect at the same time.
     function reconnect(engine) {
       manager.reconnectionDelay(50);
       engine.close();
     }
 
-    // Cancels an upgrade that timed out: the proxy does not respond, or passes the handshake and drops the
-    // frames. It may also have been a short stall, so WebSocket is tried again, less often each time.
+    // Cancels an upgrade that timed out because the proxy does not respond, or forwards the handshake but
+    // drops the frames. It may also be a short stall, so WebSocket is retried, with increasing delays.
     function cancelUpgrade(engine) {
-      // engine.io-client cancels its probe and stays on polling when another transport has won.
+      // As if another transport had won: engine.io-client cancels its probe and stays on polling.
       engine.emitReserved('upgrading', { name: '' });
       setTimeout(function () {
         if (manager.engine === engine && transportName() === 'polling') { reconnect(engine); }
@@ -75,7 +75,7 @@
     });
     socket.on('disconnect', function (reason) {
       notify('closed');
-      // After these two socket.io-client does not reconnect.
+      // socket.io-client does not reconnect after these.
       if (reason === 'io server disconnect' || reason === 'io client disconnect') { socket.connect(); }
     });
     socket.on('count', function (count) {
@@ -91,7 +91,7 @@
       callbacks.onInfo(info);
     });
     if (window.addEventListener) {
-      // After Back the browser may show a page that it has kept, whose connection has ended meanwhile.
+      // After Back, the browser may restore a cached page whose connection was closed.
       window.addEventListener('pageshow', function (event) {
         if (event.persisted && manager.engine) { reconnect(manager.engine); }
       }, false);

@@ -1,7 +1,7 @@
-// Latencies on the countdown page, with ?debug. ES5.
+// Latency display of the countdown page, enabled with ?debug. ES5.
 (function (button) {
-  // With ?debug, shows a badge with the round trip of a request, and the delay from recording a count to its
-  // arrival, which compares the clocks of two machines.
+  // With ?debug, shows a badge with the round-trip time of a request, and the delay between recording a count
+  // and receiving it. The delay compares the clocks of two machines.
   button.showDelays = function (socket) {
     if (button.query('debug') === null) { return; }
     var badge = document.createElement('p'), roundTrip = '?', delay = '?';

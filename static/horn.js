@@ -1,4 +1,4 @@
-// The air horn and its toggle: sounds for presses only; the mute is remembered per browser. ES5.
+// The air horn, which sounds for presses only, and its toggle. The setting is stored per browser. ES5.
 (function (button) {
   var toggle = button.byId('sound'), files = button.byId('horn');
   var query = button.query('sound'), enabled = true, blocked = false, player = null, playing = '';
@@ -8,7 +8,7 @@
   function show() {
     toggle.setAttribute('aria-pressed', enabled ? 'true' : 'false');
     button.setText(toggle, enabled ? (blocked ? 'Turn on sound' : 'ON') : 'OFF');
-    toggle.title = enabled && blocked ? 'The browser blocks sound until a click' : '';
+    toggle.title = enabled && blocked ? 'The browser blocks sound until you click' : '';
     button.toggleClass(toggle, 'wanted', enabled && blocked);
     button.toggleClass(button.byId('sound-label'), 'unseen', enabled && blocked);
     button.fit();
@@ -19,8 +19,8 @@
     return files.getAttribute('data-' + name + (player.canPlayType('audio/mpeg') ? '-mp3' : '-wav'));
   }
 
-  // Creates the audio element; none in an engine without audio. There is one for all sounds, since WebKit
-  // unlocks one with each click.
+  // Creates the audio element if the engine supports audio. All sounds share one, since in WebKit a click
+  // unlocks a single element.
   function createPlayer() {
     var preloaded = new Audio();
     player = new Audio();
@@ -28,7 +28,7 @@
     preloaded.src = url('long'); // into the browser's cache
   }
 
-  // Plays the sound `name`, and records whether the browser blocks it until the user clicks.
+  // Plays the sound `name`, and detects whether the browser blocks it until the user clicks.
   function play(name, volume) {
     var promise;
     if (!player) { return; }
@@ -54,7 +54,7 @@
     }
   }
 
-  // Sounds the horn unless it is muted; the long one if this press reached the goal.
+  // Sounds the horn, or the long one if `isGoal`, unless it is muted.
   button.soundHorn = function (isGoal) {
     if (!enabled) { return; }
     button.horns += 1;
@@ -74,5 +74,5 @@
 
   button.attempt(createPlayer);
   show();
-  if (enabled) { play('horn', 0); } // silent, to find out whether the browser blocks sound
+  if (enabled) { play('horn', 0); } // silent, to detect whether the browser blocks sound
 })(window.theButton);

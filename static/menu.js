@@ -1,4 +1,4 @@
-// The menu, which appears while the pointer moves and when it has the focus. ES5.
+// The menu, shown while the pointer moves or the menu has the focus. ES5.
 (function (button) {
   var byId = button.byId, root = document.documentElement, menu = byId('menu'), code = byId('code');
   var full = byId('full'), share = byId('share');

@@ -1,16 +1,17 @@
-// The countdown page: its layout, the horn, the press and the goal in words, the celebration. ES5.
+// The countdown page: its layout, the horn, messages for presses and the goal, and confetti. ES5.
 (function (button) {
-  var MOMENT_DURATION = 5000; // ms for which a press is shown in words
+  var MOMENT_DURATION = 5000; // ms for which the message for a press is shown
   var MIN_SIDE = 96; // minimum width of the ring in CSS pixels
-  // Sizes of a text that are tried, as shares of that in the stylesheet: on one line, then on more
+  // Text sizes to try, as fractions of the size in the stylesheet, first on one line, then on several
   var SIZES = [1, 0.85, 0.72, 1, 0.85, 0.72, 0.6, 0.5, 0.42], BREAK_SIZE = 0.6;
   var DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
   var byId = button.byId, body = document.body, stage = byId('stage'), moment = byId('moment'), side = 0;
-  var timer = null, shown = null; // the press that is shown in words
+  var timer = null, shown = null; // the press whose message is shown
 
   function windowHeight() { return window.innerHeight || document.documentElement.clientHeight; }
 
-  // Makes a text as large as fits: on one line if it is not much smaller then, else on a fifth of the screen.
+  // Makes a text as large as possible, on one line unless it would be much smaller than on several, which may
+  // take up to a fifth of the screen height.
   function fitText(element) {
     var size;
     function fits(share, i) {
@@ -21,7 +22,7 @@
     element.style.fontSize = '';
     element.style.wordWrap = 'normal';
     size = parseFloat(window.getComputedStyle(element, null).fontSize);
-    // A word that is too long breaks.
+    // Break words that are too long.
     if (!SIZES.some(fits)) { element.style.fontSize = size * BREAK_SIZE + 'px'; }
     element.style.wordWrap = '';
   }
@@ -39,14 +40,14 @@
     stage.style.visibility = 'visible';
   }
 
-  // The time of a change: with the day if that is not today, with the date if it is a week ago.
+  // The time of a change, with the weekday if it was before today, or the date if it was a week ago.
   function timeOf(at) {
     var date = new Date(at * 1000), now = new Date(), clock = button.clock(date);
     if (now.toDateString() === date.toDateString()) { return clock; }
     return (now - date < 6 * 86400000 ? DAYS[date.getDay()] : date.toDateString()) + ' ' + clock;
   }
 
-  // Shows a text in the place of the title, '' for none.
+  // Shows a text in place of the title, which '' restores.
   function showMoment(text) {
     clearTimeout(timer);
     shown = null;

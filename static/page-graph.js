@@ -1,21 +1,21 @@
-// The graph page: its layout, and the data from the connection for its charts. ES5.
+// The graph page: its layout, and the data for its charts. ES5.
 (function (button) {
   var byId = button.byId, body = document.body, root = document.documentElement;
   var live = button.liveChart, history = button.historyCharts;
-  var MIN_HEIGHT = 130; // of the live chart in CSS pixels
+  var MIN_HEIGHT = 130; // minimum height of the live chart in CSS pixels
   var isFirstBatch = true, socket, graph;
 
   function side() { return byId('mini').offsetWidth; }
 
-  // The charts fill the screen; on a narrow one they are stacked.
+  // Fits the charts to the screen. They are stacked if it is narrow.
   function layout() {
     var width = root.clientWidth, height = window.innerHeight || root.clientHeight;
     var narrow = width < 900 || height > width, padding = narrow ? 24 : 36, rows = narrow ? 3 : 1;
     var free, panel, empty, chart, fits;
     button.toggleClass(body, 'slim', narrow);
-    // The height of everything but the charts is known only with the charts in place.
+    // The height of everything else can only be measured with the charts in place.
     free = height - body.offsetHeight + byId('graph').offsetHeight + rows * byId('round').offsetHeight;
-    // Without values the live chart leaves its space to the others.
+    // Without values, the live chart leaves its space to the other charts.
     empty = /\bempty\b/.test(body.className);
     if (narrow) {
       fits = free > 4 * 220;
@@ -29,7 +29,7 @@
     history.resize(byId('round').parentNode.offsetWidth - padding, panel);
   }
 
-  live.onLegendGrowth(layout); // a higher legend leaves less room
+  live.onLegendGrowth(layout); // a taller legend leaves less space
   socket = button.startPage({
     layout: layout,
     side: side,

@@ -1,8 +1,8 @@
-// What the countdown and the graph share: the count and its number, the facts, the pointer. ES5.
+// Functions shared by the countdown and the graph: the count, the facts, and the pointer. ES5.
 (function (button) {
   var byId = button.byId, root = document.documentElement, body = document.body, number = byId('count');
   var SHIFT_INTERVAL = 60000; // ms
-  // Positions of the page, as multiples of 0.4 % of the screen's shorter side
+  // Offsets of the page, as multiples of 0.4 % of the screen's shorter side
   var SHIFTS = [[0, 0], [1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]];
   var facts = null, shifts = 0;
 
@@ -16,7 +16,7 @@
     button.append(byId('facts'), 'i', ' · ');
   }
 
-  // Shows an `info` in #facts.
+  // Shows an `info` event in #facts.
   function showFacts(info) {
     var line = byId('facts'), text;
     facts = info;
@@ -32,14 +32,14 @@
     button.fit();
   }
 
-  // Adds a press to #facts immediately; the next `info` may take ten seconds.
+  // Adds a press to #facts immediately; the next `info` can take ten seconds.
   function addToFacts(count) {
     if (!facts || count.cause !== 'press' || count.at <= facts.pressed_at) { return; } // already included
-    if (count.count < count.goal) { // otherwise it opens a round
+    if (count.count < count.goal) { // otherwise it starts a round
       facts.today += 1;
       facts.week += 1;
     }
-    facts.site = null; // the next info has it
+    facts.site = null; // included in the next info
     facts.pressed_at = count.at;
     showFacts(facts);
   }
@@ -58,7 +58,7 @@
     }
   }
 
-  // Moves the page a little every minute, so that nothing burns into the screen.
+  // Moves the page slightly every minute to prevent burn-in.
   function shift() {
     var size = Math.max(1, Math.round(Math.min(root.clientWidth, root.clientHeight) * 0.004));
     var at = SHIFTS[(shifts += 1) % SHIFTS.length], i, style;
@@ -70,7 +70,7 @@
     }
   }
 
-  // Calls `layout` when the density of the screen changes: with the zoom, and on another monitor.
+  // Calls `layout` when the pixel density changes, on zooming or on another monitor.
   function watchDensity(layout) {
     var query = window.matchMedia && window.matchMedia('(resolution: ' + window.devicePixelRatio + 'dppx)');
     if (!query || !query.addEventListener) { return; }
@@ -80,8 +80,8 @@
     }, { once: true });
   }
 
-  // Hides the pointer while the mouse is idle; on a wall it would cover the number. The
-  // menu is shown meanwhile.
+  // Hides the pointer while the mouse is idle, since it could cover the number on a wall-mounted screen.
+  // Shows the menu while the mouse moves.
   function hidePointer() {
     var timer = null, position = '';
     function onMove(event) {
@@ -104,11 +104,11 @@
   }
 
   // Runs the page and returns its socket. The options:
-  // layout(): fits the page to the window;
-  // side(): the width of the ring in CSS pixels; shares: the number's font size as a share of it, by the
-  // number of digits;
-  // onCount(count, isFirst, isPress): after the count is shown;
-  // onInfo(info), onState(state, transport): after the facts, or the status line, have changed.
+  // layout(): fits the page to the window
+  // side(): returns the width of the ring in CSS pixels
+  // shares: font sizes of the number as fractions of that width, indexed by the number of digits
+  // onCount(count, isFirst, isPress): called after the count is shown
+  // onInfo(info), onState(state, transport): called after the facts or the status line are updated
   button.startPage = function (options) {
     var ring = button.attempt(function () { return button.ring(byId('ring')); });
     var updatedAt = null, current = null, fitted = '';
@@ -117,7 +117,7 @@
       button.attempt(function () { ring[method](first, second, third); });
     }
 
-    // The font size leaves a margin between the number and the edge of the cap.
+    // Sets a font size that leaves a margin between the number and the edge of the cap.
     function fitNumber() {
       var digits = String(current ? current.count : ':(').length;
       number.style.fontSize = Math.floor(options.side() * options.shares[digits]) + 'px';
@@ -139,7 +139,7 @@
       fitted = heights();
     }
 
-    // Fits the page again if a text above or below the ring has become longer or shorter.
+    // Lays out the page again if the text above or below the ring has changed in height.
     button.fit = function () {
       if (heights() !== fitted) { layout(); }
     };

@@ -1,12 +1,12 @@
-// The ring, drawn on a canvas, which every engine supports: a disc, a wedge for each deal, and the cap
-// of the button on top. ES5.
+// The ring: a disc, a wedge for each deal, and the cap of the button on top. Drawn on a canvas, which every
+// engine supports. ES5.
 (function (button) {
   var TURN = Math.PI * 2, TOP = -Math.PI / 2;
-  // Radii as shares of the disc's. DISC is a share of the canvas and leaves room for the shadow.
+  // Radii as fractions of the disc's. DISC is a fraction of the canvas that leaves space for the shadow.
   // templates/wheel.html draws the same ring.
   var DISC = 0.46, OUTER = 0.94, INNER = 0.665, CAP = 0.6;
   var WEDGE_DURATION = 700, PRESS_DURATION = 420, FLASH_DURATION = 1500; // ms
-  var MAX_WEDGES = 120; // beyond it, one arc with a tick at each 5th press, or 10th, …
+  var MAX_WEDGES = 120; // above this, one arc with a tick at every 5th press, or 10th, …
   var TICKS = [5, 10, 25, 50];
   var CAPS = button.palette.caps, NONE = button.palette.none;
 
@@ -20,7 +20,7 @@
     return t >= 1 ? 1 : 1 + (s + 1) * u * u * u + s * u * u;
   }
 
-  // Fills a wedge from `low` to `high` of the radius, with a gap of even width on either side.
+  // Fills a wedge from `low` to `high`, fractions of the radius, with a gap of constant width on each side.
   function fillWedge(ctx, centre, radius, first, last, low, high, gap) {
     ctx.beginPath();
     ctx.arc(centre, centre, radius * high, first + gap / high, last - gap / high, false);
@@ -56,7 +56,7 @@
     ctx.beginPath();
     ctx.arc(centre, centre, size * 0.985, 0, TURN, false);
     ctx.stroke();
-    // The shine of a dome under a lamp; it ends above the number, which needs its contrast.
+    // The shine of a dome under a lamp. It ends above the number, which needs the contrast.
     gradient = ctx.createLinearGradient(0, centre - size, 0, centre - size * 0.45);
     gradient.addColorStop(0, CAPS.shine[0]);
     gradient.addColorStop(1, CAPS.shine[1]);
@@ -76,7 +76,7 @@
     var side = 0, goal = 20, from = 0, to = 0, changedAt = 0, pressedAt = 0;
     var dimmed = true, animating = false, layers = {}, layersKey = '';
 
-    // Presses for each wedge: 1, or the distance of the ticks of an arc.
+    // Presses per wedge: 1, or the distance between the ticks of an arc.
     function pressesPerWedge() {
       var i = 0;
       if (goal <= MAX_WEDGES) { return 1; }
@@ -93,7 +93,7 @@
       }
     }
 
-    // Returns a layer that is drawn once: blurred shadows are too slow for each frame.
+    // Returns a layer that is drawn once, since blurred shadows are too slow to draw in each frame.
     function cached(name, paint, colours) {
       var layer;
       if (!layers[name]) {
@@ -137,7 +137,7 @@
       });
     }
 
-    // Lets the wedges of a press light up.
+    // Flashes the wedges of a press.
     function drawFlash(centre, radius, age) {
       var step = TURN / goal;
       if (to <= from || age >= FLASH_DURATION || age < 0) { return; }
@@ -185,7 +185,7 @@
     }
 
     return {
-      // Makes the canvas `size` CSS pixels wide, and sharp on dense screens.
+      // Makes the canvas `size` CSS pixels wide, and sharp on high-density screens.
       resize: function (size) {
         var pixelRatio = Math.min(3, window.devicePixelRatio || 1);
         if (side !== size * pixelRatio) {
@@ -195,7 +195,7 @@
         }
         start();
       },
-      // Shows `made` of `newGoal` wedges; with `isPress` the cap goes down and springs back.
+      // Shows `made` of `newGoal` wedges. If `isPress`, the cap goes down and springs back.
       show: function (newGoal, made, isPress) {
         var still = button.reducedMotion();
         from = newGoal === goal ? to : made;

@@ -1,4 +1,4 @@
-// The browser's tab: the number in its title and on its icon, for a page in the background. ES5.
+// The browser tab, which shows the number in its title and icon while the page is in the background. ES5.
 (function (button) {
   var PAGE = /^(\d+ · )?((Graph|Admin) · )?/.exec(document.title)[2] || '', palette = button.palette;
 
@@ -18,7 +18,7 @@
     button.byId('icon').href = canvas.toDataURL('image/png');
   }
 
-  // Shows a count: the goal in the heading, both in the title, the number on the icon.
+  // Shows the goal in the heading, the number and the goal in the title, and the number on the icon.
   button.showHeading = function (count) {
     var title = button.byId('title');
     var name = title.getAttribute('data-title').split('{goal}').join(count.goal);

@@ -1,4 +1,4 @@
-// The theme, and the palette for canvases; palette.css has that of the pages. ES5.
+// The theme, and the palette for canvases. The palette for pages is in palette.css. ES5.
 (function (button) {
   var LIGHT = {
     muted: '#3d4a63', line: '#e4e8ee', axis: '#c3ccd9', green: '#12803c', area: 'rgba(35,164,85,.22)',
@@ -12,7 +12,8 @@
     shadow: 'rgba(0,0,0,.6)',
     series: ['#7ea4ff', '#34c26f', '#f4b41f', '#e879f9', '#ff8a8a', '#38c6dd', '#b7c4d8', '#b197fc']
   };
-  // The same in both themes. Caps: at the centre and the rim. White on the first blue has a contrast of 7.
+  // Colours used in both themes. Caps have one at the centre and one at the rim. White on the first blue has
+  // a contrast of 7:1.
   button.palette = {
     cap: '#1a47c4', gold: '#f4b41f', onGold: '#3a2500', onSolid: '#ffffff',
     caps: {

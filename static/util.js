@@ -1,6 +1,6 @@
-// Helpers of all scripts. ES5.
+// Helpers for all scripts. ES5.
 (function (button) {
-  // A query parameter of the page, '' without a value, or null if it is missing.
+  // The value of a query parameter of the page, '' if it has no value, or null if it is missing.
   button.query = function (name) {
     var found = new RegExp('[?&]' + name + '(=([^&]*))?(&|$)').exec(location.search);
     try {
@@ -10,16 +10,17 @@
     }
   };
 
-  // Gets a preference of this browser, or sets it to `value`; null if it is not set or cannot be read.
+  // Returns a preference stored in this browser, or null if it is not set or cannot be read. Sets it if
+  // `value` is passed.
   button.preference = function (name, value) {
     try {
       if (value === undefined) { return localStorage.getItem('theButton.' + name); }
       localStorage.setItem('theButton.' + name, value);
-    } catch (error) { /* no storage, or blocked: the preference lasts until the page is closed */ }
+    } catch (error) { /* no storage, or blocked: the preference is lost when the page is closed */ }
     return null;
   };
 
-  // Draws a decoration: an engine that cannot must still show the number and sound the horn.
+  // Draws a decoration and ignores errors, so that every engine shows the number and sounds the horn.
   button.attempt = function (draw) {
     try {
       return draw();
@@ -36,7 +37,7 @@
 
   button.byId = function (id) { return document.getElementById(id); };
 
-  // Works also after a browser's translation, which wraps text in additional elements.
+  // Sets the text of an element, even if the browser's translation has wrapped it in additional elements.
   button.setText = function (element, text) {
     if ('textContent' in element) {
       element.textContent = text;

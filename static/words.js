@@ -2,7 +2,7 @@
 (function (button) {
   var title = button.byId('title');
 
-  // A number with the noun of BUTTON_NOUN: '1 deal', '2 deals'.
+  // A number with the noun from BUTTON_NOUN: '1 deal', '2 deals'.
   button.quantity = function (number) {
     return number + ' ' + title.getAttribute(number === 1 ? 'data-noun' : 'data-nouns');
   };
