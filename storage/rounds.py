@@ -1,4 +1,4 @@
-"""The rounds, computed from the events. Pure."""
+"""Computation of the rounds from the events, as a pure function."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,9 +7,10 @@ from .rules import Event
 
 
 class Round(NamedTuple):
-    """A round that has reached its goal.
+    """A completed round.
 
-    `began` is when its first change was recorded, `ended` when the count was first 0, in Unix seconds.
+    `began` is the time of its first change, `ended` the time at which the count first reached 0, in Unix
+    seconds.
     """
 
     began: float
@@ -20,11 +21,11 @@ class Round(NamedTuple):
 def rounds(events: Iterable[Event], newest: Event) -> tuple[list[Round], list[Event]]:
     """Return the completed rounds, oldest first, and the changes of the current round.
 
-    A round begins with the very first change, a press at 0 or a reset, and ends when the count is 0. Undone
-    changes are left out.
+    A round begins with the very first change, a press at 0, or a reset, and ends when the count reaches 0.
+    Undone changes are omitted.
 
     Args:
-        events: Events in a row up to `newest`. A round that began before them is left out.
+        events: Consecutive events up to `newest`. A round that began before them is omitted.
         newest: The newest event.
     """
     by_seq = {event.seq: event for event in events}
@@ -34,7 +35,7 @@ def rounds(events: Iterable[Event], newest: Event) -> tuple[list[Round], list[Ev
         seq = by_seq[seq].below
     completed: list[Round] = []
     current: list[Event] = []
-    running = seq == 0  # from its beginning, and not completed yet
+    running = seq == 0  # its first change is known and it is not completed yet
     for event in reversed(changes):
         if event.kind == "reset" or (event.kind == "press" and event.count == event.goal):
             current, running = [], True
