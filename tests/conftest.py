@@ -22,7 +22,7 @@ from visitor import Visitor
 #: The last commit of version 1.1.0.
 OLD_COMMIT = "19cf5ffb67b4d8636965e6a1fcef4c620d16dcf0"
 
-# The same examples in each run, so that failures are reproducible.
+# Use the same examples in every run so that failures are reproducible.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("same")
 
@@ -34,7 +34,7 @@ def pytest_sessionfinish(session, exitstatus):
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts servers with settings, which are killed after the test."""
+    """Function that starts a server with settings. Servers are killed after the test."""
     servers = []
 
     def start(**settings):
@@ -62,7 +62,7 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def watch():
-    """Opens screens by the name of a transport, which are closed after the test."""
+    """Function that opens a screen on a transport. Screens are closed after the test."""
     screens = []
 
     def watch(server, name="websocket", **arguments):
@@ -82,7 +82,7 @@ def playwright():
 
 @pytest.fixture(scope="session")
 def chromium(playwright):
-    """Chromium as started on a kiosk, with sound before any click."""
+    """Chromium with the options of a kiosk, which allow sound before a click."""
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, AUTOPLAY])
     yield browser
     browser.close()
@@ -90,7 +90,7 @@ def chromium(playwright):
 
 @pytest.fixture
 def open_page(chromium):
-    """Opens pages, each in a new browser profile. A script error fails the test."""
+    """Function that opens a page in a new profile. A script error fails the test."""
     contexts, errors = [], []
 
     def open_page(server, path="/", init=None, **options):
@@ -111,7 +111,7 @@ def open_page(chromium):
 
 @pytest.fixture(scope="session")
 def postgres():
-    """A PostgreSQL server shared by the tests, which each use a new database."""
+    """A PostgreSQL server shared by all tests. Each test uses a new database."""
     postgres = Postgres()
     yield postgres
     postgres.close()
@@ -119,11 +119,11 @@ def postgres():
 
 @pytest.fixture
 def publish():
-    """Connects pyzmq publishers to the feed, which are closed after the test."""
+    """Function that connects a publisher to the feed. It is closed after the test."""
     context, publishers = zmq.Context(), []
 
     def publish(server):
-        publisher = context.socket(zmq.XPUB)  # a PUB that receives subscriptions
+        publisher = context.socket(zmq.XPUB)  # like PUB, but receives subscriptions
         publisher.setsockopt(zmq.LINGER, 0)
         publisher.setsockopt(zmq.IPV6, "[" in endpoint_of(server))
         publisher.connect(endpoint_of(server))
@@ -152,7 +152,7 @@ def watch_graph():
 
 @pytest.fixture
 def own_postgres():
-    """A PostgreSQL server for one test, which may stop it or close its connections."""
+    """A PostgreSQL server for one test, which can stop it or close its connections."""
     postgres = Postgres()
     yield postgres
     postgres.close()
@@ -186,7 +186,7 @@ def remote(tmp_path):
 
 @pytest.fixture(scope="session")
 def old_program(tmp_path_factory):
-    """Path of app.py of version 1.1.0, from the repository's history."""
+    """Path of the app.py of version 1.1.0, extracted from the Git history."""
     folder = tmp_path_factory.mktemp("old")
     archive = subprocess.run(["git", "archive", OLD_COMMIT], cwd=ROOT, check=True, capture_output=True).stdout
     subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
@@ -195,7 +195,7 @@ def old_program(tmp_path_factory):
 
 @pytest.fixture
 def wire(shared):
-    """A connection to the shared server, which must still work after the test."""
+    """A raw connection to the shared server. The server must work after the test."""
     with Wire(shared) as wire:
         yield wire
     assert shared.count()
@@ -218,7 +218,7 @@ def second_receiver():
 
 @pytest.fixture
 def forward_proxy():
-    """Starts proxies for outgoing requests."""
+    """Function that starts a proxy for outgoing requests."""
     proxies = []
 
     def forward_proxy(**options):

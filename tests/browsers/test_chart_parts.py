@@ -1,4 +1,4 @@
-"""The pure functions of the charts."""
+"""Pure functions of the charts."""
 
 import pytest
 from chromium import connected

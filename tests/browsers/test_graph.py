@@ -1,4 +1,4 @@
-"""The graph page with the original producer, and its charts of presses."""
+"""The live chart with the original producer, and the press charts."""
 
 import json
 import re
@@ -29,7 +29,7 @@ BLUE, GREEN, CURRENT = (0x1D, 0x55, 0xDD), (0x12, 0x80, 0x3C), (0x14, 0x3C, 0x9F
 
 @pytest.fixture
 def produce():
-    """A function that starts the original producer in a process, killed after the test."""
+    """Function that starts the original producer. It is killed after the test."""
     running = []
 
     def produce(server):
@@ -381,7 +381,7 @@ def test_page_without_javascript_shows_past_rounds(chromium, start):
     context.close()
 
 
-#: Records the texts of the last drawing of the live chart.
+#: Script that records the texts in the last redraw of the live chart.
 TEXTS = """
   const prototype = CanvasRenderingContext2D.prototype, {clearRect, fillText} = prototype;
   prototype.clearRect = function (...where) {
@@ -396,7 +396,7 @@ TEXTS = """
 
 
 def seconds_on_the_axis(page):
-    """Return the seconds from the first to the last label of the time axis."""
+    """Return the seconds between the first and last labels of the time axis."""
     found = [re.fullmatch(r"(\d\d):(\d\d):(\d\d)(\.\d+)?", text) for text in page.evaluate("texts")]
     times = [int(m[1]) * 3600 + int(m[2]) * 60 + int(m[3]) + float(m[4] or 0) for m in found if m]
     return times[-1] - times[0] if times else 0
@@ -407,7 +407,7 @@ def test_fast_feed_shows_ten_seconds(open_page, server):
     command = [sys.executable, SUPPORT / "producer.py", endpoint_of(server), "200", "15"]
     with subprocess.Popen(command):
         until(lambda: seconds_on_the_axis(page) >= 8, "ten seconds")
-        page.wait_for_timeout(3000)  # older samples leave the chart
+        page.wait_for_timeout(3000)  # until older samples have left the chart
         assert 8 <= seconds_on_the_axis(page) <= 10
         page.reload()
         until(lambda: seconds_on_the_axis(page) > 0.5, "more than the hundred samples sent on connect")

@@ -1,4 +1,4 @@
-"""The rounds, computed from the events."""
+"""Computation of the rounds from the events."""
 
 import contextlib
 
@@ -20,7 +20,7 @@ KINDS = {
 
 
 def record(changes, goal=3):
-    """Return the events of the changes at 1, 2, 3 … s, those that are rejected left out."""
+    """Return the events of changes at 1, 2, 3 … s, without the rejected ones."""
     events = [origin(goal, 0.0)]
     for at, letter in enumerate(changes, 1):
         with contextlib.suppress(Rejected):
