@@ -41,7 +41,22 @@ BANNED = {
 }
 #: Files whose texts are the contract's, a licence, or foreign.
 EXCLUDED = {"LICENSE", "tests/unit/test_language.py"}
-SUFFIXES = {".py", ".js", ".css", ".html", ".md", ".sh", ".c", ".toml", ".service", ".txt", ""}
+SUFFIXES = {
+    ".py",
+    ".js",
+    ".css",
+    ".html",
+    ".md",
+    ".sh",
+    ".c",
+    ".toml",
+    ".service",
+    ".txt",
+    ".json",
+    ".yml",
+    ".yaml",
+    "",
+}
 
 
 @functools.cache
