@@ -14,6 +14,8 @@ from gevent import monkey
 MAX_LINES = 1000
 #: Maximum characters of a line.
 MAX_LINE_SIZE = 8192
+#: Lines that are kept for the admin page, and characters of each.
+MAX_RECENT, MAX_RECENT_SIZE = 100, 1000
 
 _start_thread = monkey.get_original("_thread", "start_new_thread")
 _allocate_lock = monkey.get_original("_thread", "allocate_lock")
@@ -81,11 +83,14 @@ def _is_journal() -> bool:
 
 
 class _Handler(logging.Handler):
+    """Queues records, and keeps the newest lines of the log."""
+
     def __init__(self, writer: _Writer) -> None:
         super().__init__()
         self._writer = writer
 
     def emit(self, record: logging.LogRecord) -> None:
+        _keep(record)
         try:
             self._writer.put(self.format(record) + "\n")
         except Exception:
@@ -116,6 +121,25 @@ class _Stream(io.TextIOBase):
 
 
 _writer: _Writer | None = None
+_recent: deque[tuple[float, str, str]] = deque(maxlen=MAX_RECENT)
+_plain = logging.Formatter("%(message)s")
+
+
+def _keep(record: logging.LogRecord) -> None:
+    """Keep the lines of a record. What `write_line` prints, such as the first password, is not kept."""
+    with contextlib.suppress(Exception):  # it cannot be formatted; the handler reports that
+        for line in _plain.format(record).split("\n"):
+            _recent.append((record.created, record.levelname, _printable(line[:MAX_RECENT_SIZE])))
+
+
+def _printable(line: str) -> str:
+    """Return a line with its control characters escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def recent() -> list[tuple[float, str, str]]:
+    """Return the newest lines of the log, oldest first: Unix seconds, level, text."""
+    return list(_recent)
 
 
 def open_standard_streams() -> None:
