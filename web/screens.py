@@ -40,6 +40,9 @@ class ScreensStatus(TypedDict):
     """The number of screens, and of clients by transport, admin pages included."""
 
     screens: int
+    #: The screens by transport.
+    screens_websocket: int
+    screens_polling: int
     websocket: int
     polling: int
 
@@ -101,9 +104,19 @@ class Screens:
 
     def status(self) -> ScreensStatus:
         """Return the number of clients."""
-        sessions = list(self._socketio.server.eio.sockets.values())
+        server = self._socketio.server
+        sessions = list(server.eio.sockets.values())
         websocket = sum(session.upgraded for session in sessions)
-        return {"screens": self.count(), "websocket": websocket, "polling": len(sessions) - websocket}
+        clients = server.manager.get_participants("/", None)
+        screens = [eio_sid for sid, eio_sid in clients if sid not in self._admin_pages]
+        upgraded = sum(server.eio.sockets[sid].upgraded for sid in screens if sid in server.eio.sockets)
+        return {
+            "screens": len(screens),
+            "screens_websocket": upgraded,
+            "screens_polling": len(screens) - upgraded,
+            "websocket": websocket,
+            "polling": len(sessions) - websocket,
+        }
 
     # --- events ---
 
