@@ -145,8 +145,9 @@ def _open_context(
     )
     store = storage.Store(database, metrics.commit.observe, spool)
     context = web.Context(
-        storage.PROGRAM, settings, database, store, accounts, services.report, metrics, feed.samples
-    )
+        storage.PROGRAM, settings, database, store, accounts, services.report, metrics, feed.samples,
+        log_output.recent,
+    )  # fmt: skip
     context.assets |= horn
     return context
 

@@ -15,7 +15,7 @@ window.theButton = { horns: 0 };
   // Shows the count as text and reloads the page every five seconds.
   function showPlainPage() {
     var ring = document.getElementById('ring'), body = document.body;
-    if (!ring) { return; }
+    if (!ring || document.getElementById('admin')) { return; } // the admin page works as it is
     body.innerHTML = '<div class="sheet narrow"><h1>' + ring.getAttribute('aria-label') +
       '</h1><p>This browser is too old for live updates. The page reloads every five seconds.</p></div>';
     body.className = 'paper';

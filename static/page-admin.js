@@ -1,110 +1,172 @@
-// The admin page: confirms a reset, follows the count live, tests the horn. ES5.
+// The admin page: its forms without a reload, the live count, the state of the connection, the horn. ES5.
 (function (button) {
-  var byId = button.byId, SECTIONS = ['wheel', 'state', 'changes', 'health'];
-  var updatedAt = new Date(), loading = false, reloadNeeded = false;
+  var REFRESH_INTERVAL = 30000, REQUEST_TIMEOUT = 15000; // ms
+  var byId = button.byId, main = byId('admin'), notice = byId('notice');
+  var before = button.query('before'); // the history begins before this change
+  var current = null, isRefreshWanted = false; // the request under way, and whether another must follow
+  var isOffline = false, updatedAt = new Date(), screens = null, today = null, goal;
+  var ring = button.attempt(function () { return button.ring(byId('ring')); });
 
-  function localTime(date) {
-    try {
-      return date.toLocaleString([], { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
-    } catch (error) {
-      return date.toLocaleString(); // an engine without options
+  function drawRing(method, first, second, third) {
+    button.attempt(function () { ring[method](first, second, third); });
+  }
+
+  function layout() { drawRing('resize', byId('ring').parentNode.clientWidth); }
+
+  function shownSeq() { return Number(main.getAttribute('data-seq')); }
+
+  function showCount(count, isPress) {
+    button.setText(byId('count'), count.count);
+    byId('count').className = 'figures' + String(count.count).length;
+    button.setText(document.getElementsByTagName('h1')[0], button.toGo(count));
+    byId('ring').setAttribute('aria-label', button.toGo(count));
+    button.toggleClass(document.body, 'done', count.count === 0);
+    drawRing('show', count.goal, count.goal - count.count, isPress);
+  }
+
+  function showToday() {
+    if (today !== null) { button.setText(byId('deals-today'), ' · ' + today + ' today'); }
+  }
+
+  // Disables all buttons that send something while the server cannot be reached.
+  function updateButtons() {
+    var buttons = document.getElementsByTagName('button'), i;
+    for (i = 0; i < buttons.length; i += 1) {
+      if (buttons[i].type === 'submit') {
+        buttons[i].disabled = isOffline || buttons[i].getAttribute('data-off') !== null;
+      }
     }
   }
 
-  // Shows the times within `root` in the browser's time zone.
-  function localize(root) {
-    var times = root.getElementsByTagName('time'), i, date;
-    for (i = 0; i < times.length; i += 1) {
-      date = new Date(times[i].getAttribute('datetime'));
-      if (!isNaN(date)) { button.setText(times[i], localTime(date)); }
-    }
+  // Shows a sentence in place of the notice, with a link to the login page if that is what helps.
+  function showNotice(text, isSignedOut) {
+    var line;
+    button.setText(notice, '');
+    line = button.append(notice, 'p', text + ' ');
+    line.className = 'error';
+    if (isSignedOut) { button.append(line, 'a', 'Sign in').href = '/admin/login'; }
   }
 
-  function confirmSubmit(event) {
-    var form = (event || window.event).target || window.event.srcElement;
-    var text = form.getAttribute('data-ask');
-    if (text && !window.confirm(text)) {
-      if (event.preventDefault) { event.preventDefault(); }
-      return false;
-    }
-    return true;
+  // Shows what the server sent instead of the admin page: the login page, or an error.
+  function showOtherPage(page, isAction) {
+    var reason = page.getElementById('notice'), isSignedOut = !!page.getElementById('password');
+    if (!isAction && !isSignedOut) { return; }
+    showNotice(
+      reason ? reason.textContent : isSignedOut ? 'Please sign in again.' : 'Nothing was changed.',
+      isSignedOut
+    );
   }
 
-  // Replaces a section by its newer version; keeps the focus and what was typed into its fields.
-  function replaceSection(section, newer) {
-    var typed = {}, selector = 'button, input:not([type=hidden])', focused = -1, i, id;
-    var fields = section.querySelectorAll(selector);
-    for (i = 0; i < fields.length; i += 1) {
-      id = fields[i].id;
-      if (fields[i] === document.activeElement) { focused = i; }
-      if (id && fields[i].value !== fields[i].defaultValue) { typed[id] = fields[i].value; }
-    }
-    section.innerHTML = newer.innerHTML;
-    section.setAttribute('data-seq', newer.getAttribute('data-seq'));
-    localize(section);
-    fields = section.querySelectorAll(selector);
-    for (i = 0; i < fields.length; i += 1) {
-      id = fields[i].id;
-      if (Object.prototype.hasOwnProperty.call(typed, id)) { fields[i].value = typed[id]; }
-      if (i === focused) { fields[i].focus(); }
-    }
-  }
-
-  // Loads the page and replaces its sections: its forms name the newest change.
-  function refresh() {
-    var request = new XMLHttpRequest();
-    if (loading) {
-      reloadNeeded = true;
+  // Updates the page from a newer version of it. The notice stays until something else changes.
+  function showPage(page, form) {
+    var newer = page.getElementById('admin'), newNotice = page.getElementById('notice');
+    var seq = shownSeq(), hadFocus = notice.contains(document.activeElement);
+    if (!newer) {
+      showOtherPage(page, !!form);
       return;
     }
-    loading = true;
-    request.open('GET', '/admin');
-    request.onload = function () {
-      var page = document.createElement('div'), i, newer;
-      loading = false;
-      page.innerHTML = request.responseText;
-      for (i = 0; i < SECTIONS.length; i += 1) {
-        newer = page.querySelector('#' + SECTIONS[i]);
-        if (!newer) { // signed out meanwhile
-          location.reload();
-          return;
-        }
-        replaceSection(byId(SECTIONS[i]), newer);
-      }
-      if (reloadNeeded) {
-        reloadNeeded = false;
-        refresh();
-      }
-    };
-    request.onerror = function () { loading = reloadNeeded = false; };
-    request.send();
+    if (form && !newNotice.querySelector('.error')) { form.reset(); } // its fields follow the count again
+    main.setAttribute('data-seq', newer.getAttribute('data-seq'));
+    button.morphChildren(main, newer);
+    if (form || seq !== shownSeq()) { button.morphChildren(notice, newNotice); }
+    if (hadFocus && !notice.contains(document.activeElement)) { notice.focus(); }
+    updateButtons();
   }
 
-  document.onsubmit = confirmSubmit;
-  localize(document);
+  // Submits a form, or requests the page again if `form` is null, and shows the response.
+  function request(form) {
+    var sent = new XMLHttpRequest();
+    current = { sent: sent, form: form };
+    isRefreshWanted = false;
+    if (form) {
+      sent.open('POST', form.getAttribute('action'));
+      sent.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
+    } else {
+      sent.open('GET', '/admin?live' + (before ? '&before=' + encodeURIComponent(before) : ''));
+    }
+    sent.timeout = REQUEST_TIMEOUT;
+    sent.onreadystatechange = function () {
+      if (sent.readyState !== 4 || !current || current.sent !== sent) { return; }
+      current = null;
+      if (sent.status) {
+        showPage(button.parsePage(sent.responseText), form);
+      } else if (form) {
+        showNotice('The server does not respond. Check the count before you try again.', false);
+      }
+      if (isRefreshWanted) { refresh(); }
+    };
+    sent.send(form ? encode(form) : null);
+  }
 
-  var testHorn = byId('test-horn');
-  testHorn.hidden = !window.Audio;
-  testHorn.onclick = function () {
+  function refresh() {
+    if (current) { isRefreshWanted = true; } else { request(null); }
+  }
+
+  function encode(form) {
+    var pairs = [], i, field;
+    for (i = 0; i < form.elements.length; i += 1) {
+      field = form.elements[i];
+      if (field.name) { pairs.push(encodeURIComponent(field.name) + '=' + encodeURIComponent(field.value)); }
+    }
+    return pairs.join('&');
+  }
+
+  document.onsubmit = function (event) {
+    var form = (event || window.event).target, question = form.getAttribute('data-ask'), superseded = current;
+    if (question && !window.confirm(question)) { return false; }
+    if (form.getAttribute('data-change') === null) { return true; }
+    if (current && current.form) { return false; } // a double click
+    before = null; // the response has the newest changes
+    request(form);
+    if (superseded) { superseded.sent.abort(); }
+    return false;
+  };
+
+  byId('horn-test').hidden = !window.Audio;
+  byId('test-horn').onclick = function () {
     var sound = new Audio(), files = byId('files');
     sound.src = files.getAttribute(sound.canPlayType('audio/mpeg') ? 'data-mp3' : 'data-wav');
     sound.play();
   };
 
+  layout();
+  if (byId('ring').getContext) { button.toggleClass(byId('ring').parentNode, 'drawn', true); }
+  goal = Number(main.getAttribute('data-goal'));
+  drawRing('show', goal, goal - main.getAttribute('data-count'));
+  drawRing('dim', false);
+  window.onresize = layout;
+  button.onThemeChange(layout);
+  setInterval(function () {
+    if (!isOffline && !document.hidden) { refresh(); }
+  }, REFRESH_INTERVAL);
+
   button.connect({
     page: 'admin',
-    onCount: function (count) {
+    onCount: function (count, isFirst) {
+      var isPress;
       updatedAt = new Date();
-      button.setText(byId('count'), count.count);
+      isPress = !isFirst && count.cause === 'press';
+      showCount(count, isPress);
+      if (isPress && today !== null && count.count < count.goal) { today += 1; } // info comes later
+      showToday();
       button.showHeading(count);
-      if (count.seq === Number(byId('state').getAttribute('data-seq'))) { return; } // already on the page
-      button.setText(byId('sentence'), button.sentence(count));
+      if (count.seq === shownSeq()) { return; } // already on the page
+      if (!current || !current.form) { button.setText(byId('sentence'), button.sentence(count)); }
       refresh();
     },
-    onInfo: function () { /* shown under Health */ },
+    onInfo: function (info) {
+      today = info.today;
+      showToday();
+      if (screens !== null && screens !== info.screens) { refresh(); }
+      screens = info.screens;
+    },
     onStatus: function (state, transport) {
       button.showStatus(state, transport, button.clock(updatedAt));
-      button.toggleClass(document.body, 'stale', state === 'closed');
+      if (isOffline && state === 'connected') { refresh(); }
+      isOffline = state === 'closed';
+      button.toggleClass(document.body, 'stale', isOffline);
+      drawRing('dim', isOffline);
+      updateButtons();
     }
   });
 })(window.theButton);

@@ -197,10 +197,6 @@ class Database(abc.ABC):
         """Return up to `limit` events from `seq`, oldest first, for the announcer."""
         return self._events("news", "WHERE seq >= :seq ORDER BY seq LIMIT :limit", seq=seq, limit=limit)
 
-    def latest(self, limit: int) -> list[Event]:
-        """Return the newest `limit` events, newest first."""
-        return self._events("read", "ORDER BY seq DESC LIMIT :limit", limit=limit)
-
     def press_totals(self, periods: Sequence[tuple[float, float]]) -> PressTotals:
         """Return the last press and the number of deals in each period.
 

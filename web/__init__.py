@@ -11,10 +11,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from realtime import RequestHead, SocketIO, create_socketio
 from storage import Unavailable
 
-from . import admin, api, downloads, monitoring, pages, security
-from .admin import MAX_PASSWORD_SIZE
+from . import admin, api, downloads, monitoring, pages, security, sessions, times
 from .assets import CUSTOM_HORN, HornError, load_horn
 from .context import Context
+from .login import MAX_PASSWORD_SIZE
 from .metrics import Metrics
 from .monitoring import Collector
 from .screens import Screens
@@ -64,13 +64,15 @@ def create_app(context: Context, max_clients: int) -> tuple[flask.Flask, Screens
     origins = settings.allowed_origins or ()
     screens = Screens(context, _create_socketio(app, origins, max_clients, metrics))
     metrics.registry.register(Collector(context))
-    assert downloads  # its views are on the blueprint of `admin`
-    for blueprint in (pages.pages, admin.admin, api.api, monitoring.monitoring):
+    assert admin and downloads  # their views are on the blueprint of `sessions`
+    for blueprint in (pages.pages, sessions.admin, api.api, monitoring.monitoring):
         app.register_blueprint(blueprint)
     app.jinja_env.globals["asset"] = pages.asset_url
     app.jinja_env.globals["horn"] = pages.horn_url
     app.jinja_env.globals["noun"], app.jinja_env.globals["nouns"] = settings.noun
-    app.jinja_env.filters["iso"] = admin.iso
+    app.jinja_env.globals["zone"] = times.zone
+    for write in (times.iso, times.clock, times.moment, times.day, times.duration):
+        app.jinja_env.filters[write.__name__] = write
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Unavailable, _unavailable)
     app.wsgi_app = SecurityMiddleware(  # type: ignore[method-assign]

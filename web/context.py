@@ -31,6 +31,8 @@ class Context:
     metrics: Metrics
     #: Returns the newest samples of each series of the feed, pairs of x (milliseconds since 1970) and y.
     samples: Callable[[], dict[str, list[tuple[float, float]]]] = dict
+    #: Returns the newest lines of the log, oldest first: Unix seconds, level, text.
+    log_lines: Callable[[], list[tuple[float, str, str]]] = list
     started: float = field(default_factory=time.monotonic)
     assets: dict[str, Asset] = field(default_factory=load_assets)
     #: Public pages as last rendered: the state they show, plain, gzipped.

@@ -1,4 +1,4 @@
-"""What a signed-in admin can download."""
+"""What a signed-in admin can download or read: the history, a backup, the log."""
 
 import tempfile
 import time
@@ -10,8 +10,9 @@ import gevent
 
 from storage import DatabaseError, Unavailable, sqlite_backup, sqlite_files, sqlite_path
 
-from .admin import admin, iso, signed_in
 from .context import context
+from .sessions import admin, signed_in
+from .times import iso
 
 
 @admin.get("/history.csv")
@@ -52,3 +53,14 @@ def backup() -> Any:
         raise Unavailable("the backup failed; the disk may be full") from None
     name = time.strftime("button-%Y-%m-%d.db")
     return flask.send_file(file, "application/vnd.sqlite3", as_attachment=True, download_name=name)
+
+
+@admin.get("/log")
+@signed_in
+def log() -> Any:
+    return flask.render_template(
+        "log.html",
+        title=context().title(),
+        csrf_token=context().accounts.form_token(flask.g.session),
+        lines=context().log_lines(),
+    )

@@ -42,7 +42,6 @@ def test_batch_is_recorded_in_order_and_read_back_unchanged(database):
     assert states(outcomes) == [(1, 19, False), (2, 18, False), (3, 3, False), (4, 18, False)]
     assert database.events_after(0, 100) == [event for event, _ in outcomes]
     assert database.events_after(2, 1) == [outcomes[2][0]]
-    assert database.latest(2) == [outcomes[3][0], outcomes[2][0]]
     assert database.newest() == outcomes[3][0]
 
 

@@ -1,0 +1,112 @@
+"""Sessions, the tokens of forms, and the notice that a redirect leaves for the next page."""
+
+import hmac
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import flask
+
+from .context import context
+from .security import cookie, cookie_name, session_cookie
+
+admin = flask.Blueprint("admin", __name__, url_prefix="/admin")
+
+#: The cookie of a visitor who has not signed in, to which the login form's token belongs.
+VISITOR = "visitor"
+#: The cookie with what the next page reports, and the seconds for which it is kept.
+NOTICE, NOTICE_LASTS = "notice", 60
+
+
+class FormError(Exception):
+    """A form that cannot be taken; the text is the sentence to show."""
+
+    def __init__(self, text: str, status: int = 400, retry_after: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after = retry_after
+
+
+def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Let only a signed-in admin in, and a POST only with the form's token."""
+
+    @wraps(view)
+    def check(*args: Any, **values: Any) -> Any:
+        token = cookie(flask.request.environ, session_cookie(flask.request.environ))
+        if not token or not context().accounts.is_session(token):
+            return _to_login(bool(token))
+        flask.g.session = token
+        if flask.request.method == "POST":
+            check_form_token(token)
+        return view(*args, **values)
+
+    return check
+
+
+def _to_login(was_signed_in: bool) -> Any:
+    response = flask.redirect("/admin/login")
+    if flask.request.method == "POST":
+        press = flask.request.path == "/admin/press"
+        set_notice(response, visitor(), "not-counted" if press else "not-changed")
+    elif was_signed_in:
+        set_notice(response, visitor(), "session-ended")
+    return response
+
+
+def check_form_token(owner: str) -> None:
+    """Raise `FormError` unless the form has the token of the visitor `owner`."""
+    given = flask.request.form.get("csrf_token", "")
+    wanted = context().accounts.form_token(owner)
+    if not owner or not hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
+        raise FormError("This form has expired. Try again.")
+
+
+def set_notice(response: Any, owner: str, text: str) -> None:
+    """Have the next page of `owner` report `text`: the seq of a change, or the name of a sentence.
+
+    It is signed for that session or visitor, so that neither a link nor another program on this host can make
+    a page report what did not happen.
+    """
+    set_cookie(response, NOTICE, f"{text}.{_notice_proof(owner, text)}", max_age=NOTICE_LASTS)
+
+
+def take_notice(owner: str) -> str:
+    """Return what the last response to `owner` left to report, once."""
+    text, _, proof = read_cookie(NOTICE).rpartition(".")
+    if not text or not hmac.compare_digest(proof, _notice_proof(owner, text)):
+        return ""
+
+    @flask.after_this_request
+    def delete(response: flask.Response) -> flask.Response:
+        response.delete_cookie(cookie_name(flask.request.environ, NOTICE))
+        return response
+
+    return text
+
+
+def _notice_proof(owner: str, text: str) -> str:
+    return context().accounts.form_token(f"notice {owner} {text}")
+
+
+def visitor() -> str:
+    """Return the random name of this browser, empty if it has not seen the login form."""
+    return read_cookie(VISITOR)
+
+
+def read_cookie(purpose: str) -> str:
+    """Return the value of one of this server's cookies, empty if there is none."""
+    environ = flask.request.environ
+    return cookie(environ, cookie_name(environ, purpose)) or ""
+
+
+def set_cookie(response: Any, purpose: str, value: str, max_age: int | None = None) -> None:
+    """Set one of this server's cookies; without `max_age` until the browser is closed."""
+    response.set_cookie(
+        cookie_name(flask.request.environ, purpose),
+        value,
+        max_age=max_age,
+        path="/",
+        httponly=True,
+        samesite="Lax",
+        secure=flask.request.is_secure,
+    )
