@@ -4,7 +4,7 @@
   var byId = button.byId, main = byId('admin'), notice = byId('notice');
   var before = button.query('before'); // the history begins before this change
   var current = null, isRefreshWanted = false; // the request under way, and whether another must follow
-  var isOffline = false, updatedAt = new Date(), screens = null, today = null, goal;
+  var isOffline = false, isSignedOut = false, updatedAt = new Date(), screens = null, today = null, goal;
   var ring = button.attempt(function () { return button.ring(byId('ring')); });
 
   function drawRing(method, first, second, third) {
@@ -38,8 +38,8 @@
     }
   }
 
-  // Shows a sentence in place of the notice, with a link to the login page if that is what helps.
-  function showNotice(text, isSignedOut) {
+  // Shows a sentence in place of the notice, for a session that has ended with a link to the login page.
+  function showNotice(text) {
     var line;
     button.setText(notice, '');
     line = button.append(notice, 'p', text + ' ');
@@ -49,11 +49,11 @@
 
   // Shows what the server sent instead of the admin page: the login page, or an error.
   function showOtherPage(page, isAction) {
-    var reason = page.getElementById('notice'), isSignedOut = !!page.getElementById('password');
+    var reason = page.getElementById('notice');
+    isSignedOut = !!page.getElementById('password');
     if (!isAction && !isSignedOut) { return; }
     showNotice(
-      reason ? reason.textContent : isSignedOut ? 'Please sign in again.' : 'Nothing was changed.',
-      isSignedOut
+      reason ? reason.textContent : isSignedOut ? 'Please sign in again.' : 'Nothing was changed.'
     );
   }
 
@@ -65,10 +65,12 @@
       showOtherPage(page, !!form);
       return;
     }
+    isSignedOut = false;
     if (form && !newNotice.querySelector('.error')) { form.reset(); } // its fields follow the count again
     main.setAttribute('data-seq', newer.getAttribute('data-seq'));
     button.morphChildren(main, newer);
     if (form || seq !== shownSeq()) { button.morphChildren(notice, newNotice); }
+    if (form && notice.getBoundingClientRect().top < 0) { notice.scrollIntoView(); }
     if (hadFocus && !notice.contains(document.activeElement)) { notice.focus(); }
     updateButtons();
   }
@@ -91,7 +93,7 @@
       if (sent.status) {
         showPage(button.parsePage(sent.responseText), form);
       } else if (form) {
-        showNotice('The server does not respond. Check the count before you try again.', false);
+        showNotice('The server does not respond. Check the count before you try again.');
       }
       if (isRefreshWanted) { refresh(); }
     };
@@ -99,7 +101,7 @@
   }
 
   function refresh() {
-    if (current) { isRefreshWanted = true; } else { request(null); }
+    if (current) { isRefreshWanted = true; } else if (!isSignedOut) { request(null); }
   }
 
   function encode(form) {

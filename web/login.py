@@ -74,11 +74,11 @@ def password() -> Any:
         raise Rejected("fixed", "The password is set by BUTTON_ADMIN_PASSWORD; change it there.")
     new = flask.request.form.get("new", "")
     if not MIN_PASSWORD_SIZE <= len(new) <= MAX_PASSWORD_SIZE:
-        raise FormError(f"new: expected {MIN_PASSWORD_SIZE} to {MAX_PASSWORD_SIZE} characters.")
+        raise FormError(f"A new password has {MIN_PASSWORD_SIZE} to {MAX_PASSWORD_SIZE} characters.")
     if flask.request.form.get("again", new) != new:
-        raise FormError("again: expected the same new password.")
+        raise FormError("The two new passwords are not the same.")
     if not _is_password(flask.request.form.get("password", "")):
-        raise FormError("password: that is not the old password.")
+        raise FormError("That is not the old password.")
     context().accounts.set_password(new)
     return _signed_out("password-changed")
 

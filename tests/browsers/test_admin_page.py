@@ -92,7 +92,7 @@ def test_focus_input_and_open_details_survive_a_change(admin_page, server):
     expect(page.locator(".changes li")).to_have_count(1)
     assert page.evaluate("document.activeElement.id") == "wanted"
     assert page.input_value("#wanted") == "30"
-    expect(page.get_by_text("1 changes recorded")).to_be_visible()
+    expect(page.get_by_text("Changes recorded: 1.")).to_be_visible()
 
 
 def test_buttons_are_disabled_while_the_server_is_unreachable(admin_page, server):

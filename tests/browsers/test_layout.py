@@ -156,3 +156,29 @@ def test_admin_pages_fit_every_screen(visit, server, screens, scheme):
     page.keyboard.press("Enter")
     shows(connected(page), 13)
     check(page, f"admin-{scheme}", screens, lambda width, height: True)
+    server.api("press", json={"site": "An office with a rather long name"[:32]})
+    page.click("button:has-text('Press')")
+    expect(page.locator("#notice")).to_contain_text("Counted: 11 to go.")
+    for chip in page.locator("summary").all():
+        chip.click()
+    check(page, f"admin-open-{scheme}", screens, lambda width, height: True)
+    page.goto(server.url + "/admin/log")
+    check(page, f"log-{scheme}", screens, lambda width, height: True)
+
+
+@pytest.mark.parametrize("screens", [FEW_SCREENS, pytest.param(SCREENS, marks=pytest.mark.slow)])
+def test_admin_page_fits_with_long_names_and_errors(visit, start, screens):
+    noun = "Vertragsunterzeichnung,Vertragsunterzeichnungen"
+    server = start(goal=1000, title=LONG_WORD, noun=noun, admin_password=None)
+    password = next(line.split()[-1] for line in server.log if "Admin password:" in line)
+    some_presses(server, 1000)
+    server.api("undo")
+    page = visit(server, "/admin")
+    page.fill("#password", password)
+    page.keyboard.press("Enter")
+    shows(connected(page), 994)
+    page.fill("#wanted", "1001")
+    page.click("text=Set goal")
+    expect(page.locator("#notice")).to_contain_text("goal: expected a whole number from 1 to 1000.")
+    page.click("text=Change the password")
+    check(page, "admin-long", screens, lambda width, height: True)

@@ -190,6 +190,9 @@ def test_admin_screenshots(browser, tmp_path, kind):
     server = Server(tmp_path, admin_password=None)
     password = next(line.split()[-1] for line in server.log if "Admin password:" in line)
     try:
+        server.api("count", "PUT", json={"count": 1})
+        for site in ("Oslo", "Berlin"):
+            server.api("press", json={"site": site})
         for _ in range(3):
             server.push()
         server.api("undo")
@@ -199,7 +202,10 @@ def test_admin_screenshots(browser, tmp_path, kind):
         shoot(page, "login" + kind)
         page.fill("#password", password)
         page.click("button.main")
-        expect(page.locator("h1")).to_have_text("23 of 25 deals to go")
+        expect(page.locator("#status")).to_have_attribute("data-transport", "websocket")
+        page.click("button:has-text('Press')")
+        expect(page.locator("#notice")).to_contain_text("Counted: 22 to go.")
+        page.mouse.move(0, 0)
         shoot(page, "admin" + kind, full_page=True)
         if not kind:
             server.api("goal", "PUT", json={"goal": 2})

@@ -233,6 +233,7 @@ def test_service_is_installed_restarted_upgraded_and_uninstalled(booted, tmp_pat
     password = re.search(r"^Admin password: (\S+)$", printed, re.M)[1]
     assert f"Admin password: {password}\n" in booted.run("journalctl -u the-button -o cat")
     assert "<canvas" in booted.get("/")
+    assert "sudo the-button set-password" in booted.get("/admin/login")
     for unit in ("the-button.service", "the-button@.service"):
         assert_valid_and_hardened(booted.path(f"/etc/systemd/system/{unit}").read_text(), unit, tmp_path)
     assert booted.run(f"stat -c %U:%a /proc/{booted.main_pid()} /var/lib/the-button").split() == [

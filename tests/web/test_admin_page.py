@@ -151,7 +151,7 @@ def test_password_change_is_reported_on_the_login_page(open_site):
     visitor, first = SiteVisitor(site), site.ensure_password()
     visitor.sign_in(first)
     wrong = visitor.post("password", password=first, new="long enough", again="long enougn").text
-    assert notice(wrong) == "again: expected the same new password."
+    assert notice(wrong) == "The two new passwords are not the same."
     assert re.search(r"<details[^>]* open>\s*<summary><b>Change the password", wrong)
     visitor.post("password", password=first, new="long enough", again="long enough")
     assert notice(visitor.get().text) == "Password changed. Sign in with the new one."
