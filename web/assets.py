@@ -48,7 +48,7 @@ BUNDLES = {
     ),
     "admin.all.js": ("connection.js", "words.js", "tab.js", "ring.js", "morph.js", "page-admin.js"),
     "button.css": ("base.css", "countdown.css", "graph.css"),
-    "paper.css": ("sheet.css", "admin.css"),
+    "paper.css": ("sheet.css", "admin.css", "history.css", "details.css"),
 }
 
 
