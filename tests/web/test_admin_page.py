@@ -276,8 +276,17 @@ def test_real_pin_has_details_and_problems_are_named(admin, site):
     assert chips(page)[0] == ("warn", "Button stuck")
     assert "Button has been held for over 10 s." in page
     assert "Webhook: gone." in page
-    report(site, database={**site._health()["database"], "trouble": "the disk is full"})
-    assert chips(admin.get().text)[1] == ("bad", "Database cannot be written")
+
+
+def test_problems_of_the_database_and_its_backups_are_named(admin, site):
+    report(site, backups={"newest": None, "warnings": ["the last backup failed; the log says why"]})
+    page = admin.get().text
+    assert chips(page)[1] == ("warn", "Database no backup")
+    assert "The last backup failed; the log says why." in page
+    report(site, database={**site._health()["database"], "trouble": "PostgreSQL does not respond"})
+    page = admin.get().text
+    assert chips(page)[1] == ("bad", "Database cannot be written")
+    assert "PostgreSQL does not respond. Presses of the button wait" in page
 
 
 def test_screens_by_transport_add_up_without_admin_pages(server, watch):
