@@ -132,7 +132,7 @@
   };
 
   layout();
-  if (byId('ring').getContext) { button.toggleClass(byId('ring').parentNode, 'drawn', true); }
+  if (ring && byId('ring').getContext) { button.toggleClass(byId('ring').parentNode, 'drawn', true); }
   goal = Number(main.getAttribute('data-goal'));
   drawRing('show', goal, goal - main.getAttribute('data-count'));
   drawRing('dim', false);

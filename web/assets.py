@@ -47,8 +47,8 @@ BUNDLES = {
         "page-graph.js",
     ),
     "admin.all.js": ("connection.js", "words.js", "tab.js", "ring.js", "morph.js", "page-admin.js"),
-    "button.css": ("base.css", "countdown.css", "graph.css"),
-    "paper.css": ("sheet.css", "admin.css", "history.css", "details.css"),
+    "button.css": ("base.css", "countdown.css", "sheet.css", "graph.css"),
+    "admin.all.css": ("admin.css", "history.css", "details.css"),
 }
 
 
@@ -110,7 +110,7 @@ def load_assets(folder: Path = STATIC) -> dict[str, Asset]:
     # The URL changes with the font, so that it can be cached.
     font = Asset(FONT, bodies[FONT])
     bodies["button.css"] = bodies["button.css"].replace(FONT.encode(), f"{FONT}?v={font.version}".encode())
-    system_theme = expand_for_system_theme((bodies["button.css"] + bodies["paper.css"]).decode(), palette)
+    system_theme = expand_for_system_theme((bodies["button.css"] + bodies["admin.all.css"]).decode(), palette)
     for name in bodies:
         if name.endswith(".css"):
             bodies[name] = expand(bodies[name].decode(), palette).encode()

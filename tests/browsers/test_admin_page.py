@@ -191,6 +191,17 @@ def test_page_works_without_javascript(open_page, server, scheme):
     expect(page.locator("#notice")).to_have_text("Signed out.")
 
 
+def test_page_works_without_a_canvas(open_page, server):
+    page = sign_in(open_page(server, "/admin", init="delete HTMLCanvasElement.prototype.getContext;"))
+    press(page)
+    notice(page, "Counted: 19 to go.")
+    shows(page, 19)
+    assert (
+        page.evaluate("getComputedStyle(document.getElementById('count')).backgroundColor")
+        != "rgba(0, 0, 0, 0)"
+    )
+
+
 def test_engine_of_2011_follows_the_count(server):
     form = requests.Session()
     token = re.search(r'csrf_token" value="([^"]+)"', form.get(server.url + "/admin/login").text)[1]
