@@ -173,7 +173,7 @@ def test_admin_screenshots_in_the_engine_from_2011(server):
         phantom = Phantom(server.url + path, cookie=cookie if path == "/admin" else ())
         until(lambda phantom=phantom: phantom.states, "the page")
         if path == "/admin":
-            phantom.shows(count="19")
+            phantom.shows(count="19", state="connected", green=lambda number: number > 100)
         save_picture(phantom, name)
         assert phantom.errors == []
 
