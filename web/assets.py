@@ -18,43 +18,21 @@ TEXTS = {".css", ".js"}
 MEDIA_TYPES = {".woff2": "font/woff2"}
 #: The font of all pages, a subset of Inter (deploy/vendor.sh).
 FONT = "fonts/inter.woff2"
-#: The scripts and styles of a page, which travel as one file: ten thousand screens load them at once when
-#: the server's version has changed.
+#: Scripts that the countdown and the graph share.
+SHARED = ("connection.js", "words.js", "tab.js", "page.js", "menu.js", "ring.js")
+#: The scripts and styles of a page. They are served as one file, since all screens load them at the same time
+#: after an update.
 BUNDLES = {
     "head.all.js": ("compat.js", "util.js", "theme.js"),
-    "countdown.all.js": (
-        "connection.js",
-        "words.js",
-        "tab.js",
-        "page.js",
-        "menu.js",
-        "ring.js",
-        "horn.js",
-        "confetti.js",
-        "delays.js",
-        "page-countdown.js",
-    ),
-    "graph.all.js": (
-        "connection.js",
-        "words.js",
-        "tab.js",
-        "page.js",
-        "menu.js",
-        "ring.js",
-        "chart.js",
-        "chart-live.js",
-        "chart-history.js",
-        "page-graph.js",
-    ),
+    "countdown.all.js": (*SHARED, "horn.js", "confetti.js", "delays.js", "page-countdown.js"),
+    "graph.all.js": (*SHARED, "chart.js", "chart-live.js", "chart-history.js", "page-graph.js"),
     "admin.all.js": ("connection.js", "words.js", "tab.js", "ring.js", "morph.js", "page-admin.js"),
-    "button.css": ("base.css", "countdown.css", "sheet.css", "graph.css"),
+    "button.css": ("base.css", "countdown.css", "menu.css", "sheet.css", "graph.css"),
     "admin.all.css": ("admin.css", "history.css", "details.css"),
 }
-
-
 #: Name of the sound that replaces the short horn.
 CUSTOM_HORN = "sound/custom"
-#: Bytes of such a sound at most.
+#: Maximum size of such a sound in bytes.
 MAX_HORN_SIZE = 2_000_000
 #: Patterns of the first bytes of sounds, and their media types. An MP3 file begins with an ID3 tag, or with
 #: the sync word of a frame of MPEG 1, 2 or 2.5, Layer III (ISO 11172-3, 2.4.2.3).
