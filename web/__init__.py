@@ -36,9 +36,9 @@ __all__ = [
     "urgency",
 ]
 
-#: Bytes of a request's body.
+#: Maximum size of a request body in bytes.
 MAX_BODY_SIZE = 16384
-#: Seconds between a client's pong and its next ping, and within which a pong must follow.
+#: Seconds between a client's pong and its next ping, and from a ping until its pong is overdue.
 PING_INTERVAL = PING_TIMEOUT = 10
 #: Events with samples that are queued for a slow client: half a second of them, so that a count behind them
 #: is not late.

@@ -15,9 +15,9 @@ from .login import login
 from .security import is_key
 from .sessions import FormError, admin, set_notice, signed_in, take_notice
 
-#: Changes that the page lists.
+#: Number of changes on the page.
 SHOWN = 20
-#: Changes after those listed among which the page looks for their undos.
+#: Number of later changes that are searched for undos of those on the page.
 LOOKAHEAD = 200
 
 
@@ -56,8 +56,8 @@ def _page(error: str = "", changed: Event | None = None) -> str:
 def _history() -> dict[str, Any]:
     """Return the newest changes, or those before the seq `before`, and which of them were undone.
 
-    The seqs have no gaps, so a page is one range of the primary key. An undo is found if it is among the next
-    `LOOKAHEAD` changes.
+    Seqs have no gaps, so a page is one range of the primary key. Undos are found among the next `LOOKAHEAD`
+    changes.
     """
     newest, before = context().store.current.seq, flask.request.args.get("before", "")
     end = min(int(before), newest + 1) if re.fullmatch("[0-9]{1,15}", before) else newest + 1
@@ -73,7 +73,7 @@ def _history() -> dict[str, Any]:
 
 
 def _event(seq: int) -> Event | None:
-    """Return the change with this seq, None if there is none."""
+    """Return the change with this seq, or None."""
     return next(iter(context().database.events_after(seq - 1, 1)), None) if seq else None
 
 

@@ -1,4 +1,4 @@
-"""What the views need of the rest of the program, kept with the Flask app."""
+"""Services and caches of the Flask app, for its views."""
 
 import datetime
 import time
@@ -19,7 +19,7 @@ from .throttle import Throttle
 
 @dataclass
 class Context:
-    """The services that a request may use."""
+    """Services and caches that views use."""
 
     version: str
     settings: Settings
@@ -35,30 +35,30 @@ class Context:
     log_lines: Callable[[], list[tuple[float, str, str]]] = list
     started: float = field(default_factory=time.monotonic)
     assets: dict[str, Asset] = field(default_factory=load_assets)
-    #: Public pages as last rendered: the state they show, plain, gzipped.
+    #: Public pages as last rendered, each with the state that it shows, plain and gzipped.
     rendered: dict[str, tuple[Any, bytes, bytes]] = field(default_factory=dict)
     throttle: Throttle = field(default_factory=Throttle)
-    #: The networks whose password waits to be hashed.
+    #: Networks with a password that is being hashed.
     hashing: set[str] = field(default_factory=set)
 
     #: Limits concurrent public reads of the history, since a thousand events take a megabyte.
     public_reads: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(2))
 
-    #: Deals of each hour of a day, and the newest change and the day that they are of.
+    #: Deals of each hour of a day, with the newest change and the day for which they were counted.
     hours: list[int] = field(default_factory=list)
     hours_of: tuple[Event, datetime.date] | None = None
 
-    #: The response of /api/rounds, and the newest change that it is of.
+    #: The response of /api/rounds, with the newest change that it includes.
     rounds: dict[str, Any] = field(default_factory=dict)
     rounds_of: Event | None = None
 
     def title(self) -> str:
-        """Return the heading, with the current goal in it."""
+        """Return the heading with the current goal."""
         return self.settings.heading.replace("{goal}", str(self.store.current.goal))
 
 
 def day_of(date: datetime.date) -> tuple[float, float]:
-    """Return the begin and end of a day in the server's time zone, in Unix seconds."""
+    """Return the beginning and end of a day in the server's time zone, in Unix seconds."""
     begin = datetime.datetime.combine(date, datetime.time())
     return begin.timestamp(), (begin + datetime.timedelta(days=1)).timestamp()
 

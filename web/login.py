@@ -27,11 +27,11 @@ from .sessions import (
 from .throttle import network
 
 MIN_PASSWORD_SIZE, MAX_PASSWORD_SIZE = 8, 256
-#: Proof that this browser has signed in before: it does not wait behind strangers' passwords.
+#: Cookie that proves an earlier sign-in. Such a browser does not wait for the passwords of unknown ones.
 KNOWN = "known"
-#: Passwords of strangers that wait to be hashed, one a network. Each takes a tenth of a second.
+#: Maximum number of passwords from unknown browsers in the queue, one per network. Each takes 0.1 s to hash.
 MAX_HASHING = 64
-#: Where deploy/install.sh puts the program, and the command that it installs.
+#: Folder and command that deploy/install.sh installs.
 INSTALLED, COMMAND = Path("/opt/the-button"), Path("/usr/local/bin/the-button")
 
 
@@ -91,7 +91,7 @@ def logout() -> Any:
 
 
 def _is_password(given: str) -> bool:
-    """Return whether `given` is the password. A try that comes too soon is rejected before any hashing."""
+    """Return whether `given` is the password. A throttled attempt is rejected before hashing."""
     throttle, hashing = context().throttle, context().hashing
     address = network(flask.request.remote_addr or "")
     wait = throttle.wait(address)

@@ -1,4 +1,4 @@
-"""Sessions, the tokens of forms, and the notice that a redirect leaves for the next page."""
+"""Sessions, form tokens, and notices that outlast a redirect."""
 
 import hmac
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from .security import cookie, cookie_name, session_cookie
 
 admin = flask.Blueprint("admin", __name__, url_prefix="/admin")
 
-#: The cookie of a visitor who has not signed in, to which the login form's token belongs.
+#: Cookie that identifies a browser without a session. The token of the login form belongs to it.
 VISITOR = "visitor"
-#: The cookie with what the next page reports, and the seconds for which it is kept.
-NOTICE, NOTICE_LASTS = "notice", 60
+#: Cookie with the notice for the next page, and its lifetime in seconds.
+NOTICE, NOTICE_LIFETIME = "notice", 60
 
 
 class FormError(Exception):
-    """A form that cannot be taken; the text is the sentence to show."""
+    """A rejected form. The text is shown to the user."""
 
     def __init__(self, text: str, status: int = 400, retry_after: int | None = None) -> None:
         super().__init__(text)
@@ -28,7 +28,7 @@ class FormError(Exception):
 
 
 def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Let only a signed-in admin in, and a POST only with the form's token."""
+    """Require a session, and for a POST also the form token."""
 
     @wraps(view)
     def check(*args: Any, **values: Any) -> Any:
@@ -54,7 +54,7 @@ def _to_login(was_signed_in: bool) -> Any:
 
 
 def check_form_token(owner: str) -> None:
-    """Raise `FormError` unless the form has the token of the visitor `owner`."""
+    """Raise `FormError` unless the form has the token of `owner`, a session or visitor."""
     given = flask.request.form.get("csrf_token", "")
     wanted = context().accounts.form_token(owner)
     if not owner or not hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
@@ -62,16 +62,16 @@ def check_form_token(owner: str) -> None:
 
 
 def set_notice(response: Any, owner: str, text: str) -> None:
-    """Have the next page of `owner` report `text`: the seq of a change, or the name of a sentence.
+    """Store a notice for the next page of `owner`, a session or visitor.
 
-    It is signed for that session or visitor, so that neither a link nor another program on this host can make
-    a page report what did not happen.
+    It is the seq of a change or the name of a sentence, signed, so that neither a link nor another program on
+    this host can show a false one.
     """
-    set_cookie(response, NOTICE, f"{text}.{_notice_proof(owner, text)}", max_age=NOTICE_LASTS)
+    set_cookie(response, NOTICE, f"{text}.{_notice_proof(owner, text)}", max_age=NOTICE_LIFETIME)
 
 
 def take_notice(owner: str) -> str:
-    """Return what the last response to `owner` left to report, once."""
+    """Return the notice for `owner` and delete its cookie. Empty if there is none."""
     text, _, proof = read_cookie(NOTICE).rpartition(".")
     if not text or not hmac.compare_digest(proof, _notice_proof(owner, text)):
         return ""
@@ -90,7 +90,7 @@ def _notice_proof(owner: str, text: str) -> str:
 
 
 def visitor() -> str:
-    """Return the random name of this browser, empty if it has not seen the login form."""
+    """Return the random ID of this browser, empty if it has not loaded the login form."""
     return read_cookie(VISITOR)
 
 
@@ -101,7 +101,7 @@ def read_cookie(purpose: str) -> str:
 
 
 def set_cookie(response: Any, purpose: str, value: str, max_age: int | None = None) -> None:
-    """Set one of this server's cookies; without `max_age` until the browser is closed."""
+    """Set one of this server's cookies. Without `max_age` it lasts until the browser is closed."""
     response.set_cookie(
         cookie_name(flask.request.environ, purpose),
         value,

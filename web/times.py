@@ -1,4 +1,4 @@
-"""Times as the pages write them: HH:MM, with the day if that is not today, in the server's time zone."""
+"""Times on the pages, in the server's time zone."""
 
 import datetime
 
@@ -15,7 +15,7 @@ def clock(at: float) -> str:
 
 
 def moment(at: float) -> str:
-    """Return the time, such as 14:32; on another day than today also the date."""
+    """Return the time, such as 14:32, with the date unless it is today."""
     local, now = _local(at), _now()
     if local.date() == now.date():
         return clock(at)
