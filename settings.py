@@ -189,23 +189,11 @@ def _setting(default: str | None, parser: Parser, help: str, display: str = "", 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of one server, which `from_environ()` reads from `BUTTON_…` variables."""
+    """The settings of one server, which `from_environ()` reads from `BUTTON_…` variables.
 
-    host: str = _setting("0.0.0.0", _text(255), "address to listen on; `0.0.0.0` means all, including IPv6")  # noqa: S104
-    port: int = _setting(
-        "8000", _integer(0, 65535), "port to listen on; 0 picks a free one", "`$PORT` or 8000", "PORT"
-    )
-    database: str = _setting(
-        "sqlite:///button.db",
-        _text(
-            1000,
-            r"sqlite:///[^\x00-\x1f\x7f]+|postgres(ql)?://[\x21-\x7e]+",
-            "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name",
-            True,
-        ),
-        "database in which every change is stored: `sqlite:///relative/path`, `sqlite:////absolute/path`, or"
-        " `postgresql://…` for several servers",
-    )
+    Everyday settings come first, here and in `--help`, the README's table and /etc/the-button.env.
+    """
+
     title: str | None = _setting(
         None, _text(200), "heading of the pages; `{goal}` is replaced", "`Deals till {goal} deal goal`"
     )
@@ -220,18 +208,8 @@ class Settings:
         Parser(_noun, "a noun of 1 to 32 characters, and after a comma its plural if irregular"),
         "what is counted, such as `deal`, or singular and plural, such as `sign-up,sign-ups`",
     )
-    site: str | None = _setting(
-        None,
-        _text(32, r"[A-Za-z0-9 ._-]+", "1 to 32 letters, digits, spaces, dots, hyphens and underscores"),
-        "location of this server, such as `Berlin`; recorded with presses and admin changes",
-    )
     horn: str | None = _setting(
         None, _text(1000), "path of an mp3, wav or ogg file up to 2 MB that replaces the short horn"
-    )
-    hardware: str = _setting(
-        "auto",
-        _choice("auto", "gpio", "simulated", "none"),
-        "`gpio`, `simulated`, `none`, or `auto`: `gpio` on a Raspberry Pi, `simulated` elsewhere",
     )
     pin: tuple[int, ...] = _setting(
         "11",
@@ -248,24 +226,35 @@ class Settings:
         Parser(_seconds, f"seconds from 0 to {MAX_HOLD}"),
         "seconds to hold the button to undo the press; 0 = never",
     )
-    simulated_pin: str | None = _setting(
+    site: str | None = _setting(
         None,
-        _text(1000),
-        "path of a FIFO; writing `0` (pressed) or `1` to it sets the level of the simulated pin",
-    )
-    feed: tuple[str, ...] | None = _setting(
-        None,
-        Parser(
-            _endpoints, "off, or ZeroMQ endpoints such as tcp://127.0.0.1:5555 or connect:tcp://host:5555"
-        ),
-        "ZeroMQ endpoint to which programs publish values, bound by a SUB socket;"
-        " `connect:tcp://host:port` connects instead; several separated by commas; `off` = none",
-        "`tcp://127.0.0.1:5555`",
+        _text(32, r"[A-Za-z0-9 ._-]+", "1 to 32 letters, digits, spaces, dots, hyphens and underscores"),
+        "location of this server, such as `Berlin`; recorded with presses and admin changes",
     )
     admin_password: str | None = _setting(
         None,
         _text(256, r"(?s).+", "1 to 256 characters", True),
         "admin password; none = a random one, created and shown once on first start",
+    )
+    backups: str | None = _setting(
+        None,
+        _text(1000),
+        "folder for daily copies of the database, of which 14 are kept; only with SQLite",
+    )
+    port: int = _setting(
+        "8000", _integer(0, 65535), "port to listen on; 0 picks a free one", "`$PORT` or 8000", "PORT"
+    )
+    host: str = _setting("0.0.0.0", _text(255), "address to listen on; `0.0.0.0` means all, including IPv6")  # noqa: S104
+    database: str = _setting(
+        "sqlite:///button.db",
+        _text(
+            1000,
+            r"sqlite:///[^\x00-\x1f\x7f]+|postgres(ql)?://[\x21-\x7e]+",
+            "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name",
+            True,
+        ),
+        "database in which every change is stored: `sqlite:///relative/path`, `sqlite:////absolute/path`, or"
+        " `postgresql://…` for several servers",
     )
     spool: str | None = _setting(
         None,
@@ -279,17 +268,6 @@ class Settings:
         _text(256, r"[\x21-\x7e]+", "1 to 256 printable ASCII characters without spaces", True),
         "token for writes through the API (as Bearer token or Basic password); none = they are rejected",
     )
-    allowed_origins: tuple[str, ...] | None = _setting(
-        None,
-        Parser(_origins, "origins such as https://example.com, separated by commas"),
-        "additional allowed origins, comma-separated, which can be `null`, `file://` or app schemes such as"
-        " `capacitor://localhost`; the same origin is always allowed",
-    )
-    frame_ancestors: tuple[str, ...] | None = _setting(
-        None,
-        Parser(_ancestors, "origins such as https://example.com, separated by commas, or *"),
-        "origins allowed to show `/` and `/graph` in a frame, comma-separated, or `*`",
-    )
     webhook: tuple[str, ...] | None = _setting(
         None,
         Parser(_urls, "URLs such as https://example.com/hook, without credentials, space-separated", True),
@@ -301,10 +279,35 @@ class Settings:
         Parser(_webhook_secret, "whsec_ and Base64, or 1 to 256 characters", True),
         "key that signs webhook requests (HMAC, Standard Webhooks); none = unsigned",
     )
-    backups: str | None = _setting(
+    feed: tuple[str, ...] | None = _setting(
+        None,
+        Parser(
+            _endpoints, "off, or ZeroMQ endpoints such as tcp://127.0.0.1:5555 or connect:tcp://host:5555"
+        ),
+        "ZeroMQ endpoint to which programs publish values, bound by a SUB socket;"
+        " `connect:tcp://host:port` connects instead; several separated by commas; `off` = none",
+        "`tcp://127.0.0.1:5555`",
+    )
+    hardware: str = _setting(
+        "auto",
+        _choice("auto", "gpio", "simulated", "none"),
+        "`gpio`, `simulated`, `none`, or `auto`: `gpio` on a Raspberry Pi, `simulated` elsewhere",
+    )
+    simulated_pin: str | None = _setting(
         None,
         _text(1000),
-        "folder for daily copies of the database, of which 14 are kept; only with SQLite",
+        "path of a FIFO; writing `0` (pressed) or `1` to it sets the level of the simulated pin",
+    )
+    allowed_origins: tuple[str, ...] | None = _setting(
+        None,
+        Parser(_origins, "origins such as https://example.com, separated by commas"),
+        "additional allowed origins, comma-separated, which can be `null`, `file://` or app schemes such as"
+        " `capacitor://localhost`; the same origin is always allowed",
+    )
+    frame_ancestors: tuple[str, ...] | None = _setting(
+        None,
+        Parser(_ancestors, "origins such as https://example.com, separated by commas, or *"),
+        "origins allowed to show `/` and `/graph` in a frame, comma-separated, or `*`",
     )
     trusted_proxies: int = _setting(
         "0", _integer(0, 10), "number of reverse proxies whose X-Forwarded-* headers are trusted"

@@ -1,8 +1,10 @@
 """The settings table and its validation."""
 
+import re
+
 import pytest
 
-from settings import SettingError, Settings, table
+from settings import SettingError, Settings, environment_file, table
 
 
 def test_unset_settings_have_their_defaults():
@@ -80,6 +82,28 @@ def test_table_lists_each_setting_once():
     names = [name for name, _, _ in table()]
     assert len(set(names)) == len(names)
     assert all(name.startswith("BUTTON_") and meaning for name, _, meaning in table())
+
+
+def test_everyday_settings_come_first():
+    names = [name.removeprefix("BUTTON_") for name, _, _ in table()]
+    everyday = [
+        "TITLE",
+        "GOAL",
+        "NOUN",
+        "HORN",
+        "PIN",
+        "LED_PIN",
+        "HOLD",
+        "SITE",
+        "ADMIN_PASSWORD",
+        "BACKUPS",
+    ]
+    assert names[: len(everyday)] == everyday
+
+
+def test_environment_file_has_the_order_of_the_table():
+    names = re.findall("^#(BUTTON_[A-Z_]+)=", environment_file(""), re.M)
+    assert names == [name for name, _, _ in table()]
 
 
 def test_default_heading_has_the_noun():
