@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import requests
+import wiring
 from server import DEADLINE, ROOT, Server
 
 from settings import table
@@ -49,3 +50,5 @@ def replaced(path, name, rows):
 if __name__ == "__main__":
     README.write_text(replaced(README, "settings", settings_table()))
     OPERATING.write_text(replaced(OPERATING, "metrics", metrics_table(metrics())))
+    for path, text in wiring.pictures():
+        path.write_text(text)
