@@ -5,149 +5,26 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-from pathlib import Path
 
-import psutil
 import pytest
 import requests
-from server import DEADLINE, ROOT, SUPPORT, Server, until
+from debian import BootedRoot, DebianRoot, Foreground
+from server import DEADLINE, ROOT, Server, until
+from tested import record
 
 README = (ROOT / "README.md").read_text()
 UNIT = (ROOT / "deploy/the-button.service").read_text()
-#: The README's requirements, systemd as on any booted Debian, and ca-certificates for pip's index.
+#: The README's requirements, systemd as on any booted Debian, and certificates for the package indexes.
 PACKAGES = "git,make,python3,ca-certificates,systemd-sysv"
-
-
-ENVIRONMENT = [
-    "env", "-i", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
-    "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels",
-]  # fmt: skip
 GET = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=20).read().decode())"
-
-
-class Debian:
-    """A clean Debian root from this machine's package sources, with the repository."""
-
-    def __init__(self, folder):
-        self.root = folder / "root"
-        release = dict(
-            line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line
-        )
-        sources = Path("/etc/apt/sources.list.d/debian.sources")
-        if not sources.exists():
-            sources = Path("/etc/apt/sources.list")
-        command = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", release["VERSION_CODENAME"]]
-        subprocess.run([*command, self.root, sources], check=True, capture_output=True)
-        clone = ["git", "clone", "--quiet", "--bare", ROOT, self.root / "repository"]
-        subprocess.run(clone, check=True)
-        self._download_wheels()
-
-    def _download_wheels(self):
-        """Download the wheels with this machine's pip, from its configured index."""
-        version = self.run("python3 -c 'import sys; print(*sys.version_info[:2], sep=\".\")'").strip()
-        text = (ROOT / "requirements.txt").read_text()
-        (self.root / "wanted.txt").write_text(re.sub(r"(?m)^rpi-gpio==.*\n( .*\n)*", "", text))
-        command = [
-            sys.executable, "-m", "pip", "download", "--quiet", "-r", self.root / "wanted.txt", "-d",
-            self.root / "wheels", "--only-binary", ":all:", "--python-version", version,
-        ]  # fmt: skip
-        subprocess.run(command, check=True)
-
-    def command(self, script):
-        """Return the command that runs a shell script as root in the Debian root."""
-        mount = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
-        return ["unshare", "--mount", "sh", "-euc", mount, self.root, *ENVIRONMENT, "sh", "-euc", script]
-
-    def run(self, script):
-        """Run a script and return its output."""
-        done = subprocess.run(self.command(script), capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def path(self, name):
-        return self.root / name.lstrip("/")
-
-
-class Booted(Debian):
-    """The same root, booted with systemd in separate namespaces, including the network."""
-
-    def __init__(self, debian):
-        self.root = debian.root
-        self.process = subprocess.Popen(
-            ["sh", SUPPORT / "systemd.sh", self.root],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            self.systemd = until(self._systemd, "process 1")
-            until(lambda: "running" in self.run("systemctl is-system-running 2>&1 || true"), "systemd", 60)
-        except BaseException:
-            self.close()
-            raise
-
-    def _systemd(self):
-        """Return the PID of systemd in the root, or None if it has not started yet."""
-        for child in psutil.Process(self.process.pid).children():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if child.name() == "systemd":
-                    return str(child.pid)
-        return None
-
-    def command(self, script):
-        enter = ["nsenter", "--target", self.systemd, "--all", "--root", "--wd"]
-        return [*enter, *ENVIRONMENT, "sh", "-euc", script]
-
-    def get(self, path, port=80):
-        """Request a path in the network namespace, and return the response body."""
-        return self.run(f"python3 -c '{GET}' http://127.0.0.1:{port}{path}")
-
-    def main_pid(self, unit="the-button"):
-        return self.run(f"systemctl show -P MainPID {unit}").strip()
-
-    def close(self):
-        self.process.kill()
-        self.process.wait(DEADLINE)
-
-
-class Served:
-    """A script that runs a server in the foreground, with its log."""
-
-    def __init__(self, debian, script):
-        self.process = subprocess.Popen(
-            debian.command(script), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-        )
-        self.log = []
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-        until(lambda: self.url or self.process.poll() is not None, "the server to start", deadline=300)
-        assert self.url, "\n".join(self.log)
-
-    def _read(self):
-        with self.process.stderr as pipe:
-            for line in pipe:
-                self.log.append(line.rstrip("\n"))
-
-    @property
-    def url(self):
-        found = [re.search(r"Serving on http://0\.0\.0\.0:(\d+)$", line) for line in self.log]
-        return next((f"http://127.0.0.1:{one[1]}" for one in found if one), None)
-
-    def stop(self):
-        """Terminate all foreground processes, like Ctrl-C. make forwards no signals."""
-        for child in psutil.Process(self.process.pid).children(recursive=True):
-            child.terminate()
-        self.process.terminate()
-        self.process.wait(DEADLINE)
-        self.reader.join(DEADLINE)
-
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def debian(tmp_path_factory):
-    debian = Debian(tmp_path_factory.mktemp("debian"))
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def debian(request, tmp_path_factory):
+    debian = DebianRoot(tmp_path_factory.mktemp("debian"), request.param, PACKAGES)
+    debian.download_wheels()
     yield debian
     shutil.rmtree(debian.root, ignore_errors=True)
 
@@ -157,8 +34,8 @@ def test_readme_commands_serve_a_page(debian):
     clone, cd, make = re.fullmatch(
         r"(git clone <this repository> \S+) && (cd \S+)\n(make run)\nmake test\n", script
     ).groups()
-    clone = clone.replace("<this repository>", "/repository")
-    served = Served(debian, f"{clone}; {cd}; export BUTTON_PORT=0; exec {make}")
+    clone = clone.replace("<this repository>", "/root/the-button")
+    served = Foreground(debian, f"{clone}; {cd}; export BUTTON_PORT=0; exec {make}")
     try:
         page = requests.get(served.url, timeout=DEADLINE)
         assert page.ok
@@ -168,13 +45,15 @@ def test_readme_commands_serve_a_page(debian):
         served.stop()
 
 
-def test_make_run_repairs_a_virtual_environment_whose_python_is_gone(debian):
-    """Also if the user has set `PIP_USER`."""
+@pytest.mark.parametrize("variable", ["PIP_USER=1", ""], ids=["PIP_USER", "user = true"])
+def test_make_run_repairs_a_virtual_environment_whose_python_is_gone(debian, variable):
+    """Also if the user's pip installs into the home folder."""
     debian.run(
-        "git clone --quiet /repository /repaired; cd /repaired; make .venv/run >/dev/null;"
+        "rm -rf /repaired; git clone --quiet . /repaired; cd /repaired; make .venv/run >/dev/null;"
         "ln -sf /usr/bin/python3.0 .venv/bin/python3"
     )
-    served = Served(debian, "cd /repaired; export BUTTON_PORT=0 PIP_USER=1; exec make run")
+    debian.path("/etc/pip.conf").write_text("[install]\nuser = true\n")
+    served = Foreground(debian, f"cd /repaired; export BUTTON_PORT=0 {variable}; exec make run")
     try:
         assert requests.get(served.url, timeout=DEADLINE).ok
     finally:
@@ -184,13 +63,22 @@ def test_make_run_repairs_a_virtual_environment_whose_python_is_gone(debian):
 @pytest.fixture
 def booted(debian):
     debian.run(
-        "dpkg -s python3-venv dbus >/dev/null 2>&1"
-        " || (apt-get update && apt-get install -y python3-venv dbus)"
+        "dpkg -s python3-venv adduser dbus >/dev/null 2>&1"
+        " || (apt-get update && apt-get install -y python3-venv adduser dbus)"
     )
     with disk_at(debian.path("/opt"), debian.root / "disk.img"):
-        booted = Booted(debian)
+        booted = BootedRoot(debian)
         yield booted
         booted.close()
+
+
+def get(booted, path, port=80):
+    """Return a response body, requested within the network namespace."""
+    return booted.run(f"python3 -c '{GET}' http://127.0.0.1:{port}{path}")
+
+
+def main_pid(booted, unit="the-button"):
+    return booted.run(f"systemctl show -P MainPID {unit}").strip()
 
 
 @contextlib.contextmanager
@@ -227,19 +115,19 @@ def assert_release_survives_power_cut(booted, tmp_path):
 
 
 def test_service_is_installed_restarted_upgraded_and_uninstalled(booted, tmp_path):
-    printed = booted.run("git clone --quiet /repository /source && cd /source && deploy/install.sh")
+    printed = booted.run("git clone --quiet /root/the-button /source && cd /source && deploy/install.sh")
     assert_release_survives_power_cut(booted, tmp_path)
     assert "The Button is at:\n" in printed
     password = re.search(r"^Admin password: (\S+)$", printed, re.M)[1]
     assert f"Admin password: {password}\n" in booted.run("journalctl -u the-button -o cat")
-    assert "<canvas" in booted.get("/")
-    assert "sudo the-button set-password" in booted.get("/admin/login")
+    assert "<canvas" in get(booted, "/")
+    assert "sudo the-button set-password" in get(booted, "/admin/login")
     for unit in ("the-button.service", "the-button@.service"):
         assert_valid_and_hardened(booted.path(f"/etc/systemd/system/{unit}").read_text(), unit, tmp_path)
-    assert booted.run(f"stat -c %U:%a /proc/{booted.main_pid()} /var/lib/the-button").split() == [
+    assert booted.run(f"stat -c %U:%a /proc/{main_pid(booted)} /var/lib/the-button").split() == [
         "the-button:555", "the-button:700"
     ]  # fmt: skip
-    assert booted.run(f"cut -d ' ' -f 19 /proc/{booted.main_pid()}/stat") == "-10\n", "the niceness"
+    assert booted.run(f"cut -d ' ' -f 19 /proc/{main_pid(booted)}/stat") == "-10\n", "the niceness"
     documents = re.findall(r"file:(\S+)", booted.run("systemctl show -P Documentation the-button"))
     assert len(documents) == 2
     assert all(booted.run(f"head -n 1 {path}").startswith("# ") for path in documents)
@@ -258,16 +146,16 @@ def test_service_is_installed_restarted_upgraded_and_uninstalled(booted, tmp_pat
     drop_in.mkdir()
     (drop_in / "hasty.conf").write_text("[Service]\nWatchdogSec=2\n")
     booted.run("systemctl daemon-reload && systemctl restart the-button")
-    assert "Till lunch" in booted.get("/")
+    assert "Till lunch" in get(booted, "/")
     press = f"import urllib.request as r; {GET[len('import sys, urllib.request as r; ') :]}"
     press = press.replace("sys.argv[1]", 'r.Request(u, b"", {"Authorization": "Bearer a-token"})')
     booted.run(f"python3 -c 'u = \"http://127.0.0.1/api/press\"; {press}'")
     for how in ("KILL", "STOP"):
-        previous = booted.main_pid()
+        previous = main_pid(booted)
         booted.run(f"kill -{how} {previous}")
-        until(lambda previous=previous: booted.main_pid() not in (previous, "0"), "a restart", deadline=60)
+        until(lambda previous=previous: main_pid(booted) not in (previous, "0"), "a restart", deadline=60)
         until(lambda: booted.run("systemctl is-active the-button || true") == "active\n", "an active service")
-        assert '"count":19' in booted.get("/api/count")
+        assert '"count":19' in get(booted, "/api/count")
 
     booted.run("echo 'a new password' | the-button set-password")
     booted.run("the-button backup /var/lib/the-button/today.db")
@@ -281,14 +169,14 @@ def test_service_is_installed_restarted_upgraded_and_uninstalled(booted, tmp_pat
     assert "The admin password is unchanged" in again
     assert environment.read_text().count("BUTTON_API_TOKEN") == 2, "the comment and the value set above"
     assert len(list(booted.path("/opt/the-button").glob("2*"))) == 2, "this release and the previous one"
-    assert '"count":19' in booted.get("/api/count")
+    assert '"count":19' in get(booted, "/api/count")
 
     current = booted.run("readlink /opt/the-button/current").strip()
     booted.path(current + "/app.py").write_bytes(b"")  # as after a power cut
     booted.run("systemctl restart the-button")
     assert booted.run("readlink /opt/the-button/current").strip() != current
     assert "Files are missing" in booted.run("journalctl -u the-button -o cat")
-    assert '"count":19' in booted.get("/api/count")
+    assert '"count":19' in get(booted, "/api/count")
 
     good = environment.read_bytes()
     environment.write_bytes(good + b"BUTTON_GOAL=twenty\n")
@@ -300,15 +188,17 @@ def test_service_is_installed_restarted_upgraded_and_uninstalled(booted, tmp_pat
 
     booted.run("systemctl stop the-button && the-button restore /var/lib/the-button/today.db")
     booted.run("systemctl start the-button@8001")
-    assert '"count":19' in booted.get("/api/count", 8001)
+    assert '"count":19' in get(booted, "/api/count", 8001)
     booted.run("cd /source && deploy/uninstall.sh")
-    assert booted.main_pid("the-button@8001") == "0"
+    assert main_pid(booted, "the-button@8001") == "0"
     assert not booted.path("/opt/the-button").exists()
     assert booted.path("/var/lib/the-button/button.db").exists()
     booted.run("cd /source && deploy/uninstall.sh --purge")
     assert not booted.path("/var/lib/the-button").exists()
     assert not booted.path("/etc/the-button.env").is_symlink()
     assert "the-button" not in booted.path("/etc/passwd").read_text()
+    python = booted.run("python3 -VV").split()[1]
+    record("x86_64, deploy/install.sh with systemd", f"Debian {booted.suite}", python, "make test-slow")
 
 
 def assert_valid_and_hardened(text, name, folder):
