@@ -12,15 +12,15 @@ from server import ROOT, SUPPORT
 
 ATTEMPTS = 5
 PRESSES = 100
-LIBRARIES = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "the-button/rpi-lgpio-0.6"
+LIBRARIES = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "the-button/rpi-lgpio"
 
 
 @pytest.fixture(scope="module")
 def kernel():
-    """Return the kernel's path. Build it and install rpi-lgpio if missing."""
-    if not LIBRARIES.exists():
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", LIBRARIES, "rpi-lgpio==0.6"]
-        subprocess.run(pip, check=True)
+    """Return the path of the kernel, after building it if missing and installing rpi-lgpio."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", LIBRARIES]
+    pins = ROOT / "deploy/requirements-lgpio.txt"
+    subprocess.run([*pip, "--require-hashes", "-r", pins], check=True)
     built = subprocess.run(["sh", SUPPORT / "uml/build.sh"], stdout=subprocess.PIPE, text=True, check=True)
     return built.stdout.split()[-1]
 
