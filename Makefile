@@ -52,11 +52,12 @@ test-arm: .venv/dev ## install and run on emulated 64-bit Arm Debian and on a 32
 	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends proot qemu-user-static; }
 	$(PY) -m pytest -q -m arm
 
-# trixie has Python 3.13, and forky, the next Debian, has 3.14.
+# trixie has Python 3.13, and forky, the next Debian, has 3.14. With TESTS=test-unit, each takes five minutes.
 SUITES ?= trixie
+TESTS ?= test-unit test
 
-test-pythons: .venv/dev ## run `make test` with the Python of Debian 13, in about 15 minutes
-	SUITES="$(SUITES)" $(PY) -m pytest -q -s -m pythons
+test-pythons: .venv/dev ## run the tests with the Python of Debian 13, in about an hour
+	SUITES="$(SUITES)" TESTS="$(TESTS)" $(PY) -m pytest -q -s -m pythons
 
 fix: .venv/dev ## format the code and apply automatic fixes
 	$(PY) -m ruff check --fix .
