@@ -47,9 +47,12 @@ coverage: .venv/dev ## measure line coverage, including servers started by tests
 test-slow: .venv/dev ## run the long tests, in under 35 minutes
 	TARGET="make test-slow" $(PY) -m pytest -q -m slow
 
-test-arm: .venv/dev ## install and run on emulated 64-bit Arm Debian and on a 32-bit Python
-	command -v proot >/dev/null && command -v qemu-aarch64-static >/dev/null || \
-	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends proot qemu-user-static; }
+ARM = proot qemu-user-static gcc-aarch64-linux-gnu g++-aarch64-linux-gnu gcc-arm-linux-gnueabihf \
+    g++-arm-linux-gnueabihf
+
+test-arm: .venv/dev ## install and run on emulated 64-bit and 32-bit Arm Debian and on a 32-bit Python
+	dpkg -s $(ARM) >/dev/null 2>&1 || \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(ARM); }
 	$(PY) -m pytest -q -m arm
 
 # trixie has Python 3.13, and forky, the next Debian, has 3.14. With TESTS=test-unit, each takes five minutes.

@@ -1,143 +1,102 @@
-"""The README's commands on emulated 64-bit Arm, with Debian 13's Python."""
+"""The README's commands on emulated Arm, with the Python of Debian 13.
 
-import re
-import subprocess
-import threading
-from pathlib import Path
+On armhf `uname` reports aarch64, as where a 32-bit system runs on a 64-bit kernel.
+"""
 
-import psutil
+import shutil
+
 import pytest
-import requests
-from server import DEADLINE, ROOT, TOKEN, until
+from emulated import ARCHITECTURES, Emulated
+from fake_pi import FakePi
+from server import until
 from tested import record
 
 pytestmark = pytest.mark.arm
 
-PACKAGES = (
-    "ca-certificates,python3-venv,make,gcc,libc6-dev,python3-dev,coreutils,dash,bash,grep,sed,mawk,findutils"
-)
-#: Timeout in seconds. Emulation is about 30 times slower than the machine.
-SLOW = 900.0
+#: What `uname -m` prints where the kernel is 64-bit.
+MACHINE = "aarch64"
+#: The names of the architectures in the README's table.
+NAMES = {"arm64": "64-bit Arm", "armhf": "32-bit Arm with a 64-bit kernel"}
+#: Model of a board, whether its kernel has /dev/gpiomem, what `uname -m` prints, and the expected library.
+BOARDS = [
+    ("Raspberry Pi 5 Model B Rev 1.0", False, MACHINE, "rpi-lgpio"),
+    ("Raspberry Pi 3 Model B Rev 1.2", True, MACHINE, "RPi.GPIO"),
+    ("Raspberry Pi 4 Model B Rev 1.1", False, MACHINE, "rpi-lgpio"),
+    ("Raspberry Pi Zero W Rev 1.1", False, "armv6l", "RPi.GPIO"),
+]
+PI_4 = "Raspberry Pi 4 Model B Rev 1.1"
 
 
-class Emulated:
-    """A root of another architecture, run in qemu's user-mode emulation under proot.
-
-    Packages are only unpacked, not configured, which is enough for the programs used here.
-    """
-
-    def __init__(self, folder, architecture, emulator):
-        self.root, self.emulator = folder / architecture, emulator
-        sources = re.findall(
-            r"^URIs: (\S+)", Path("/etc/apt/sources.list.d/debian.sources").read_text(), re.M
-        )
-        command = ["mmdebstrap", "--variant=extract", f"--arch={architecture}", f"--include={PACKAGES}"]
-        subprocess.run([*command, "trixie", self.root, sources[0]], check=True, capture_output=True)
-        for name in ("resolv.conf", "hosts", "ssl/certs/ca-certificates.crt"):
-            target = self.root / "etc" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(Path("/etc", name).read_bytes())
-        subprocess.run(["git", "clone", "--quiet", ROOT, self.root / "root/the-button"], check=True)
-
-    def command(self, *program, **environ):
-        """Return the command that runs a program in the clone's folder."""
-        environ = {"PATH": "/usr/sbin:/usr/bin", "HOME": "/root", "LANG": "C.UTF-8"} | environ
-        environ["PIP_CERT"] = "/etc/ssl/certs/ca-certificates.crt"
-        binds = [word for path in ("/dev", "/proc", "/sys") for word in ("-b", path)]
-        proot = ["proot", "-q", self.emulator, "-r", self.root, "-0", "-w", "/root/the-button", *binds]
-        return [
-            *proot,
-            "/usr/bin/env",
-            "-i",
-            *(f"{name}={value}" for name, value in environ.items()),
-            *program,
-        ]
-
-    def run(self, *program):
-        done = subprocess.run(self.command(*program), capture_output=True, text=True, timeout=SLOW)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def arm(request, tmp_path_factory):
+    """A root in which `make` has set up the server."""
+    if missing := ARCHITECTURES[request.param].missing():
+        pytest.fail(f"install {', '.join(missing)}; `make test-arm` does so as root")
+    arm = Emulated(tmp_path_factory.mktemp("arm"), request.param)
+    arm.run("make", ".venv/run", machine=MACHINE)
+    yield arm
+    shutil.rmtree(arm.root, ignore_errors=True)
 
 
-class Served:
-    """The server, running in the emulated root."""
-
-    def __init__(self, emulated):
-        settings = {"PORT": 0, "HOST": "127.0.0.1", "API_TOKEN": TOKEN, "FEED": "tcp://127.0.0.1:*"}
-        settings |= {"HARDWARE": "simulated", "SIMULATED_PIN": "/tmp/pin"}
-        environ = {f"BUTTON_{name}": value for name, value in settings.items()}
-        command = emulated.command(".venv/bin/python", "app.py", **environ)
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self.log = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        until(lambda: self.url or self.process.poll() is not None, "the server", SLOW)
-        assert self.url, "".join(self.log)
-
-    def _read(self):
-        with self.process.stderr as pipe:
-            self.log.extend(pipe)
-
-    @property
-    def url(self):
-        found = re.search(r"Serving on (http://\S+)", "".join(self.log))
-        return found and found[1]
-
-    def count(self):
-        return requests.get(self.url + "/api/count", timeout=DEADLINE).json()
-
-    def stop(self):
-        for child in psutil.Process(self.process.pid).children():
-            child.terminate()
-        status = self.process.wait(DEADLINE)
-        self._reader.join(DEADLINE)
-        return status
+def files_of(board, folder, gpiomem=None):
+    """Return what stands for a board: its model and the page of its registers."""
+    model = folder / "model"
+    model.write_bytes(board.encode() + b"\0")  # as the kernel ends it
+    return {"/proc/device-tree/model": model} | ({"/dev/gpiomem": gpiomem} if gpiomem else {})
 
 
-def serve(emulated):
-    """Start the server. Retry if qemu itself crashes, as it sometimes does."""
-    for _ in range(3):
-        try:
-            return Served(emulated)
-        except AssertionError as error:
-            if "qemu: uncaught target signal" not in str(error):
-                raise
-    raise AssertionError("qemu crashed three times")
+def set_up(arm, files, machine):
+    """Set up for a board and return the version of each GPIO library that is installed then."""
+    (arm.root / "root/the-button/.venv/run").unlink()
+    arm.run("make", ".venv/run", files=files, machine=machine)
+    packages = arm.run(".venv/bin/python", "-m", "pip", "list").split()
+    return {
+        name: packages[packages.index(name) + 1] for name in ("RPi.GPIO", "rpi-lgpio") if name in packages
+    }
 
 
-@pytest.fixture(scope="module")
-def arm64(tmp_path_factory):
-    if missing := [name for name in ("proot", "qemu-aarch64-static") if not _installed(name)]:
-        pytest.fail(f"install {', '.join(missing)}: apt-get install proot qemu-user-static")
-    return Emulated(tmp_path_factory.mktemp("arm"), "arm64", "qemu-aarch64-static")
-
-
-def _installed(name):
-    return subprocess.run(["which", name], capture_output=True).returncode == 0
-
-
-def test_64_bit_arm_sets_up_serves_and_counts_over_a_restart(arm64):
-    arm64.run("make", ".venv/run")
-    version = arm64.run(
-        ".venv/bin/python", "-c", "import platform, sys; print(platform.machine(), sys.version)"
-    )
-    assert version.startswith("aarch64 3.13."), version
-    served = serve(arm64)
-    assert "<canvas" in requests.get(served.url, timeout=DEADLINE).text
+def test_arm_serves_and_counts_over_a_restart(arm):
+    script = "import platform, sys; print(platform.machine(), sys.maxsize > 2**32, platform.python_version())"
+    found = arm.run(".venv/bin/python", "-c", script, machine=MACHINE).split()
+    assert found[:2] == [MACHINE, str(arm.name == "arm64")]
+    simulated = {"HARDWARE": "simulated", "SIMULATED_PIN": "/tmp/pin"}
+    server = arm.serve(**simulated)
+    assert "<canvas" in server.get("/").text
     for level in "01":
-        (arm64.root / "tmp/pin").write_text(level)
-        until(lambda: served.count()["count"] == 19, "the press")
-    response = requests.post(
-        f"{served.url}/api/press", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=DEADLINE
-    )
+        (arm.root / "tmp/pin").write_text(level)
+        until(lambda: server.count() == 19, "the press")
+    response = server.press()
     assert (response.status_code, response.json()["count"]) == (201, 18)
-    assert served.stop() == 0
-    served = serve(arm64)
-    assert served.count()["seq"] == 2
-    assert served.stop() == 0
-    record(
-        "emulated 64-bit Arm (aarch64), simulated button",
-        "Debian trixie",
-        version.split()[1],
-        "make test-arm",
-    )
+    assert server.stop() == 0
+    server = arm.serve(**simulated)
+    assert server.get("/api/count").json()["seq"] == 2
+    assert server.stop() == 0
+    record(f"emulated {NAMES[arm.name]}, simulated button", "Debian trixie", found[2], "make test-arm")
+
+
+@pytest.mark.parametrize(("board", "gpiomem", "machine", "library"), BOARDS)
+def test_board_gets_its_gpio_library(arm, board, gpiomem, machine, library, tmp_path):
+    if machine != MACHINE and arm.name == "arm64":
+        pytest.skip("the first Pi has no 64-bit system")
+    registers = tmp_path / "registers"
+    registers.write_bytes(bytes(4096))
+    assert list(set_up(arm, files_of(board, tmp_path, gpiomem and registers), machine)) == [library]
+
+
+def test_press_counts_once_through_the_c_library(arm, tmp_path):
+    pi = FakePi(tmp_path / "pi")
+    files = files_of(PI_4, tmp_path, pi.folder / "registers") | {"/proc/cpuinfo": pi.folder / "cpuinfo"}
+    assert set_up(arm, files, MACHINE) == {"RPi.GPIO": "0.7.1"}
+    server = arm.serve(files)
+    before = server.count()
+    for pressed in (1, 2):
+        pi.set_level(0)
+        until(lambda pressed=pressed: server.count() == before - pressed, "the press")
+        pi.set_level(1)
+        until(lambda: not server.get("/healthz").json()["hardware"]["pressed"], "the release")
+    assert server.get("/healthz").json()["hardware"]["driver"] == "RPi.GPIO 0.7.1"
+    assert server.count() == before - 2
+    assert server.stop() == 0
+    python = arm.run(".venv/bin/python", "-V").split()[1]
+    where = f"RPi.GPIO on emulated {NAMES[arm.name]}, fake registers"
+    record(where, "Debian trixie", python, "make test-arm")
