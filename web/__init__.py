@@ -1,4 +1,4 @@
-"""The Flask app: pages, admin, API, Socket.IO, health."""
+"""Flask app with the pages, the admin page, the API, Socket.IO and monitoring."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,20 +40,19 @@ __all__ = [
 MAX_BODY_SIZE = 16384
 #: Seconds between a client's pong and its next ping, and from a ping until its pong is overdue.
 PING_INTERVAL = PING_TIMEOUT = 10
-#: Events with samples that are queued for a slow client: half a second of them, so that a count behind them
-#: is not late.
+#: Maximum number of sample events queued for a slow client. They are half a second, so a count is not late.
 MAX_QUEUED_SAMPLES = 10
 
 
 def create_app(context: Context, max_clients: int) -> tuple[flask.Flask, Screens]:
-    """Create the Flask app and its Socket.IO side. Opens and starts nothing.
+    """Create the Flask app and its Socket.IO handlers. Opens and starts nothing.
 
     Args:
         context: The services that views use.
-        max_clients: Further Socket.IO handshakes get 503.
+        max_clients: Maximum number of Socket.IO clients. Further handshakes get 503.
 
     Returns:
-        The app, and the screens, whose `tasks()` must run.
+        The app and the screens, whose `tasks()` must be run.
     """
     settings, metrics = context.settings, context.metrics
     app = flask.Flask("button", static_folder=None, root_path=str(Path(__file__).parent.parent))
@@ -64,7 +63,7 @@ def create_app(context: Context, max_clients: int) -> tuple[flask.Flask, Screens
     origins = settings.allowed_origins or ()
     screens = Screens(context, _create_socketio(app, origins, max_clients, metrics))
     metrics.registry.register(Collector(context))
-    assert admin and downloads  # their views are on the blueprint of `sessions`
+    assert admin and downloads  # imported for their views on the blueprint of `sessions`
     for blueprint in (pages.pages, sessions.admin, api.api, monitoring.monitoring):
         app.register_blueprint(blueprint)
     app.jinja_env.globals["asset"] = pages.asset_url
@@ -96,12 +95,12 @@ def _create_socketio(
         ping_timeout=PING_TIMEOUT,
         max_http_buffer_size=MAX_BODY_SIZE,
         manage_session=False,
-        async_handlers=False,  # one press of a client after the other: no flood of greenlets
+        async_handlers=False,  # handle a client's events in order, in one greenlet
     )
 
 
 def urgency(context: Context) -> Callable[[RequestHead], bool]:
-    """Return a predicate for urgent requests, with the API token or an admin session."""
+    """Return a predicate for urgent requests: those with the API token or an admin session."""
 
     def is_urgent(head: RequestHead) -> bool:
         if is_token(context.settings.api_token, authorization_token(head.get("authorization"))):

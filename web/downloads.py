@@ -1,4 +1,4 @@
-"""What a signed-in admin can download or read: the history, a backup, the log."""
+"""History, backup and log for a signed-in admin."""
 
 import tempfile
 import time
@@ -39,7 +39,7 @@ def history() -> Any:
 @admin.get("/backup")
 @signed_in
 def backup() -> Any:
-    """Return a copy of the SQLite database as of one moment; 404 with PostgreSQL."""
+    """Return a consistent copy of the SQLite database, or 404 with PostgreSQL."""
     if sqlite_path(context().settings.database) is None:
         flask.abort(404)
     try:
@@ -48,7 +48,7 @@ def backup() -> Any:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
             copy = Path(folder) / "button.db"
             gevent.get_hub().threadpool.apply(sqlite_backup.backup, (path, copy))
-            file = copy.open("rb")  # it is deleted, but stays readable
+            file = copy.open("rb")  # readable after it is deleted
     except (DatabaseError, OSError):
         raise Unavailable("the backup failed; the disk may be full") from None
     name = time.strftime("button-%Y-%m-%d.db")

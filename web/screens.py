@@ -1,4 +1,4 @@
-"""The Socket.IO side: what a screen receives, and the press that a program may send."""
+"""Socket.IO handlers and broadcasts."""
 
 import contextlib
 import datetime
@@ -23,24 +23,24 @@ from .security import cookie, is_key, is_token, session_cookie
 log = logging.getLogger(__name__)
 log.addFilter(RateLimit(10))
 
-#: Seconds between two `info` events to all.
+#: Minimum seconds between `info` broadcasts.
 INFO_INTERVAL = 10.0
-#: Kinds of change after which `info` is sent at once: the numbers of today and this week may be lower.
+#: Kinds of change after which `info` is broadcast immediately, since they can lower the totals.
 CORRECTIONS = ("undo", "reset", "goal", "set")
-#: Seconds between two queries for the numbers of today and this week.
+#: Minimum seconds between queries for the totals of today and this week.
 TOTALS_INTERVAL = 0.05
 #: Seconds between checks whether the sessions of connected clients are still valid.
 SESSION_CHECK_INTERVAL = 10.0
 
-#: The namespace of the samples.
+#: Namespace of the samples.
 GRAPH = "/graph"
 
 
 class ScreensStatus(TypedDict):
-    """The number of screens, and of clients by transport, admin pages included."""
+    """The number of screens, and of all clients by transport."""
 
     screens: int
-    #: The screens by transport.
+    #: Screens by transport. `websocket` and `polling` include admin pages and graphs.
     screens_websocket: int
     screens_polling: int
     websocket: int
@@ -48,11 +48,11 @@ class ScreensStatus(TypedDict):
 
 
 class Screens:
-    """The clients: those of `/` receive the count and `info`, those of `/graph` the samples.
+    """Clients of `/`, which receive the count and `info`, and of `/graph`, which receive samples.
 
     Args:
-        context: What the views use.
-        socketio: Where the handlers are registered.
+        context: Services that the handlers use.
+        socketio: Server on which the handlers are registered.
     """
 
     def __init__(self, context: Context, socketio: flask_socketio.SocketIO) -> None:
@@ -69,8 +69,8 @@ class Screens:
         self._totals = PressTotals(None, None, [0, 0])
         self._admin_pages: set[str] = set()  # sids
         self._sessions: dict[str, str] = {}  # digest of the session of each client that has a cookie
-        self._valid: set[str] = set()  # those of them that were found to be valid
-        # On python-socketio's server: Flask-SocketIO would build a request context for each event.
+        self._valid: set[str] = set()  # those that have been valid
+        # Registered on python-socketio's server, since Flask-SocketIO builds a request context per event.
         for namespace, event, handler in (
             ("/", "connect", self._connect),
             ("/", "disconnect", self._disconnect),
@@ -82,7 +82,7 @@ class Screens:
             socketio.server.on(event, handler, namespace)
 
     def tasks(self) -> tuple[Callable[[], None], ...]:
-        """Return what must run, each in a greenlet, for as long as the server serves."""
+        """Return the tasks to run in greenlets while the server runs."""
         return self._send_info, self._check_sessions
 
     def broadcast(self, event: Event) -> None:
@@ -99,7 +99,7 @@ class Screens:
         self._socketio.emit("samples", {"series": series}, namespace=GRAPH)
 
     def sessions_changed(self) -> None:
-        """Check soon whether sessions have ended. Does not block."""
+        """Schedule a check of the clients' sessions. Does not block."""
         self._check_wanted.set()
 
     def status(self) -> ScreensStatus:
@@ -123,7 +123,7 @@ class Screens:
     def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         session = cookie(environ, session_cookie(environ))
         if self._has_token(auth):
-            self._sessions[sid] = ""  # the token itself authorizes
+            self._sessions[sid] = ""  # authorized by the token
         elif session:
             self._sessions[sid] = digest(session)
             self._check_wanted.set()
@@ -140,7 +140,7 @@ class Screens:
         self._socketio.emit("samples", {"series": self._context.samples()}, namespace=GRAPH, to=sid)
 
     def _has_token(self, auth: Any) -> bool:
-        """Return whether a client sent the API token; one that sent a wrong one is rejected."""
+        """Return whether a client sent the API token. Reject a client that sent a wrong one."""
         token = auth.get("token") if isinstance(auth, dict) else None
         if token and not is_token(self._context.settings.api_token, token):
             raise ConnectionRefusedError("unauthorized")
@@ -173,19 +173,19 @@ class Screens:
     def _close(self, sid: str, namespace: str = "/") -> None:
         server = self._socketio.server
         eio_sid = server.manager.eio_sid_from_sid(sid, namespace)
-        if eio_sid is not None:  # None would close them all
+        if eio_sid is not None:  # None would close all clients
             server.eio.disconnect(eio_sid)
 
     # --- sessions ---
 
     def _check_sessions(self) -> None:
-        """Close clients whose session has ended, here or by `set-password` in another process."""
+        """Close clients whose session was ended by this or another process, such as `set-password`."""
         while True:
             self._check_wanted.wait(timeout=SESSION_CHECK_INTERVAL)
             self._check_wanted.clear()
             if not self._sessions:
                 continue
-            with contextlib.suppress(Unavailable):  # no press is possible either
+            with contextlib.suppress(Unavailable):  # in that case presses are rejected, too
                 valid = self._context.accounts.sessions()
                 for sid, session in list(self._sessions.items()):
                     if session in valid:
@@ -197,7 +197,7 @@ class Screens:
     # --- info ---
 
     def _send_info(self) -> None:
-        """Send `info` to clients that have just connected, and to all when it has changed."""
+        """Send `info` to new clients, and to all clients when it has changed."""
         while True:
             since = time.monotonic() - self._sent_at
             self._info_wanted.wait(timeout=INFO_INTERVAL - since if since < INFO_INTERVAL else INFO_INTERVAL)
@@ -213,10 +213,10 @@ class Screens:
             for sid in uninformed:
                 self._socketio.emit("info", info, to=sid)
             if uninformed and info != self._sent_info:
-                self._sent_info = {}  # clients have different ones, so the next is sent in any case
+                self._sent_info = {}  # clients now differ, so the next one is sent even if unchanged
 
     def _refresh_totals(self) -> None:
-        """Bring the numbers of today and this week up to date; weeks begin on Monday."""
+        """Update the totals of today and this week. Weeks begin on Monday."""
         if self._totals_of == self._now():
             return
         sleep(max(0.0, self._queried_at + TOTALS_INTERVAL - time.monotonic()))
@@ -224,7 +224,7 @@ class Screens:
         today = day_of(now[1])
         monday = now[1] - datetime.timedelta(days=now[1].weekday())
         week = day_of(monday)[0], day_of(monday + datetime.timedelta(days=6))[1]
-        with contextlib.suppress(Unavailable):  # the store logs it; the old numbers are better than none
+        with contextlib.suppress(Unavailable):  # logged by the store; keep the old totals
             self._totals = self._context.database.press_totals([today, week])
             self._totals_of = now
 
@@ -244,7 +244,7 @@ class Screens:
         return self._context.store.current.seq, today
 
     def count(self) -> int:
-        """Return the number of screens; admin pages are none."""
+        """Return the number of screens, without admin pages."""
         clients: int = self._socketio.server.manager.size("/")
         return clients - len(self._admin_pages)
 
