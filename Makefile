@@ -15,7 +15,7 @@ run: .venv/run ## serve http://localhost:8000
 	$(PY) app.py
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
 
 dev: .venv/run ## serve, and restart when a file changes
 	$(PY) deploy/dev.py
