@@ -21,7 +21,7 @@ def parse(
     rows = [f"  {name:<24} {default}\n      {meaning}" for name, default, meaning in settings]
     parser = argparse.ArgumentParser(
         prog="app.py",
-        description="The Button: press, and every screen in the building knows.",
+        description="The Button: press it, and every screen in the building shows the new count.",
         epilog="settings, as environment variables (name, default, meaning):\n" + "\n".join(rows),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -33,15 +33,29 @@ def parse(
     )
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", metavar="command")
-    for name, takes_path, meaning in (
-        ("set-password", False, "prompt for a new admin password (or read a line from standard input)"),
-        ("backup", True, "copy the database, which may be in use"),
-        ("restore", True, "replace the database with a backup, while no server runs"),
-        ("import", True, "copy an SQLite database into the empty database in BUTTON_DATABASE"),
-        ("button", False, "send the presses of this machine's button to a remote server"),
+    for name, path, meaning in (
+        ("set-password", "", "prompt for a new admin password (or read a line from standard input)"),
+        (
+            "backup",
+            "file to create; it must not exist",
+            "copy the database; works while the server is running",
+        ),
+        (
+            "restore",
+            "file written by `backup` or by the daily backups",
+            "replace the database with a backup; stop the server first",
+        ),
+        (
+            "import",
+            "SQLite database to copy from",
+            "copy an SQLite database into the empty database in BUTTON_DATABASE",
+        ),
+        ("button", "", "send the presses of this machine's button to a remote server"),
     ):
-        command = commands.add_parser(name, help=meaning)
-        if takes_path:
-            command.add_argument("path", type=Path)
-    command.add_argument("--server", required=True, metavar="URL", help="such as http://the-pi:8000")
+        command = commands.add_parser(name, help=meaning, description=f"{meaning[:1].upper()}{meaning[1:]}.")
+        if path:
+            command.add_argument("path", type=Path, help=path)
+    command.add_argument(
+        "--server", required=True, metavar="URL", help="address of the server, such as http://the-pi:8000"
+    )
     return parser.parse_args(argv)
