@@ -59,7 +59,7 @@ def login(error: str = "") -> Any:
 def sign_in() -> Any:
     check_form_token(visitor())
     if not _is_password(flask.request.form.get("password", "")):
-        raise FormError("That is not the password.", 401)
+        raise FormError("Wrong password.", 401)
     response = flask.redirect("/admin")
     set_cookie(response, "session", context().accounts.begin_session(), max_age=30 * 86400)
     set_cookie(response, VISITOR, visitor(), max_age=365 * 86400)
