@@ -228,7 +228,9 @@ class Settings:
     )
     site: str | None = _setting(
         None,
-        _text(32, r"[A-Za-z0-9 ._-]+", "1 to 32 letters, digits, spaces, dots, hyphens and underscores"),
+        _text(
+            32, r"[A-Za-z0-9 ._-]+", "1 to 32 ASCII letters, digits, spaces, dots, hyphens and underscores"
+        ),
         "location of this server, such as `Berlin`; recorded with presses and admin changes",
     )
     admin_password: str | None = _setting(

@@ -19,7 +19,7 @@ HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 KEY = re.compile(r"[\x20-\x7e]{1,64}")
 #: Valid site name.
 SITE = re.compile(r"[A-Za-z0-9 ._-]{1,32}")
-SITE_RULE = "1 to 32 letters, digits, spaces, dots, hyphens and underscores"
+SITE_RULE = "1 to 32 ASCII letters, digits, spaces, dots, hyphens and underscores"
 
 # Request headers that the libraries cannot always parse. Dropping them has no effect: the dates are compared
 # with Last-Modified, which is never sent.
