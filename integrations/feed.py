@@ -97,7 +97,9 @@ class Feed:
             problem = f"{endpoint}: {error.strerror or error}"
             if endpoints is not None:
                 self.stop()
-                raise FeedError(f"BUTTON_FEED: {problem}; use another, or set BUTTON_FEED=off") from error
+                raise FeedError(
+                    f"BUTTON_FEED: {problem}; choose another endpoint, or set BUTTON_FEED=off"
+                ) from error
             if any_port:
                 self._open("tcp://127.0.0.1:*")
                 return
