@@ -236,7 +236,7 @@ class Feed:
         self._dropped[error.reason] += 1
         self._unlogged += 1
         if time.monotonic() - self._logged >= LOG_INTERVAL:
-            log.warning("Feed dropped %d messages, most recently: %s", self._unlogged, error)
+            log.warning("Feed dropped messages: %d, most recently: %s", self._unlogged, error)
             self._logged, self._unlogged = time.monotonic(), 0
 
     def _publish(self) -> None:

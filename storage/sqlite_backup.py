@@ -50,7 +50,7 @@ def restore(copy: Path, path: Path) -> Path | None:
     """
     if not copy.exists():
         raise DatabaseError(f"{copy}: no such file")
-    check(copy)
+    check(copy, "restore another file")
     path = resolve(path)
     held = lock(path)
     new = path.with_name(path.name + ".new")

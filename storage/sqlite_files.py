@@ -24,6 +24,9 @@ SCHEMA_VERSION = 1
 #: Prefix of folders with a backup that is being downloaded, with the database's file name.
 DOWNLOAD_PREFIX = ".{}.download-"
 
+#: What to do if the database of the server cannot be used.
+RESTORE = "restore a backup with app.py restore, or move the file away to start a new count"
+
 SCHEMA = """
 CREATE TABLE origin (                    -- the initial state: one row
     at REAL NOT NULL,
@@ -169,15 +172,16 @@ def create(path: Path, goal: int) -> None:
     log.warning("New database %s: the count begins at %d", path, goal)
 
 
-def check(path: Path) -> None:
+def check(path: Path, fix: str = RESTORE) -> None:
     """Raise `DatabaseError` unless `path` is an intact, readable database of this program.
 
     An empty file counts as damaged, since SQLite would treat it as a new database. Only SQLite opens the
     file: closing any other descriptor of it releases the POSIX locks of this process's SQLite connections,
     and the next process that closes the database then deletes the log in use, with every press in it
     (sqlite.org, "How To Corrupt", 2.2).
+
+    `fix` is the advice at the end of the message.
     """
-    fix = "restore a backup with app.py restore, or move the file away to start a new count"
     try:
         if not path.stat().st_size:
             raise Damaged(f"{path}: is empty; {fix}")

@@ -26,7 +26,7 @@ def import_database(path: Path, open_target: Callable[[], Database]) -> int:
     path = sqlite_files.resolve(path)
     if not path.exists():
         raise DatabaseError(f"{path}: no such file")
-    sqlite_files.check(path)
+    sqlite_files.check(path, "import another file")
     target = open_target()
     with contextlib.closing(sqlite_files.connect(path)) as source:
         source.execute("BEGIN")  # a consistent snapshot
