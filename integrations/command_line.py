@@ -4,6 +4,23 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+#: Name of each command, the meaning of its path if it takes one, and what it does.
+COMMANDS = (
+    ("set-password", "", "prompt for a new admin password (or read a line from standard input)"),
+    ("backup", "file to create; it must not exist", "copy the database; works while the server is running"),
+    (
+        "restore",
+        "file written by `backup` or by the daily backups",
+        "replace the database with a backup; stop the server first",
+    ),
+    (
+        "import",
+        "SQLite database to copy from",
+        "copy an SQLite database into the empty database in BUTTON_DATABASE",
+    ),
+    ("button", "", "send the presses of this machine's button to a remote server"),
+)
+
 
 def parse(
     argv: list[str] | None, version: str, settings: Iterable[tuple[str, str, str]]
@@ -33,25 +50,7 @@ def parse(
     )
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", metavar="command")
-    for name, path, meaning in (
-        ("set-password", "", "prompt for a new admin password (or read a line from standard input)"),
-        (
-            "backup",
-            "file to create; it must not exist",
-            "copy the database; works while the server is running",
-        ),
-        (
-            "restore",
-            "file written by `backup` or by the daily backups",
-            "replace the database with a backup; stop the server first",
-        ),
-        (
-            "import",
-            "SQLite database to copy from",
-            "copy an SQLite database into the empty database in BUTTON_DATABASE",
-        ),
-        ("button", "", "send the presses of this machine's button to a remote server"),
-    ):
+    for name, path, meaning in COMMANDS:
         command = commands.add_parser(name, help=meaning, description=f"{meaning[:1].upper()}{meaning[1:]}.")
         if path:
             command.add_argument("path", type=Path, help=path)
