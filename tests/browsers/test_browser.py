@@ -208,6 +208,7 @@ def test_lost_connection_dims_the_last_count_and_shows_its_time(open_page, serve
         assert each.evaluate("theButton.horns") == 2
 
 
+@pytest.mark.slow
 def test_restored_database_with_a_lower_seq_is_shown(open_page, server):
     server.stop()
     fresh = server.database.read_bytes()
@@ -529,6 +530,7 @@ def test_malformed_query_is_ignored(open_page, server, path):
     shows(page, 20)
 
 
+@pytest.mark.slow
 def test_unsupported_browser_shows_the_count_and_reloads(chromium, server):
     server.press()
     page = chromium.new_context().new_page()

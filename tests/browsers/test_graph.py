@@ -135,6 +135,7 @@ def test_hidden_page_draws_nothing(open_page, produce, server):
     until(lambda: legend(page) != before, "a redraw")
 
 
+@pytest.mark.slow
 def test_graph_is_redrawn_at_most_every_50_ms(open_page, produce, server):
     counting = """
       const clear = CanvasRenderingContext2D.prototype.clearRect;
@@ -230,6 +231,7 @@ def test_new_page_draws_earlier_samples(open_page, publish, server):
     assert drawn(page, BLUE) > 300, "a short line stays in view if no sample follows"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("away", [15, -1e6])
 def test_publisher_with_a_wrong_clock_hides_no_other_series(open_page, publish, produce, server, away):
     """`x` is never compared with the clock of the page or the server."""
@@ -327,6 +329,7 @@ def test_empty_graph_shows_an_example_until_the_first_value(open_page, publish, 
     expect(example).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_reconnect_reads_the_rounds_once_and_no_history(open_page, server):
     for _ in range(30):
         server.press()
@@ -402,6 +405,7 @@ def seconds_on_the_axis(page):
     return times[-1] - times[0] if times else 0
 
 
+@pytest.mark.slow
 def test_fast_feed_shows_ten_seconds(open_page, server):
     page = connected(open_page(server, "/graph", init=TEXTS))
     command = [sys.executable, SUPPORT / "producer.py", endpoint_of(server), "200", "15"]

@@ -8,7 +8,6 @@ from siege import Siege
 SHORT = (
     "pipelining /api/count",
     "pipelining without reading",
-    "600 readers of the history",
     "chunked: endless trailers",
     "150 unfinished requests, 16 kB of headers",
     "260 sessions with large headers",

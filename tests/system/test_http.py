@@ -119,6 +119,7 @@ def test_malformed_chunked_body_gets_400_and_changes_nothing(shared):
         assert wire.read_response()[0] == 201
 
 
+@pytest.mark.slow
 def test_slow_requests_time_out_and_block_no_other_request(server):
     """By default, pywsgi waits forever for the rest of a request."""
     before = descriptors(server)

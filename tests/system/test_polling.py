@@ -121,6 +121,7 @@ def test_failed_upgrade_does_not_affect_polling(server, frame):
         assert polling.poll_for(b'"press"')
 
 
+@pytest.mark.slow
 def test_upgrade_without_frames_is_cancelled_and_polling_continues(server):
     """Some proxies pass on the 101 response but no frames. The client continues to poll."""
     with Wire(server) as polling, Wire(server) as websocket:

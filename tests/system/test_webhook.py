@@ -200,6 +200,7 @@ def test_unusual_or_malformed_response_does_not_affect_the_server(start, respons
     assert server.stop() == 0
 
 
+@pytest.mark.slow
 def test_rate_limited_receiver_gets_every_event(start, receiver):
     """Slack accepts one request per second. The backoff is reset after each success."""
     receiver.every = 0.5

@@ -174,6 +174,7 @@ def test_packet_of_the_maximum_size_is_accepted(server):
         until(lambda: wire.text().startswith("431["), "the acknowledgement")
 
 
+@pytest.mark.slow
 def test_silent_client_is_pinged_and_then_closed(server):
     before = descriptors(server)
     with Wire(server) as wire:

@@ -344,6 +344,7 @@ def test_press_with_json_other_than_an_object_gets_400(shared, body):
     assert shared.count()["seq"] == before
 
 
+@pytest.mark.slow
 def test_schemathesis_finds_no_failure(server):
     description = server.url + "/api/openapi.json"
     assert requests.get(description, timeout=DEADLINE).json()["info"]["version"]

@@ -38,6 +38,7 @@ def test_source_of_presses_and_admin_changes_contains_the_site(tmp_path):
     server.stop()
 
 
+@pytest.mark.slow
 def test_custom_horn_replaces_the_short_one(tmp_path):
     (tmp_path / "horn.ogg").write_bytes(b"OggS" + bytes(100))
     server = Server(tmp_path, horn=tmp_path / "horn.ogg", noun="sign-up,sign-ups")

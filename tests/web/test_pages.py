@@ -188,6 +188,7 @@ def test_vendored_script_is_identical_to_the_package():
     assert hashlib.sha256(script).hexdigest() == expected
 
 
+@pytest.mark.slow
 def test_horn_is_identical_to_the_output_of_its_script():
     import importlib.util
 
