@@ -14,7 +14,7 @@ from gevent import monkey
 MAX_LINES = 1000
 #: Maximum characters of a line.
 MAX_LINE_SIZE = 8192
-#: Lines that are kept for the admin page, and characters of each.
+#: Number of recent lines for the admin page, and maximum characters of each.
 MAX_RECENT, MAX_RECENT_SIZE = 100, 1000
 
 _start_thread = monkey.get_original("_thread", "start_new_thread")
@@ -121,15 +121,14 @@ class _Stream(io.TextIOBase):
 
 
 _writer: _Writer | None = None
-_recent: deque[tuple[float, str, str]] = deque(maxlen=MAX_RECENT)
+_recent: deque[tuple[float, str, str]] = deque(maxlen=MAX_RECENT)  # records, as in `recent`
 _plain = logging.Formatter("%(message)s")
 
 
 def _keep(record: logging.LogRecord) -> None:
-    """Keep the lines of a record. What `write_line` prints, such as the first password, is not kept."""
+    """Keep a record. Lines of `write_line`, such as the first password, are not kept."""
     with contextlib.suppress(Exception):  # it cannot be formatted; the handler reports that
-        for line in _plain.format(record).split("\n"):
-            _recent.append((record.created, record.levelname, _printable(line[:MAX_RECENT_SIZE])))
+        _recent.append((record.created, record.levelname, _plain.format(record)[:MAX_LINE_SIZE]))
 
 
 def _printable(line: str) -> str:
@@ -138,8 +137,9 @@ def _printable(line: str) -> str:
 
 
 def recent() -> list[tuple[float, str, str]]:
-    """Return the newest lines of the log, oldest first: Unix seconds, level, text."""
-    return list(_recent)
+    """Return the newest lines of the log, oldest first, each with its Unix seconds, level and text."""
+    lines = [(at, level, line) for at, level, text in list(_recent) for line in text.split("\n")]
+    return [(at, level, _printable(line[:MAX_RECENT_SIZE])) for at, level, line in lines[-MAX_RECENT:]]
 
 
 def open_standard_streams() -> None:

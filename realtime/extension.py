@@ -68,7 +68,7 @@ class SocketIO(flask_socketio.SocketIO):
         """
         app.debug = options.pop("debug", app.debug)
         use_reloader = options.pop("use_reloader", app.debug)
-        reloader = {**options.pop("reloader_options", {}), "extra_files": options.pop("extra_files", None)}
+        reloader = {"extra_files": options.pop("extra_files", None), **options.pop("reloader_options", {})}
         unknown = options.keys() - {"log_output", "allow_unsafe_werkzeug"}
         if unknown:
             raise TypeError(f"run(): {', '.join(sorted(unknown))} not supported; for TLS use a proxy")

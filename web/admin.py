@@ -30,14 +30,14 @@ def page() -> Any:
 
 
 def _page(error: str = "", changed: Event | None = None) -> str:
-    services = context()
+    services, history = context(), _history()
     state = services.store.current
     return flask.render_template(
         "admin.html",
         state=state,
         title=services.title(),
         config_title=services.settings.heading,
-        undo=_event(state.top),
+        undo=history["by_seq"].get(state.top) or _event(state.top),
         key=secrets.token_hex(16),
         csrf_token=services.accounts.form_token(flask.g.session),
         status=services.health(),
@@ -49,7 +49,7 @@ def _page(error: str = "", changed: Event | None = None) -> str:
         fixed_password=services.settings.admin_password is not None,
         error=error,
         changed=changed,
-        **_history(),
+        **history,
     )
 
 

@@ -101,13 +101,14 @@ def today() -> Any:
     services = context()
     now = datetime.datetime.fromtimestamp(services.database.now()).astimezone()
     key = (services.store.current, now.date())
-    with services.public_reads:
-        if services.hours_of != key:
-            hours = [0] * 24
-            for at in services.database.deals(*day_of(now.date())):
-                hours[datetime.datetime.fromtimestamp(at).hour] += 1  # noqa: DTZ006 - the server's zone
-            services.hours, services.hours_of = hours, key
-        return {"date": now.date().isoformat(), "hour": now.hour, "hours": services.hours}
+    if services.hours_of != key:
+        with services.public_reads:
+            if services.hours_of != key:
+                hours = [0] * 24
+                for at in services.database.deals(*day_of(now.date())):
+                    hours[datetime.datetime.fromtimestamp(at).hour] += 1  # noqa: DTZ006 - the server's zone
+                services.hours, services.hours_of = hours, key
+    return {"date": now.date().isoformat(), "hour": now.hour, "hours": services.hours}
 
 
 @api.get("/rounds")
@@ -118,24 +119,30 @@ def past_rounds() -> Any:
 def read_rounds(services: Context) -> dict[str, Any]:
     """Return the newest completed rounds and the changes of the current round.
 
-    The result is cached until the next change.
+    The result is cached until the next change, so that it does not wait for readers of the history.
     """
-    with services.public_reads:
-        now = services.store.current
-        if services.rounds_of != now:
-            for number in ROUND_EVENTS:
-                after = max(0, now.seq - number)
-                events = services.database.events_after(after, now.seq - after, lane="public")
-                completed, current = rounds(events, now)
-                if after == 0 or len(completed) >= MAX_ROUNDS:
-                    break
-            services.rounds = {
-                "seq": now.seq,
-                "rounds": [each._asdict() for each in completed[-MAX_ROUNDS:]],
-                "current": [{"at": event.at, "made": event.goal - event.count} for event in current],
-            }
-            services.rounds_of = now
-        return services.rounds
+    if services.rounds_of != services.store.current:
+        with services.public_reads:
+            _update_rounds(services)
+    return services.rounds
+
+
+def _update_rounds(services: Context) -> None:
+    now = services.store.current
+    if services.rounds_of == now:
+        return  # updated by another request
+    for number in ROUND_EVENTS:
+        after = max(0, now.seq - number)
+        events = services.database.events_after(after, now.seq - after, lane="public")
+        completed, current = rounds(events, now)
+        if after == 0 or len(completed) >= MAX_ROUNDS:
+            break
+    services.rounds = {
+        "seq": now.seq,
+        "rounds": [each._asdict() for each in completed[-MAX_ROUNDS:]],
+        "current": [{"at": event.at, "made": event.goal - event.count} for event in current],
+    }
+    services.rounds_of = now
 
 
 @api.get("/openapi.json")

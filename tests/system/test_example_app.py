@@ -1,7 +1,9 @@
 """An example Flask-SocketIO program that uses the realtime engine."""
 
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -419,7 +421,8 @@ from realtime import create_socketio
 app = flask.Flask(__name__)
 socketio = create_socketio(app)
 socketio.on_event("quit", socketio.stop)
-socketio.run(app, port=int(sys.argv[1]))
+options = {"debug": True, "reloader_options": {"extra_files": sys.argv[2:]}} if sys.argv[2:] else {}
+socketio.run(app, port=int(sys.argv[1]), **options)
 print("stopped")
 """
 
@@ -446,6 +449,32 @@ def connects(client, port, transports):
     except socketio.exceptions.ConnectionError:
         return False
     return True
+
+
+@pytest.mark.slow
+def test_run_reloads_when_a_file_of_the_reloader_changes(tmp_path):
+    file = tmp_path / "settings.ini"
+    file.write_text("old")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = tmp_path / "program.py"  # the reloader starts it again, so it must be a file
+    program.write_text(RUN)
+    process = subprocess.Popen(
+        [sys.executable, program, str(port), file],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    client = socketio.Client(reconnection=False)
+    try:
+        until(lambda: connects(client, port, ["websocket"]), "the server")
+        file.write_text("new")
+        assert any(str(file) in line for line in iter(process.stderr.readline, "")), "Detected change in"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=DEADLINE)
+        disconnect(client)
 
 
 def test_run_rejects_options_that_it_does_not_have():

@@ -71,7 +71,7 @@ def test_top_level_has_only_agreed_entries():
     agreed = {
         "app.py", "settings.py", "integrations", "hardware", "storage", "realtime", "web", "templates",
         "static", "tests", "bench", "deploy", "docs", "requirements.txt", "requirements-dev.txt", "Procfile",
-        "Makefile", "pyproject.toml", "package.json", "package-lock.json", "eslint.config.mjs",
+        "Makefile", "pyproject.toml", "package.json", "package-lock.json",
         "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE",
     }  # fmt: skip
     # Tracked files only, since the folder can also contain a database and the user's files.

@@ -5,9 +5,9 @@ const globals = 'window document location navigator localStorage setTimeout clea
   'XMLHttpRequest Audio io';
 
 export default [
-  { ignores: ['static/vendor/**'] },
+  { ignores: ['vendor/**'] },
   {
-    files: ['static/*.js'],
+    files: ['*.js'],
     plugins: { '@stylistic': stylistic },
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     languageOptions: {
