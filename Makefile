@@ -5,6 +5,8 @@ PY = .venv/bin/python
 # RECORD=1 has passing tests update their row in the README's table of tested systems.
 # Tests that start no server.
 UNIT = tests/unit
+# Without compiled modules each server that a test starts compiles them again.
+export PYTHONDONTWRITEBYTECODE =
 
 # If the virtual environment's Python is missing, as after a system upgrade, set it up again.
 $(shell [ ! -d .venv ] || $(PY) -c '' 2>/dev/null || rm -f .venv/run .venv/dev)
