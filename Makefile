@@ -57,11 +57,11 @@ test-arm: .venv/dev ## install and run on emulated 64-bit and 32-bit Arm Debian 
 	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(ARM); }
 	$(PY) -m pytest -q -m arm
 
-# trixie has Python 3.13, and forky, the next Debian, has 3.14. With TESTS=test-unit, each takes five minutes.
+# trixie has Python 3.13, and forky, the next Debian, has 3.14.
 SUITES ?= trixie
-TESTS ?= test-unit test
+TESTS ?= test
 
-test-pythons: .venv/dev ## run the tests with the Python of Debian 13, in about an hour
+test-pythons: .venv/dev ## run the tests with the Python of Debian 13, in about 15 minutes
 	SUITES="$(SUITES)" TESTS="$(TESTS)" $(PY) -m pytest -q -s -m pythons
 
 fix: .venv/dev ## format the code and apply automatic fixes
