@@ -63,7 +63,7 @@ esac
 binary=
 .venv/bin/python -c 'import sys; sys.exit(sys.maxsize > 2**32)' && binary="|psycopg-binary"
 without "rpi-gpio$binary" requirements.txt >.venv/requirements.txt
-install .venv/requirements.txt gcc g++ make libc6-dev libffi-dev python3-dev
+install .venv/requirements.txt gcc g++ make libc6-dev libffi-dev libzmq3-dev python3-dev
 
 # Both packages provide the module RPi.GPIO. An SD card from another model still has the other one.
 case "$gpio" in rpi-lgpio) other=RPi.GPIO ;; *) other=rpi-lgpio ;; esac

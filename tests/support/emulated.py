@@ -16,8 +16,8 @@ from debian import CERTIFICATES, SHARED
 from server import DEADLINE, ROOT, SUPPORT, TOKEN, until
 
 PACKAGES = (
-    "ca-certificates,python3-venv,python3-dev,libc6-dev,libffi-dev,libpq5,make,gcc,g++,swig,coreutils,dash,"
-    "bash,grep,sed,mawk,findutils"
+    "ca-certificates,python3-venv,python3-dev,libc6-dev,libffi-dev,libzmq3-dev,libpq5,make,gcc,g++,swig,"
+    "coreutils,dash,bash,grep,sed,mawk,findutils"
 )
 #: Maximum seconds of a command.
 TIMEOUT = 3600.0
