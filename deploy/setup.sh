@@ -86,7 +86,7 @@ command -v firefox-esr >/dev/null || packages="$packages firefox-esr"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || packages="$packages postgresql"
 command -v npm >/dev/null || packages="$packages npm"
 command -v shellcheck >/dev/null || packages="$packages shellcheck"
-for program in curl:curl chattr:e2fsprogs strace:strace nginx:nginx-light haproxy:haproxy pgbouncer:pgbouncer mmdebstrap:mmdebstrap mosquitto:mosquitto promtool:prometheus arch-test:arch-test podman:podman buildah:buildah systemd-analyze:systemd; do
+for program in curl:curl ip:iproute2 chattr:e2fsprogs strace:strace nginx:nginx-light haproxy:haproxy pgbouncer:pgbouncer mmdebstrap:mmdebstrap mosquitto:mosquitto promtool:prometheus arch-test:arch-test podman:podman buildah:buildah systemd-analyze:systemd; do
     command -v "${program%:*}" >/dev/null || packages="$packages ${program#*:}"
 done
 command -v gcc >/dev/null || packages="$packages gcc libc6-dev"

@@ -198,7 +198,7 @@ def test_lost_connection_dims_the_last_count_and_shows_its_time(open_page, serve
     server.environ["BUTTON_PORT"] = str(server.port)
     server.start()
     for each, transport in ((page, "websocket"), (old, "polling")):
-        expect(each.locator("#status")).to_have_attribute("data-transport", transport, timeout=15_000)
+        expect(each.locator("#status")).to_have_attribute("data-transport", transport)
         expect(each.locator(".stale #count")).to_have_count(0)
         shows(each, 19)
         assert each.evaluate("theButton.horns") == 1, "no horn on a reconnect"
@@ -289,7 +289,7 @@ def test_celebration_at_the_goal_ends_automatically(open_page, start):
     expect(page.locator("#party")).to_have_count(1)
     assert page.evaluate("played") == ["horn", "long"]
     assert page.evaluate("theButton.horns") == 2
-    expect(page.locator("#party")).to_have_count(0, timeout=20_000)
+    expect(page.locator("#party")).to_have_count(0)
 
 
 def test_goal_message_and_gold_cap_stay_while_offline(open_page, start):
@@ -429,7 +429,7 @@ def test_menu_appears_on_pointer_movement_and_focus(open_page, server, path):
     page.mouse.move(100, 100)
     page.mouse.move(120, 120)
     expect(menu).to_have_css("opacity", "1")
-    expect(menu).to_have_css("opacity", "0", timeout=10_000)
+    expect(menu).to_have_css("opacity", "0")
     page.locator("#menu a").first.focus()
     expect(menu).to_have_css("opacity", "1")
     assert menu.locator("a").all_text_contents() == ["Countdown", "Graph", "Admin"]
@@ -539,7 +539,7 @@ def test_unsupported_browser_shows_the_count_and_reloads(chromium, server):
     expect(page.locator("h1")).to_have_text("19 of 20 deals to go")
     assert "too old" in page.text_content("p")
     server.press()
-    expect(page.locator("h1")).to_have_text("18 of 20 deals to go", timeout=20_000)
+    expect(page.locator("h1")).to_have_text("18 of 20 deals to go")
     page.context.close()
 
 
