@@ -94,11 +94,11 @@ class Connections:
         except gevent.Timeout:
             raise Unavailable("the database does not respond") from None
         except _Lost as lost:
-            raise Unavailable(line(lost.error)) from lost.error
+            raise Unavailable(f"PostgreSQL: {line(lost.error)}") from lost.error
         except psycopg.IntegrityError:
             raise  # a bug in the SQL, not an I/O error
         except (psycopg.Error, UnicodeError) as error:
-            raise Unavailable(line(error)) from error
+            raise Unavailable(f"PostgreSQL: {line(error)}") from error
 
     def listen(self, wake: Callable[[], None]) -> None:
         """Call `wake` when any server records an event, and after a reconnect. Blocks."""
