@@ -55,7 +55,7 @@ ARM = proot qemu-user-static gcc-aarch64-linux-gnu g++-aarch64-linux-gnu gcc-arm
 test-arm: .venv/dev ## install and run on emulated 64-bit and 32-bit Arm Debian and on a 32-bit Python
 	dpkg -s $(ARM) >/dev/null 2>&1 || \
 	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(ARM); }
-	$(PY) -m pytest -q -m arm -n 2 --dist loadgroup
+	$(PY) -m pytest -q -m arm
 
 # trixie has Python 3.13, and forky, the next Debian, has 3.14.
 SUITES ?= trixie

@@ -27,11 +27,7 @@ BOARDS = [
 PI_4 = "Raspberry Pi 4 Model B Rev 1.1"
 
 
-#: Each root is set up in one process, beside the other.
-ROOTS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ARCHITECTURES]
-
-
-@pytest.fixture(scope="module", params=ROOTS)
+@pytest.fixture(scope="module", params=ARCHITECTURES)
 def arm(request, tmp_path_factory):
     """A root in which `make` has set up the server."""
     if missing := ARCHITECTURES[request.param].missing():

@@ -1,7 +1,6 @@
 """The README's table of test runs. With RECORD=1, passing tests update their rows."""
 
 import datetime
-import fcntl
 import os
 import platform
 import re
@@ -15,12 +14,7 @@ def record(where, system, python, command):
     """Record that `command` passed today, replacing the row of its previous run."""
     if os.environ.get("RECORD"):
         today = datetime.datetime.now(datetime.UTC).date()
-        with README.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            text = updated(file.read(), (where, system, python, str(today), f"`{command}`"))
-            file.seek(0)
-            file.write(text)
-            file.truncate()
+        README.write_text(updated(README.read_text(), (where, system, python, str(today), f"`{command}`")))
 
 
 def record_target():
