@@ -52,7 +52,7 @@ test-slow: .venv/dev ## run the long tests, in under 35 minutes
 ARM = proot qemu-user-static gcc-aarch64-linux-gnu g++-aarch64-linux-gnu gcc-arm-linux-gnueabihf \
     g++-arm-linux-gnueabihf
 
-test-arm: .venv/dev ## install and run on emulated 64-bit and 32-bit Arm Debian and on a 32-bit Python
+test-arm: .venv/dev ## install and run on emulated 64-bit and 32-bit Arm Debian, in about an hour
 	dpkg -s $(ARM) >/dev/null 2>&1 || \
 	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(ARM); }
 	$(PY) -m pytest -q -m arm
