@@ -9,7 +9,7 @@ import zmq
 from chromium import ARGUMENTS, AUTOPLAY
 from forward_proxy import ForwardProxy
 from graph import Graph, endpoint_of
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import sync_playwright
 from postgres import Postgres
 from process import calm
 from raw_client import Wire
@@ -76,7 +76,6 @@ def watch():
 
 @pytest.fixture(scope="session")
 def playwright():
-    expect.set_options(timeout=DEADLINE * 1000)
     with sync_playwright() as playwright:
         yield playwright
 

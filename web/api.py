@@ -100,15 +100,20 @@ def today() -> Any:
     """Return the deals in each hour of today, in the server's time zone."""
     services = context()
     now = datetime.datetime.fromtimestamp(services.database.now()).astimezone()
-    key = (services.store.current, now.date())
-    if services.hours_of != key:
+    if services.hours_of != (services.store.current, now.date()):
         with services.public_reads:
-            if services.hours_of != key:
-                hours = [0] * 24
-                for at in services.database.deals(*day_of(now.date())):
-                    hours[datetime.datetime.fromtimestamp(at).hour] += 1  # noqa: DTZ006 - the server's zone
-                services.hours, services.hours_of = hours, key
+            _update_hours(services, now.date())
     return {"date": now.date().isoformat(), "hour": now.hour, "hours": services.hours}
+
+
+def _update_hours(services: Context, date: datetime.date) -> None:
+    key = (services.store.current, date)
+    if services.hours_of == key:
+        return  # updated by another request
+    hours = [0] * 24
+    for at in services.database.deals(*day_of(date)):
+        hours[datetime.datetime.fromtimestamp(at).hour] += 1  # noqa: DTZ006 - the server's zone
+    services.hours, services.hours_of = hours, key
 
 
 @api.get("/rounds")

@@ -95,7 +95,7 @@ def test_translated_page_keeps_counting(open_page, server, path):
     assert page.locator("#count font").count() == 0
     server.push()
     shows(page, 19)
-    expect(page.locator("#title")).to_be_visible()
+    expect(page.locator("#title")).to_be_visible(timeout=10_000)  # hidden for 5 s after a press
     expect(page.locator("#ring")).to_have_attribute("aria-label", "19 of 20 deals to go")
     expect(page.locator("#sentence")).to_have_text("19 deals to go.")
     expect(page.locator("#facts")).to_contain_text("1 today · 1 this week")
@@ -142,7 +142,7 @@ def test_celebration_at_the_goal_ends_automatically(open_page, start):
     expect(page.locator("#party")).to_have_count(1)
     assert page.evaluate("played") == ["horn", "long"]
     assert page.evaluate("theButton.horns") == 2
-    expect(page.locator("#party")).to_have_count(0)
+    expect(page.locator("#party")).to_have_count(0, timeout=20_000)
 
 
 def test_goal_message_and_gold_cap_stay_while_offline(open_page, start):

@@ -27,7 +27,7 @@ def test_lost_connection_dims_the_last_count_and_shows_its_time(open_page, serve
     server.environ["BUTTON_PORT"] = str(server.port)
     server.start()
     for each, transport in ((page, "websocket"), (old, "polling")):
-        expect(each.locator("#status")).to_have_attribute("data-transport", transport)
+        expect(each.locator("#status")).to_have_attribute("data-transport", transport, timeout=15_000)
         expect(each.locator(".stale #count")).to_have_count(0)
         shows(each, 19)
         assert each.evaluate("theButton.horns") == 1, "no horn on a reconnect"
@@ -98,7 +98,7 @@ def test_unsupported_browser_shows_the_count_and_reloads(chromium, server):
     expect(page.locator("h1")).to_have_text("19 of 20 deals to go")
     assert "too old" in page.text_content("p")
     server.press()
-    expect(page.locator("h1")).to_have_text("18 of 20 deals to go")
+    expect(page.locator("h1")).to_have_text("18 of 20 deals to go", timeout=20_000)
     page.context.close()
 
 

@@ -59,7 +59,7 @@ def test_menu_appears_on_pointer_movement_and_focus(open_page, server, path):
     page.mouse.move(100, 100)
     page.mouse.move(120, 120)
     expect(menu).to_have_css("opacity", "1")
-    expect(menu).to_have_css("opacity", "0")
+    expect(menu).to_have_css("opacity", "0", timeout=10_000)
     page.locator("#menu a").first.focus()
     expect(menu).to_have_css("opacity", "1")
     assert menu.locator("a").all_text_contents() == ["Countdown", "Graph", "Admin"]
